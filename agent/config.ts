@@ -1,0 +1,211 @@
+/**
+ * agent.yaml: what an operator may set, its defaults and bounds, composed of the schemas of the layers. Parsed once, at
+ * start; without a file the defaults below are the whole configuration. @module
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { availableParallelism, homedir, hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { loopbackAddress, socketAddress } from './addresses.ts';
+import { checkDocument, formatProblem, type Parsed, type Problem, parseYaml } from './checked-yaml.ts';
+import { AgentError, messageOf } from './errors.ts';
+import { LOG_LEVELS } from './log.ts';
+
+/** What the machine decides where the file is silent. A plain object, so that tests bring their own. */
+export interface Machine {
+  readonly hostname: string;
+  readonly cores: number;
+  /** The three directories an agent needs; root's are those of the system, anybody else's lie in their home. */
+  readonly configDirectory: string;
+  readonly stateDirectory: string;
+  readonly runDirectory: string;
+}
+
+/** DNS label (RFC 1123), dots allowed: it becomes the last segment of `spiffe://TD/node/NAME`. */
+const nodeName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'use lower-case letters, digits, - and . only, such as node-7');
+
+const path = z.string().min(1);
+
+export const agentConfig = z.strictObject({
+  nodeName: nodeName
+    .optional()
+    .describe(
+      'Name of this node in the mesh. Default: the host name. With a node bundle it must be the name in its certificate.',
+    ),
+  zone: z
+    .string()
+    .max(63)
+    .default('')
+    .describe(
+      'Failure domain of this node, such as eu-1a. Callers will prefer endpoints of their own zone. Empty: none.',
+    ),
+  dataDirectory: path
+    .optional()
+    .describe('State that survives a restart. Default: /var/lib/weft for root, ~/.local/state/weft for others.'),
+  workloadsDirectory: path
+    .optional()
+    .describe(
+      'Where *.yaml files of kind Workload are read and watched. Default: /etc/weft/workloads.d for root, ~/.config/weft/workloads.d for others.',
+    ),
+  workers: z
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe(
+      'Data-plane threads. Default: one per core. Fewer leaves cores to the applications, for less throughput; more than cores gains nothing.',
+    ),
+  capture: z
+    .strictObject({
+      mode: z
+        .enum(['namespace', 'none'])
+        .default('namespace')
+        .describe(
+          'namespace: redirect traffic inside the network namespace of each workload (needs root). none: no redirection; programs use the upstreams listeners of their Workload.',
+        ),
+    })
+    .prefault({})
+    .describe('How traffic of workloads reaches the agent.'),
+  admin: z
+    .strictObject({
+      socket: path
+        .max(100, 'longer than 100 characters, more than the system takes for a socket')
+        .optional()
+        .describe(
+          'Unix socket of the admin API, mode 0600. Default: /run/weft/agent.sock for root, $XDG_RUNTIME_DIR/weft/agent.sock for others.',
+        ),
+      listen: loopbackAddress
+        .default('127.0.0.1:15000')
+        .describe(
+          'Loopback address of the admin API and console. Any user of this machine can read it. Port 0 picks a free one.',
+        ),
+    })
+    .prefault({})
+    .describe('Where weft status and the other commands reach this agent.'),
+  metrics: z
+    .strictObject({
+      listen: socketAddress
+        .default('127.0.0.1:15020')
+        .describe(
+          'Address of /metrics, /healthz and /readyz. Use 0.0.0.0:15020 when Prometheus scrapes from another machine.',
+        ),
+    })
+    .prefault({})
+    .describe('Metrics and probes.'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(LOG_LEVELS)
+        .default('info')
+        .describe('Least severe line that is written. debug adds a line per connection and costs throughput.'),
+    })
+    .prefault({})
+    .describe('Structured logs on standard output.'),
+});
+
+type Written = z.output<typeof agentConfig>;
+
+/** The configuration with everything the machine decides filled in. Plain data: it is handed to threads as it is. */
+export interface AgentConfig extends Written {
+  readonly nodeName: string;
+  /** Whether the file named the node; otherwise a node bundle's certificate may overrule the host name. */
+  readonly nodeNameGiven: boolean;
+  readonly dataDirectory: string;
+  readonly workloadsDirectory: string;
+  readonly workers: number;
+  readonly admin: { readonly socket: string; readonly listen: string };
+  /** The file it was read from; undefined for embedded defaults. */
+  readonly file: string | undefined;
+}
+
+/** A configuration file is a page or two; more than this is the wrong file. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/**
+ * Reads and checks a configuration file. Relative paths in it are relative to the directory of the file.
+ *
+ * @param file undefined for the embedded defaults
+ * @throws AgentError whose message lists every mistake with file, line, column, field and fix
+ */
+export function loadConfig(file: string | undefined, machine: Machine = thisMachine()): AgentConfig {
+  if (file === undefined) return complete(agentConfig.parse({}), { file, machine });
+  const parsed = parseConfig(readConfig(file), file);
+  if (parsed.ok) return complete(parsed.value, { file, machine });
+  throw new AgentError('WEFT_AGENT_CONFIG_INVALID', [...parsed.problems.map(formatProblem), file].join('\n'));
+}
+
+/** Checks the text of a configuration file. An empty file is a valid one: all defaults. */
+export function parseConfig(text: string, file: string): Parsed<Written> {
+  const documents = parseYaml(text, file);
+  if (!documents.ok) return documents;
+  const [first, second] = documents.value;
+  if (second !== undefined) {
+    const problem: Problem = {
+      file,
+      ...second.at([]),
+      field: '',
+      message: 'a second YAML document; keep all settings in one, without ---',
+    };
+    return { ok: false, problems: [problem] };
+  }
+  return first === undefined ? { ok: true, value: agentConfig.parse({}) } : checkDocument(agentConfig, first);
+}
+
+/** The host name, number of cores and usual directories of this machine and user. */
+export function thisMachine(env: NodeJS.ProcessEnv = process.env): Machine {
+  const common = { hostname: nodeNameFrom(hostname()), cores: availableParallelism() };
+  if (process.getuid?.() === 0) {
+    return { ...common, configDirectory: '/etc/weft', stateDirectory: '/var/lib/weft', runDirectory: '/run/weft' };
+  }
+  const home = homedir();
+  const state = join(env.XDG_STATE_HOME ?? join(home, '.local/state'), 'weft');
+  return {
+    ...common,
+    configDirectory: join(env.XDG_CONFIG_HOME ?? join(home, '.config'), 'weft'),
+    stateDirectory: state,
+    runDirectory: env.XDG_RUNTIME_DIR === undefined ? state : join(env.XDG_RUNTIME_DIR, 'weft'),
+  };
+}
+
+/** The admin socket an agent of this user listens on unless told otherwise. */
+export function defaultSocket(machine: Machine): string {
+  return join(machine.runDirectory, 'agent.sock');
+}
+
+function complete(written: Written, options: { file: string | undefined; machine: Machine }): AgentConfig {
+  const { file, machine } = options;
+  const base = file === undefined ? process.cwd() : dirname(resolve(file));
+  const at = (given: string | undefined, otherwise: string) => (given === undefined ? otherwise : resolve(base, given));
+  return {
+    ...written,
+    nodeName: written.nodeName ?? machine.hostname,
+    nodeNameGiven: written.nodeName !== undefined,
+    dataDirectory: at(written.dataDirectory, machine.stateDirectory),
+    workloadsDirectory: at(written.workloadsDirectory, join(machine.configDirectory, 'workloads.d')),
+    workers: written.workers ?? machine.cores,
+    admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
+    file,
+  };
+}
+
+function readConfig(file: string): string {
+  try {
+    if (statSync(file).size > MAX_CONFIG_BYTES) throw new Error(`larger than ${MAX_CONFIG_BYTES} bytes`);
+    return readFileSync(file, 'utf8');
+  } catch (err) {
+    throw new AgentError('WEFT_AGENT_CONFIG_UNREADABLE', `${file}: ${messageOf(err)}`, { cause: err });
+  }
+}
+
+/** A host name as a node name: lower case, foreign characters as hyphens. */
+function nodeNameFrom(host: string): string {
+  const name = host
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.-]/g, '-')
+    .replaceAll(/^[.-]+|[.-]+$/g, '')
+    .slice(0, 253);
+  return name === '' ? 'node' : name;
+}

@@ -1,0 +1,38 @@
+/** Errors the agent itself raises: configuration, files, its sockets, and talking to another agent. @module */
+
+/** Every code `agent/` raises. The error reference is generated from this table, and a test compares the two. */
+export const AGENT_ERRORS = {
+  WEFT_AGENT_CONFIG_UNREADABLE:
+    'the configuration file can not be read; check the path given with -c and its permissions',
+  WEFT_AGENT_CONFIG_INVALID: 'the configuration is refused; correct the lines named above, then run weft check',
+  WEFT_AGENT_ADDRESS_IN_USE:
+    'another process listens there; stop it (ss -ltnp shows which) or choose another address in agent.yaml',
+  WEFT_AGENT_ADDRESS_UNUSABLE: 'can not listen there; choose an address of this machine and a port this user may open',
+  WEFT_AGENT_SOCKET_BUSY: 'another agent answers on this socket; stop it, or set admin.socket to another path',
+  WEFT_AGENT_SOCKET_UNUSABLE: 'can not create the admin socket there; set admin.socket to a path this user may write',
+  WEFT_AGENT_UNREACHABLE:
+    'no agent answers there; start it (weft agent -c FILE) or name another with --socket, --address or WEFT_SOCKET',
+  WEFT_AGENT_ANSWER: 'the agent refused or failed this request; its log has the details',
+  WEFT_AGENT_FILE_WRITE: 'the file can not be written; check the free space and the permissions of its directory',
+} as const;
+
+export type AgentErrorCode = keyof typeof AGENT_ERRORS;
+
+export class AgentError extends Error {
+  override readonly name = 'AgentError';
+  readonly code: AgentErrorCode;
+  constructor(code: AgentErrorCode, subject: string, options?: ErrorOptions) {
+    super(`${subject}: ${AGENT_ERRORS[code]}`, options);
+    this.code = code;
+  }
+}
+
+/** The `code` of a system error such as ENOENT, or undefined for anything else that was thrown. */
+export function systemCode(err: unknown): string | undefined {
+  return err instanceof Error && 'code' in err && typeof err.code === 'string' ? err.code : undefined;
+}
+
+/** What to print of something thrown: its message, never its stack. */
+export function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err);
+}
