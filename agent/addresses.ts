@@ -40,6 +40,6 @@ export const ipLiteral = z.string().refine((text) => isIP(text) !== 0, {
   error: ({ input }) => `${String(input)} is not an IP address; write for example 10.0.0.7 or fd00::7`,
 });
 
-export const cidr = z.union([z.cidrv4(), z.cidrv6()], {
+export const cidr = z.string().refine((text) => z.union([z.cidrv4(), z.cidrv6()]).safeParse(text).success, {
   error: ({ input }) => `${String(input)} is not a CIDR; write for example 10.0.0.0/8 or fd00::/8`,
 });
