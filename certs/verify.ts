@@ -1,0 +1,301 @@
+/**
+ * Who is on the other side: the one function that decides, for TLS peers and gossip peers alike.
+ *
+ * A chain has a fixed shape: [SVID, node, issuer] for a workload, [node, issuer] for a node; a trusted root signed the
+ * issuer. Follows RFC 5280 §6.1 and X509-SVID §5, and is stricter: one curve, one signature algorithm, one identity, and
+ * the SVID within the grant of the node that signed it. Signatures are checked from the root down, so that no key is used
+ * and no claim is weighed before somebody trusted vouched for it.
+ * @module
+ */
+import { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { type CertificateFacts, KEY_USAGE, MAX_CERTIFICATE_BYTES, readCertificate } from './certificate.ts';
+import { grantCovers, grantProblem } from './grant.ts';
+import type { CertificateMemory } from './memory.ts';
+import { OID } from './oids.ts';
+import { kindOf, nameOf, parseSpiffeId, quote, type SpiffeId } from './spiffe.ts';
+import type { TrustBundle } from './trust-bundle.ts';
+
+/** Why a chain is refused: a closed set, so that it can label a metric. */
+export type Refusal =
+  | 'no-certificate'
+  | 'untrusted-root'
+  | 'expired'
+  | 'not-yet-valid'
+  | 'bad-signature'
+  | 'not-a-ca'
+  | 'path-length'
+  | 'bad-spiffe-id'
+  | 'wrong-trust-domain'
+  | 'no-grant'
+  | 'outside-grant'
+  | 'wrong-role'
+  | 'key-usage'
+  | 'chain-too-long'
+  | 'wrong-identity'
+  | 'malformed';
+
+export type Verdict =
+  | {
+      readonly ok: true;
+      readonly spiffeId: string;
+      /** Name of the node that vouches; a node vouches for itself. */
+      readonly node: string;
+      /** When the first certificate of the chain, or its root, expires; without skew. */
+      readonly expiresAtMs: number;
+    }
+  | { readonly ok: false; readonly reason: Refusal; readonly detail: string };
+
+export interface VerifyOptions {
+  readonly trust: TrustBundle;
+  readonly role: 'node' | 'workload';
+  readonly nowMs: number;
+  /** The SPIFFE ID that was dialled. */
+  readonly expected?: string;
+  /** Spares the signature checks of certificates met before. */
+  readonly memory?: CertificateMemory;
+}
+
+/** How far the clocks of two nodes may be apart. */
+export const CLOCK_SKEW_MS = 60_000;
+/** SVID, node, issuer. */
+const MAX_CHAIN = 3;
+/** Bounds the walk over what a peer sent; more than MAX_CHAIN, so that verifyChain can say that it is too long. */
+const MAX_PRESENTED = 8;
+
+type Refused = Extract<Verdict, { ok: false }>;
+
+interface Link {
+  /** Where in the chain, for messages. */
+  readonly label: string;
+  readonly certificate: X509Certificate;
+  readonly facts: CertificateFacts;
+}
+
+/**
+ * @param chain leaf first, as the peer presented it; the root is not part of it
+ * @returns a typed refusal for whatever a peer may send; never throws
+ */
+export function verifyChain(chain: readonly X509Certificate[], options: VerifyOptions): Verdict {
+  if (chain.length === 0) return refuse('no-certificate', 'the peer presented no certificate');
+  if (chain.length > MAX_CHAIN) return refuse('chain-too-long', `more than ${MAX_CHAIN} certificates`);
+  const links = readLinks(chain, options);
+  if (!Array.isArray(links)) return links;
+  const root = findRoot(links.at(-1)!, options);
+  if (root === undefined) return refuse('untrusted-root', `no trusted root signed ${links.at(-1)!.label}`);
+  const path = [...links, root];
+  return (
+    checkSignatures(links, options) ??
+    checkTimes(path, options.nowMs) ??
+    checkAuthorities(path) ??
+    judge(links, Math.min(...path.map((link) => link.facts.notAfterMs)), options)
+  );
+}
+
+/**
+ * The chain that the other side of a TLS connection presented, leaf first, for verifyChain. Empty when there is none.
+ *
+ * A resumed session does not carry it: call with session tickets off (SSL_OP_NO_TICKET), or be refused here.
+ */
+export function peerChain(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate !== undefined && chain.length < MAX_PRESENTED) {
+    chain.push(certificate);
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}
+
+/**
+ * Certificates as bytes from the wire, leaf first, for verifyChain.
+ *
+ * @returns a refusal for bytes that OpenSSL does not take for a certificate, or more of them than any chain has
+ */
+export function parseChain(certificates: readonly Uint8Array[]): X509Certificate[] | Refused {
+  if (certificates.length > MAX_CHAIN) return refuse('chain-too-long', `more than ${MAX_CHAIN} certificates`);
+  if (certificates.some((der) => der.length > MAX_CERTIFICATE_BYTES))
+    return refuse('malformed', 'a certificate is too large');
+  try {
+    return certificates.map((der) => new X509Certificate(der));
+  } catch {
+    return refuse('malformed', 'not a certificate');
+  }
+}
+
+function readLinks(chain: readonly X509Certificate[], { memory }: VerifyOptions): Link[] | Refused {
+  const links: Link[] = [];
+  for (const [i, certificate] of chain.entries()) {
+    const label = `certificate ${i + 1} of ${chain.length}`;
+    const known = memory?.factsOf(certificate);
+    const read = known === undefined ? readCertificate(certificate) : { ok: true as const, facts: known };
+    if (!read.ok) return refuse('malformed', `${label} ${read.detail}`);
+    if (!read.facts.isP256) return refuse('malformed', `${label} has a key that is not ECDSA P-256`);
+    links.push({ label, certificate, facts: read.facts });
+  }
+  return links;
+}
+
+/**
+ * The root that signed `top`. Two may have: while rotating, or when a root was renewed with its old key, which makes two
+ * certificates of one name and key. One that is in its time is preferred.
+ */
+function findRoot(top: Link, options: VerifyOptions): Link | undefined {
+  let outOfTime: Link | undefined;
+  for (const certificate of options.trust.roots) {
+    const facts = options.memory?.factsOf(certificate) ?? readRoot(certificate, options);
+    if (facts === undefined) continue;
+    const root: Link = { label: 'the root', certificate, facts };
+    if (!isIssuedBy(top, root, options)) continue;
+    if (checkTimes([root], options.nowMs) === undefined) return root;
+    outOfTime = root;
+  }
+  return outOfTime;
+}
+
+function readRoot(certificate: X509Certificate, { memory }: VerifyOptions): CertificateFacts | undefined {
+  const read = readCertificate(certificate);
+  if (!read.ok) return undefined; // parseTrustBundle lets no such root in
+  memory?.remember(certificate, certificate, read.facts);
+  return read.facts;
+}
+
+function checkSignatures(links: readonly Link[], options: VerifyOptions): Refused | undefined {
+  for (let i = links.length - 2; i >= 0; i--) {
+    const [link, above] = [links[i]!, links[i + 1]!];
+    if (!isIssuedBy(link, above, options)) {
+      return refuse('bad-signature', `${link.label} is not signed by the one above it`);
+    }
+  }
+  return undefined;
+}
+
+function isIssuedBy(link: Link, issuer: Link, { memory }: VerifyOptions): boolean {
+  if (!link.facts.issuerName.equals(issuer.facts.subjectName)) return false;
+  if (memory?.isSignedBy(link.certificate, issuer.certificate)) return true;
+  if (link.facts.signatureAlgorithm !== OID.ecdsaWithSha256 || !hasSigned(issuer, link)) return false;
+  memory?.remember(link.certificate, issuer.certificate, link.facts);
+  return true;
+}
+
+function hasSigned(issuer: Link, link: Link): boolean {
+  try {
+    return link.certificate.verify(issuer.facts.publicKey);
+  } catch {
+    return false; // OpenSSL cannot check such a signature with such a key
+  }
+}
+
+function checkTimes(path: readonly Link[], nowMs: number): Refused | undefined {
+  for (const { label, facts } of path) {
+    if (nowMs > facts.notAfterMs + CLOCK_SKEW_MS) {
+      return refuse('expired', `${label} expired at ${new Date(facts.notAfterMs).toISOString()}`);
+    }
+    if (nowMs < facts.notBeforeMs - CLOCK_SKEW_MS) {
+      return refuse('not-yet-valid', `${label} is valid from ${new Date(facts.notBeforeMs).toISOString()}`);
+    }
+  }
+  return undefined;
+}
+
+/** Every certificate above the leaf must be a CA, allowed to sign certificates, with room for the CAs below it. */
+function checkAuthorities(path: readonly Link[]): Refused | undefined {
+  let casBelow = path[0]!.facts.isCa ? 1 : 0; // stricter than RFC 5280 §4.2.1.9: a node is there to issue
+  for (const { label, facts } of path.slice(1)) {
+    if (!facts.isCa) return refuse('not-a-ca', `${label} is not a CA`);
+    if (!hasUsage(facts, KEY_USAGE.keyCertSign)) return refuse('key-usage', `${label} may not sign certificates`);
+    if (casBelow > (facts.pathLength ?? Number.POSITIVE_INFINITY)) {
+      return refuse('path-length', `${label} allows ${facts.pathLength} CAs below it, there are ${casBelow}`);
+    }
+    casBelow++;
+  }
+  return undefined;
+}
+
+/** The signatures are good; what remains is who it says it is, and whether the one that says so may. */
+function judge(links: readonly Link[], expiresAtMs: number, options: VerifyOptions): Verdict {
+  const leaf = links[0]!;
+  const id = identityOf(leaf, options);
+  if ('reason' in id) return id;
+  const kind = kindOf(id);
+  if (kind !== options.role) {
+    return refuse('wrong-role', `${quote(id.path)} is ${kind ?? 'nothing known'}, wanted ${options.role}`);
+  }
+  const vouched = options.role === 'node' ? checkNode(links, id, options) : checkWorkload(links, id, options);
+  if (typeof vouched !== 'string') return vouched;
+  const spiffeId = leaf.facts.uris[0]!;
+  if (options.expected !== undefined && options.expected !== spiffeId) {
+    return refuse('wrong-identity', `${quote(spiffeId)} answered, wanted ${quote(options.expected)}`);
+  }
+  return { ok: true, spiffeId, node: vouched, expiresAtMs };
+}
+
+/** @returns the name of the node that vouches */
+function checkWorkload(links: readonly Link[], id: SpiffeId, options: VerifyOptions): string | Refused {
+  const { label, facts } = links[0]!;
+  if (facts.isCa) return refuse('wrong-role', `${label} is a CA, which no SVID is`);
+  if (!hasUsage(facts, KEY_USAGE.digitalSignature) || hasUsage(facts, KEY_USAGE.keyCertSign | KEY_USAGE.cRLSign)) {
+    return refuse('key-usage', `${label} needs the usage digitalSignature, critical, and may not sign certificates`);
+  }
+  if (!allowsTlsPeers(facts)) return refuse('key-usage', `${label} is not for both TLS servers and TLS clients`);
+  const [node, ...above] = links.slice(1);
+  const nodeIdentity = node && identityOf(node, options);
+  if (nodeIdentity && 'reason' in nodeIdentity) return nodeIdentity;
+  if (!node || !nodeIdentity || kindOf(nodeIdentity) !== 'node') {
+    return refuse('no-grant', `${label} is not signed by a node certificate`);
+  }
+  const name = checkNode([node, ...above], nodeIdentity, options);
+  if (typeof name === 'string' && !grantCovers(node.facts.grant ?? [], id.path)) {
+    return refuse('outside-grant', `node ${quote(name)} may not speak for ${quote(id.path)}`);
+  }
+  return name;
+}
+
+/** @returns the name of the node */
+function checkNode(links: readonly Link[], id: SpiffeId, { trust }: VerifyOptions): string | Refused {
+  const [node, issuer] = links;
+  const { label, facts } = node!;
+  if (!facts.isCa) return refuse('not-a-ca', `${label} is a node certificate and not a CA`);
+  if (facts.pathLength !== 0) return refuse('path-length', `${label} is a node certificate, its path length must be 0`);
+  if (!hasUsage(facts, KEY_USAGE.keyCertSign) || !hasUsage(facts, KEY_USAGE.digitalSignature)) {
+    return refuse('key-usage', `${label} needs the usages keyCertSign and digitalSignature, critical`);
+  }
+  if (links.length !== 2 || issuer === undefined) return refuse('wrong-role', `${label} is not signed by an issuer`);
+  if (issuer.facts.uris.length !== 1) return refuse('bad-spiffe-id', `${issuer.label} needs exactly one URI name`);
+  if (issuer.facts.uris[0] !== `spiffe://${trust.trustDomain}`) {
+    return refuse('wrong-trust-domain', `${issuer.label} is for ${quote(issuer.facts.uris[0]!)}`);
+  }
+  if (facts.grant === undefined) return refuse('no-grant', `${label} carries no grant`);
+  const problem = grantProblem(facts.grant);
+  if (problem !== undefined) return refuse('no-grant', `${label} carries a grant with ${problem}`);
+  return nameOf(id);
+}
+
+function identityOf({ label, facts }: Link, { trust }: VerifyOptions): SpiffeId | Refused {
+  const [uri, ...others] = facts.uris;
+  if (uri === undefined || others.length > 0) {
+    return refuse('bad-spiffe-id', `${label} has ${facts.uris.length} URI names, needs exactly one`);
+  }
+  const id = parseSpiffeId(uri);
+  if (id === undefined) return refuse('bad-spiffe-id', `${label} names ${quote(uri)}`);
+  if (id.trustDomain !== trust.trustDomain) {
+    return refuse('wrong-trust-domain', `${label} is of ${quote(id.trustDomain)}, wanted ${quote(trust.trustDomain)}`);
+  }
+  return id;
+}
+
+function hasUsage(facts: CertificateFacts, bits: number): boolean {
+  return ((facts.keyUsage ?? 0) & bits) !== 0;
+}
+
+/** Without the extension any use is allowed (RFC 5280 §4.2.1.12). */
+function allowsTlsPeers({ extendedKeyUsage }: CertificateFacts): boolean {
+  return (
+    extendedKeyUsage === undefined ||
+    (extendedKeyUsage.includes(OID.serverAuth) && extendedKeyUsage.includes(OID.clientAuth))
+  );
+}
+
+function refuse(reason: Refusal, detail: string): Refused {
+  return { ok: false, reason, detail };
+}
