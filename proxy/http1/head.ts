@@ -1,0 +1,189 @@
+/**
+ * One parsed head: the raw bytes as they came and an index over them.
+ *
+ * Nothing is copied or decoded: names and values are offsets into `bytes`, so what is passed on is what was received,
+ * in its own case and order. One Head belongs to one parser and is filled anew for each message; every field exists from
+ * the start so that all heads share one shape.
+ * @module
+ */
+
+/** Header names the engine acts on. `other` is passed on unread. */
+export const FIELD = {
+  other: 0,
+  host: 1,
+  contentLength: 2,
+  transferEncoding: 3,
+  connection: 4,
+  keepAlive: 5,
+  proxyConnection: 6,
+  te: 7,
+  upgrade: 8,
+  http2Settings: 9,
+  expect: 10,
+  maxForwards: 11,
+  weftReason: 12,
+  weftNode: 13,
+} as const;
+
+/** How the end of a message's body is found (RFC 9112 §6.3). */
+export const BODY = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
+export type BodyKind = (typeof BODY)[keyof typeof BODY];
+
+/** Numbers kept per field: name start and end, value start and end (without white space), id, 1 if it is not passed on. */
+export const FIELD_STRIDE = 6;
+
+const EMPTY = Buffer.alloc(0);
+
+export class Head {
+  bytes: Buffer = EMPTY;
+  /** First byte of the start line. */
+  start = 0;
+  /** One past the empty line that ends the head. */
+  end = 0;
+  /** Position of the CR that ends the start line. */
+  lineEnd = 0;
+  methodEnd = 0;
+  targetStart = 0;
+  targetEnd = 0;
+  /** The x of HTTP/1.x: 0, or 1 for everything later. */
+  minor = 1;
+  /** 0 in a request. */
+  status = 0;
+  fieldCount = 0;
+  readonly fields: Int32Array;
+  /** Bit n is set when a field of id n is present. */
+  seen = 0;
+
+  // What framing.ts concludes from the fields.
+  body: BodyKind = BODY.none;
+  contentLength = 0;
+  /** Whether the sender keeps the connection open after this message. */
+  keepAlive = true;
+  /** A well-formed `Upgrade: websocket` that `Connection` names. */
+  upgrade = false;
+  expectContinue = false;
+  /** Number of fields not passed on. */
+  dropped = 0;
+
+  constructor(maxFields: number) {
+    this.fields = new Int32Array(maxFields * FIELD_STRIDE);
+  }
+
+  reset(bytes: Buffer, start: number): void {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = start;
+    this.lineEnd = start;
+    this.methodEnd = start;
+    this.targetStart = start;
+    this.targetEnd = start;
+    this.minor = 1;
+    this.status = 0;
+    this.fieldCount = 0;
+    this.seen = 0;
+    this.body = BODY.none;
+    this.contentLength = 0;
+    this.keepAlive = true;
+    this.upgrade = false;
+    this.expectContinue = false;
+    this.dropped = 0;
+  }
+
+  /** Lets go of the bytes, which may be a small slice of a large read. */
+  release(): void {
+    this.bytes = EMPTY;
+    this.fieldCount = 0;
+  }
+
+  has(id: number): boolean {
+    return (this.seen & (1 << id)) !== 0;
+  }
+
+  /** Marks a field as not passed on. */
+  drop(field: number): void {
+    const at = field * FIELD_STRIDE + 5;
+    if (this.fields[at] === 0) {
+      this.fields[at] = 1;
+      this.dropped++;
+    }
+  }
+
+  /** Marks every field of this id as not passed on. */
+  dropAll(id: number): void {
+    if (!this.has(id)) return;
+    for (let field = 0; field < this.fieldCount; field++) {
+      if (this.fields[field * FIELD_STRIDE + 4] === id) this.drop(field);
+    }
+  }
+
+  /** First field of this id, or -1. */
+  find(id: number): number {
+    if (!this.has(id)) return -1;
+    for (let field = 0; field < this.fieldCount; field++) {
+      if (this.fields[field * FIELD_STRIDE + 4] === id) return field;
+    }
+    return -1;
+  }
+
+  /** Method as text. Not for the hot path. */
+  method(): string {
+    return this.bytes.toString('latin1', this.start, this.methodEnd);
+  }
+
+  /** Request target as text. Not for the hot path. */
+  target(): string {
+    return this.bytes.toString('latin1', this.targetStart, this.targetEnd);
+  }
+
+  name(field: number): string {
+    const at = field * FIELD_STRIDE;
+    return this.bytes.toString('latin1', this.fields[at]!, this.fields[at + 1]!);
+  }
+
+  value(field: number): string {
+    const at = field * FIELD_STRIDE;
+    return this.bytes.toString('latin1', this.fields[at + 2]!, this.fields[at + 3]!);
+  }
+}
+
+/** The id of a header name, or `FIELD.other`. The bytes are known to be a token. */
+export function fieldId(bytes: Buffer, start: number, end: number): number {
+  // The length narrows it to two names at most, the first letter to one: most fields cost two comparisons.
+  const first = bytes[start]! | 0x20;
+  switch (end - start) {
+    case 2:
+      return matches(bytes, start, 'te') ? FIELD.te : FIELD.other;
+    case 4:
+      return first === 0x68 && matches(bytes, start, 'host') ? FIELD.host : FIELD.other;
+    case 6:
+      return first === 0x65 && matches(bytes, start, 'expect') ? FIELD.expect : FIELD.other;
+    case 7:
+      return first === 0x75 && matches(bytes, start, 'upgrade') ? FIELD.upgrade : FIELD.other;
+    case 9:
+      return first === 0x77 && matches(bytes, start, 'weft-node') ? FIELD.weftNode : FIELD.other;
+    case 10:
+      if (first === 0x63 && matches(bytes, start, 'connection')) return FIELD.connection;
+      return first === 0x6b && matches(bytes, start, 'keep-alive') ? FIELD.keepAlive : FIELD.other;
+    case 11:
+      return first === 0x77 && matches(bytes, start, 'weft-reason') ? FIELD.weftReason : FIELD.other;
+    case 12:
+      return first === 0x6d && matches(bytes, start, 'max-forwards') ? FIELD.maxForwards : FIELD.other;
+    case 14:
+      if (first === 0x63 && matches(bytes, start, 'content-length')) return FIELD.contentLength;
+      return first === 0x68 && matches(bytes, start, 'http2-settings') ? FIELD.http2Settings : FIELD.other;
+    case 16:
+      return first === 0x70 && matches(bytes, start, 'proxy-connection') ? FIELD.proxyConnection : FIELD.other;
+    case 17:
+      return first === 0x74 && matches(bytes, start, 'transfer-encoding') ? FIELD.transferEncoding : FIELD.other;
+    default:
+      return FIELD.other;
+  }
+}
+
+/** Folding by `| 0x20` is exact here: among token bytes only letters fold onto letters, and only `-` onto `-`. */
+function matches(bytes: Buffer, start: number, lower: string): boolean {
+  for (let i = 0; i < lower.length; i++) {
+    if ((bytes[start + i]! | 0x20) !== lower.charCodeAt(i)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,102 @@
+/**
+ * What one connection is about to send, gathered within one turn of the event loop and written at its end.
+ *
+ * A head and a small body leave as one write, hence one system call and one TLS record. Small pieces are copied into an
+ * owned buffer, large ones go out uncopied. After `flush`, `isBlocked` tells whether the peer takes less than it is sent;
+ * whoever feeds this outbox then pauses its source until the socket drains.
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+
+/** Pieces up to this size are copied together; a TLS record holds as much. */
+const COPY_BYTES = 16_384;
+const SMALLEST = 512;
+
+const EMPTY = Buffer.alloc(0);
+
+export class Outbox {
+  readonly #socket: Socket;
+  #buffer: Buffer = EMPTY;
+  #used = 0;
+  #corked = false;
+  isBlocked = false;
+  /** Payload bytes handed to the socket, ever. */
+  bytes = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get isDirty(): boolean {
+    return this.#used > 0 || this.#corked;
+  }
+
+  /** Makes room for `size` bytes in one piece. A good guess at the start of a message spares growing later. */
+  reserve(size: number): void {
+    if (this.#used + size <= this.#buffer.length) return;
+    if (this.#used > 0) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#used + size, this.#buffer.length * 2));
+      this.#buffer.copy(larger, 0, 0, this.#used);
+      this.#buffer = larger;
+    } else {
+      this.#buffer = Buffer.allocUnsafe(Math.max(size, SMALLEST));
+    }
+  }
+
+  /** Adds a copy of bytes[start, end). */
+  copy(bytes: Buffer, start: number, end: number): void {
+    if (start >= end) return;
+    this.reserve(end - start);
+    this.#used += bytes.copy(this.#buffer, this.#used, start, end);
+  }
+
+  /** Adds text, one byte a character. */
+  text(text: string): void {
+    this.reserve(text.length);
+    this.#used += this.#buffer.write(text, this.#used, 'latin1');
+  }
+
+  /** Adds body bytes; large stretches are not copied and must not change afterwards. */
+  data(bytes: Buffer, start: number, end: number): void {
+    if (end - start <= COPY_BYTES) {
+      this.copy(bytes, start, end);
+      return;
+    }
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+    }
+    this.#write();
+    this.bytes += end - start;
+    this.#socket.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+  }
+
+  /** Hands everything to the socket. */
+  flush(): void {
+    this.#write();
+    if (this.#corked) {
+      this.#corked = false;
+      this.#socket.uncork();
+    }
+    this.isBlocked = this.#socket.writableNeedDrain;
+  }
+
+  /** Forgets what was not flushed. */
+  clear(): void {
+    this.#used = 0;
+    this.#buffer = EMPTY;
+  }
+
+  #write(): void {
+    if (this.#used === 0) return;
+    const buffer = this.#buffer;
+    const used = this.#used;
+    this.#used = 0;
+    this.bytes += used;
+    // The rest of a barely used buffer serves the next message; nothing that was handed over is written again.
+    if (buffer.length - used >= SMALLEST) this.#buffer = buffer.subarray(used);
+    else this.#buffer = EMPTY;
+    this.#socket.write(used === buffer.length ? buffer : buffer.subarray(0, used));
+  }
+}
