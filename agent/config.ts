@@ -6,6 +6,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { certsConfig } from '../certs/config.ts';
+import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
 import { loopbackAddress, socketAddress } from './addresses.ts';
 import { checkDocument, formatProblem, type Parsed, type Problem, parseYaml } from './checked-yaml.ts';
 import { AgentError, messageOf } from './errors.ts';
@@ -104,12 +106,15 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Structured logs on standard output.'),
+  certs: certsConfig.prefault({}).describe('Identities.'),
+  proxy: proxyConfig.omit({ node: true }).prefault({}).describe('The data plane.'),
 });
 
 type Written = z.output<typeof agentConfig>;
 
 /** The configuration with everything the machine decides filled in. Plain data: it is handed to threads as it is. */
 export interface AgentConfig extends Written {
+  readonly proxy: ProxyConfig;
   readonly nodeName: string;
   /** Whether the file named the node; otherwise a node bundle's certificate may overrule the host name. */
   readonly nodeNameGiven: boolean;
@@ -178,15 +183,18 @@ export function defaultSocket(machine: Machine): string {
 function complete(written: Written, options: { file: string | undefined; machine: Machine }): AgentConfig {
   const { file, machine } = options;
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
+  const nodeName = written.nodeName ?? machine.hostname;
   const at = (given: string | undefined, otherwise: string) => (given === undefined ? otherwise : resolve(base, given));
   return {
     ...written,
-    nodeName: written.nodeName ?? machine.hostname,
+    nodeName,
     nodeNameGiven: written.nodeName !== undefined,
     dataDirectory: at(written.dataDirectory, machine.stateDirectory),
     workloadsDirectory: at(written.workloadsDirectory, join(machine.configDirectory, 'workloads.d')),
     workers: written.workers ?? machine.cores,
     admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
+    certs: { ...written.certs, bundleDirectory: resolve(base, written.certs.bundleDirectory) },
+    proxy: { ...written.proxy, node: nodeName },
     file,
   };
 }
