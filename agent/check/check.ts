@@ -1,0 +1,69 @@
+/**
+ * `weft check`: everything that must be right for an agent to work, asked in one go. An agent answers for itself; where none
+ * runs, the same questions are asked of the machine and the files, as far as they can be. @module
+ */
+import { platform, release } from 'node:os';
+import type { MemberView } from '../admin/views.ts';
+import type { Problem } from '../checked-yaml.ts';
+import type { AgentConfig } from '../config.ts';
+import { checkCapabilities, checkClock, checkKernel, checkNft, readClock } from './machine.ts';
+import { checkPeers } from './mesh.ts';
+import {
+  checkBundle,
+  checkDataDirectory,
+  checkLifetime,
+  checkPorts,
+  checkProblems,
+  checkWorkloadFiles,
+  type Lifetime,
+} from './node.ts';
+import { type CheckReport, type CheckResult, reportOf } from './report.ts';
+
+/** What only a running agent knows. */
+export interface RunningFacts {
+  readonly members: readonly Pick<MemberView, 'name' | 'state' | 'isSelf'>[];
+  /** How many seed addresses the configuration names. */
+  readonly seeds: number;
+  /** Clocks of peers against ours, where known. */
+  readonly peerSkewsMs: readonly number[];
+  /** Of the certificate in use that ends first. */
+  readonly certificate: Lifetime;
+  readonly workloads: number;
+  readonly problems: readonly Problem[];
+}
+
+/** Asked by a running agent of itself. */
+export async function checkRunning(config: AgentConfig, facts: RunningFacts): Promise<CheckReport> {
+  return reportOf([
+    ...(await checkCaptureNeeds(config)),
+    checkClock(readClock(facts.peerSkewsMs)),
+    checkLifetime(facts.certificate, Date.now()),
+    await checkDataDirectory(config.dataDirectory),
+    checkProblems(facts.problems, facts.workloads),
+    checkPeers(facts.members, facts.seeds),
+  ]);
+}
+
+/** Asked where no agent runs: would one start? */
+export async function checkBeforeStart(config: AgentConfig): Promise<CheckReport> {
+  return reportOf([
+    ...(await checkCaptureNeeds(config)),
+    checkClock(readClock()),
+    checkBundle(config.certs.bundleDirectory, Date.now()),
+    await checkPorts(listeners(config)),
+    await checkDataDirectory(config.dataDirectory),
+    await checkWorkloadFiles(config.workloadsDirectory),
+  ]);
+}
+
+async function checkCaptureNeeds({ capture }: AgentConfig): Promise<readonly CheckResult[]> {
+  if (capture.mode === 'none') return []; // nothing is redirected: neither kernel nor rights matter
+  return [checkKernel(platform(), release()), await checkNft(), await checkCapabilities()];
+}
+
+function listeners({ admin, metrics }: AgentConfig): { setting: string; listen: string }[] {
+  return [
+    { setting: 'admin.listen', listen: admin.listen },
+    { setting: 'metrics.listen', listen: metrics.listen },
+  ];
+}

@@ -1,0 +1,156 @@
+/** What this node must have: certificates with life left, ports, a place for its state, workload files that parse. @module */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { access, rm, statfs, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { pino } from 'pino';
+import { loadNodeBundle } from '../../certs/node-bundle.ts';
+import { parseSocketAddress } from '../addresses.ts';
+import { formatProblem, type Problem } from '../checked-yaml.ts';
+import { messageOf, systemCode } from '../errors.ts';
+import { WorkloadDirectory } from '../workloads/directory.ts';
+import { type CheckResult, fail, ok, warn } from './report.ts';
+
+/** The certificate that ends first on the way from the node to the root. */
+export interface Lifetime {
+  readonly subject: string;
+  readonly notBeforeMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** A certificate is renewed well before this: with less left, renewal has failed and somebody must look. */
+const LIFE_LEFT = 1 / 3;
+
+const HOUR_MS = 3_600_000;
+
+export function checkLifetime({ subject, notBeforeMs, expiresAtMs }: Lifetime, nowMs: number): CheckResult {
+  const name = 'certificates';
+  const left = (expiresAtMs - nowMs) / (expiresAtMs - notBeforeMs);
+  const until = `${subject} is valid until ${new Date(expiresAtMs).toISOString()}`;
+  const fix =
+    'issue a new bundle: weft node issue --trust DIR --name NODE --grant ... --out DIR, and restart the agent';
+  if (left <= 0) return fail(name, `${subject} expired at ${new Date(expiresAtMs).toISOString()}`, fix);
+  const hours = Math.floor((expiresAtMs - nowMs) / HOUR_MS);
+  return left < LIFE_LEFT ? fail(name, `${until}: ${hours} h, less than a third of its life`, fix) : ok(name, until);
+}
+
+/** For an agent that does not run: whether it would accept its bundle. */
+export function checkBundle(directory: string, nowMs: number): CheckResult {
+  try {
+    const { chain, spiffeId } = loadNodeBundle(directory, nowMs);
+    const [node] = chain;
+    const first = chain.reduce((soonest, one) => (one.validToDate < soonest.validToDate ? one : soonest), node!);
+    const subject = first === node ? spiffeId : `the issuer of ${spiffeId}`;
+    return checkLifetime(
+      { subject, notBeforeMs: first.validFromDate.getTime(), expiresAtMs: first.validToDate.getTime() },
+      nowMs,
+    );
+  } catch (err) {
+    return fail(
+      'certificates',
+      messageOf(err),
+      'see above; weft node issue writes a bundle, certs.bundleDirectory names it',
+    );
+  }
+}
+
+/** Whether the ports of the configuration can be opened. Only for an agent that does not run: its own would be in use. */
+export async function checkPorts(
+  ports: readonly { readonly setting: string; readonly listen: string }[],
+): Promise<CheckResult> {
+  const refused: string[] = [];
+  for (const { setting, listen } of ports) {
+    const code = await bindFailure(listen);
+    if (code === 'EADDRINUSE') refused.push(`${setting} ${listen} is in use`);
+    else if (code !== undefined) refused.push(`${setting} ${listen} can not be opened (${code})`);
+  }
+  if (refused.length === 0) return ok('ports', ports.map(({ listen }) => listen).join(', '));
+  return fail(
+    'ports',
+    refused.join('; '),
+    'ss -ltnp shows who listens; stop it, or choose another address in agent.yaml',
+  );
+}
+
+async function bindFailure(listen: string): Promise<string | undefined> {
+  const where = parseSocketAddress(listen);
+  if (where === undefined) return 'not address:port';
+  const server = createServer();
+  try {
+    server.listen({ host: where.address, port: where.port, exclusive: true });
+    await once(server, 'listening');
+    return undefined;
+  } catch (err) {
+    return systemCode(err) ?? messageOf(err);
+  } finally {
+    server.close();
+  }
+}
+
+const MIN_FREE_BYTES = 64 * 1024 * 1024;
+
+export async function checkDataDirectory(directory: string): Promise<CheckResult> {
+  const name = 'data directory';
+  const fix = `make it and give it to the user of the agent: install -d -m 0700 ${directory}`;
+  try {
+    const existing = await nearestExisting(directory);
+    if (existing === directory) {
+      const trial = join(directory, `.check-${randomBytes(6).toString('hex')}`);
+      await writeFile(trial, 'a test of whether this disk takes data', { flag: 'wx' });
+      await rm(trial);
+    } else {
+      await access(existing, constants.W_OK | constants.X_OK);
+    }
+    const { bavail, bsize } = await statfs(existing);
+    const freeMib = Math.floor((bavail * bsize) / (1024 * 1024));
+    if (bavail * bsize < MIN_FREE_BYTES) return warn(name, `${directory} has ${freeMib} MiB free`, 'free some space');
+    return ok(name, existing === directory ? directory : `${directory} (made at the first start)`);
+  } catch (err) {
+    return fail(name, messageOf(err), fix);
+  }
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      await access(at);
+      return at;
+    } catch (err) {
+      if (systemCode(err) !== 'ENOENT' || at === dirname(at)) throw err;
+    }
+  }
+}
+
+/** How many problems are shown; `weft status` and the log have the rest. */
+const SHOWN_PROBLEMS = 5;
+
+export function checkProblems(problems: readonly Problem[], workloads: number): CheckResult {
+  const name = 'workload files';
+  if (problems.length === 0) return ok(name, `${workloads} workloads`);
+  const shown = problems.slice(0, SHOWN_PROBLEMS).map(formatProblem);
+  if (problems.length > SHOWN_PROBLEMS) shown.push(`and ${problems.length - SHOWN_PROBLEMS} more`);
+  return fail(name, shown.join('\n'), 'correct the lines named above; until then what the files said before holds');
+}
+
+/** For an agent that does not run: reads the files as it would. */
+export async function checkWorkloadFiles(directory: string): Promise<CheckResult> {
+  try {
+    await access(directory);
+  } catch (err) {
+    if (systemCode(err) === 'ENOENT') {
+      return warn(
+        'workload files',
+        `${directory} does not exist`,
+        `make it and put workload files there: install -d ${directory}`,
+      );
+    }
+  }
+  const log = pino({ level: 'silent' });
+  await using files = await WorkloadDirectory.start(
+    { directory, log, changed: () => {} },
+    new AbortController().signal,
+  );
+  return checkProblems(files.problems(), files.workloads().length);
+}
