@@ -9,6 +9,7 @@ export const CERTS_ERRORS = {
   WEFT_CERTS_DIRECTORY_TAKEN: 'directory holds the bundle of another node; choose another directory',
   WEFT_CERTS_FILE_UNREADABLE: 'cannot read this file; check that it exists and that this user may read it',
   WEFT_CERTS_FILE_UNWRITABLE: 'cannot write this file; check the directory, its owner and the space left',
+  WEFT_CERTS_FILE_WRITABLE_BY_OTHERS: 'other users could change whom this node trusts; run the chmod named here',
   WEFT_CERTS_KEY_EXPOSED: 'private key is open to other users; run the chmod named here, and replace it if it was read',
   WEFT_CERTS_KEY_FOREIGN_OWNER: 'private key belongs to another user; run the chown named here, or run as that user',
   WEFT_CERTS_KEY_MALFORMED: 'not a private key in PEM (PKCS#8); issue it again',

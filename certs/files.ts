@@ -53,7 +53,7 @@ export function readCertificates(path: string): readonly X509Certificate[] {
 }
 
 export function readPublic(path: string): string {
-  return readChecked(path, () => {});
+  return readChecked(path, (stats) => checkTamperProof(path, stats));
 }
 
 /** Makes it, for its owner alone, with what leads to it. */
@@ -71,8 +71,15 @@ export function listDirectory(path: string): readonly string[] {
   }
 }
 
+/** Who may add a root may be anyone in the mesh. */
+function checkTamperProof(path: string, stats: Stats): void {
+  if ((stats.mode & 0o022) === 0) return;
+  const subject = `${path} has mode ${modeOf(stats)}, wanted 0644 (chmod 644 ${path})`;
+  throw new CertsError('WEFT_CERTS_FILE_WRITABLE_BY_OTHERS', subject);
+}
+
 function checkPrivate(path: string, stats: Stats): void {
-  const mode = (stats.mode & 0o7777).toString(8).padStart(4, '0');
+  const mode = modeOf(stats);
   if ((stats.mode & 0o177) !== 0) {
     throw new CertsError('WEFT_CERTS_KEY_EXPOSED', `${path} has mode ${mode}, wanted 0600 (chmod 600 ${path})`);
   }
@@ -81,6 +88,10 @@ function checkPrivate(path: string, stats: Stats): void {
     const subject = `${path} with mode ${mode} belongs to uid ${stats.uid}, this process is ${user}`;
     throw new CertsError('WEFT_CERTS_KEY_FOREIGN_OWNER', `${subject} (chown ${user} ${path} && chmod 600 ${path})`);
   }
+}
+
+function modeOf(stats: Stats): string {
+  return (stats.mode & 0o7777).toString(8).padStart(4, '0');
 }
 
 /** Checks the very file that is then read, not whatever has the name by then. */
