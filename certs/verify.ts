@@ -239,11 +239,12 @@ function checkWorkload(links: readonly Link[], id: SpiffeId, options: VerifyOpti
   }
   if (!allowsTlsPeers(facts)) return refuse('key-usage', `${label} is not for both TLS servers and TLS clients`);
   const [node, ...above] = links.slice(1);
-  const nodeIdentity = node && identityOf(node, options);
-  if (nodeIdentity && 'reason' in nodeIdentity) return nodeIdentity;
-  if (!node || !nodeIdentity || kindOf(nodeIdentity) !== 'node') {
-    return refuse('no-grant', `${label} is not signed by a node certificate`);
+  if (node === undefined || node.facts.uris[0] === `spiffe://${options.trust.trustDomain}`) {
+    return refuse('no-grant', `${label} is not signed by a node, but right by an issuer or a root`);
   }
+  const nodeIdentity = identityOf(node, options);
+  if ('reason' in nodeIdentity) return nodeIdentity;
+  if (kindOf(nodeIdentity) !== 'node') return refuse('no-grant', `${label} is not signed by a node certificate`);
   const name = checkNode([node, ...above], nodeIdentity, options);
   if (typeof name === 'string' && !grantCovers(node.facts.grant ?? [], id.path)) {
     return refuse('outside-grant', `node ${quote(name)} may not speak for ${quote(id.path)}`);
