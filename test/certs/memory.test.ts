@@ -1,5 +1,6 @@
 /** What the memory of genuine certificates may and may not change: speed, never a verdict. */
-import { expect, test } from 'vitest';
+import { X509Certificate } from 'node:crypto';
+import { expect, test, vi } from 'vitest';
 import { CertificateMemory } from '../../certs/memory.ts';
 import { type VerifyOptions, verifyChain } from '../../certs/verify.ts';
 import { altered, type ForgedChain, forge, forgeChain, HOUR_MS, NOW_MS, TRUST_DOMAIN, WEB } from './trust.ts';
@@ -8,12 +9,15 @@ function verify(forged: Pick<ForgedChain, 'chain' | 'trust'>, options: Partial<V
   return verifyChain(forged.chain, { trust: forged.trust, role: 'workload', nowMs: NOW_MS, ...options });
 }
 
-test('a chain met before gets the same verdict', () => {
+test('a chain met before gets the same verdict without another look at its signatures', () => {
   const memory = new CertificateMemory();
   const good = forgeChain();
   const first = verify(good, { memory });
   expect(first).toMatchObject({ ok: true, spiffeId: WEB });
+  const check = vi.spyOn(X509Certificate.prototype, 'verify');
   expect(verify(good, { memory })).toEqual(first);
+  expect(check).not.toHaveBeenCalled();
+  check.mockRestore();
   expect(memory.size).toBe(4); // the root, the issuer, the node, the SVID
 });
 

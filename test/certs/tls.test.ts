@@ -56,10 +56,7 @@ class Wire implements AsyncDisposable {
   }
 
   /** One handshake that OpenSSL accepts on both sides, and what each side's own verifier says of the other. */
-  async handshake(
-    client: Side,
-    session?: Buffer,
-  ): Promise<{ atServer: Verdict; atClient: Verdict; ticket: Promise<[Buffer]> }> {
+  async handshake(client: Side, session?: Buffer) {
     const accepted = once(this.#listener, 'secureConnection') as Promise<[TLSSocket]>;
     const socket = this.#connect({ ...optionsOf(client), ...(session && { session }) });
     const ticket = once(socket, 'session') as Promise<[Buffer]>;
@@ -70,7 +67,7 @@ class Wire implements AsyncDisposable {
     const verdicts = { atServer: judge(peer, this.#server), atClient: judge(socket, client) };
     peer.write('ready'); // the ticket comes with the first bytes read
     socket.resume();
-    return { ...verdicts, ticket };
+    return { ...verdicts, presented: peerChain(peer).length, ticket };
   }
 
   /** One handshake that must fail, and what the server says of it. */
@@ -114,6 +111,17 @@ test('a node certificate in the place of an SVID passes OpenSSL and not our veri
   const { atServer, atClient } = await wire.handshake(impostor(node));
   expect(atServer).toMatchObject({ ok: false, reason: 'wrong-role' });
   expect(atClient).toMatchObject({ ok: false, reason: 'wrong-role' });
+});
+
+test('a peer that presents far more certificates than a chain has is refused, and the rest is not read', async () => {
+  using directory = new TemporaryDirectory();
+  const node = makeNode(directory);
+  const web = workload(node);
+  await using wire = await Wire.open(web);
+  const certificateChainPem = web.certificateChainPem + toPem(Array.from({ length: 20 }, () => node.chain[1]!));
+  const { atServer, presented } = await wire.handshake({ ...web, certificateChainPem });
+  expect(atServer).toMatchObject({ ok: false, reason: 'chain-too-long' });
+  expect(presented).toBe(8);
 });
 
 test('a client of a foreign root, one without a certificate and one of TLS 1.2 do not get through', async () => {

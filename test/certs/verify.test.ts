@@ -282,6 +282,38 @@ test('a node that an issuer did not sign is refused', () => {
   expect(verify({ ...good, chain })).toEqual(refusal('wrong-role', 'not signed by an issuer'));
 });
 
+test('an issuer that another issuer admitted is refused, even where path lengths leave room', () => {
+  const roomy = forgeChain({ root: { authority: { pathLength: 9 } }, issuer: { authority: { pathLength: 9 } } });
+  const second = forge(
+    { subject: 'second', ...uris(`spiffe://${TRUST_DOMAIN}`), authority: { pathLength: 1 }, keyUsage: ['keyCertSign'] },
+    roomy.issuer,
+  );
+  const node = forge({ ...nodeShape(), authority: { pathLength: 0 } }, second);
+  const chain = [node, second, roomy.issuer].map((forged) => forged.certificate);
+  expect(verify({ ...roomy, chain }, { role: 'node' })).toEqual(refusal('wrong-role', 'not signed by an issuer'));
+});
+
+test('a certificate must name its issuer, not only be signed with the key of it', () => {
+  const renamed = forge(
+    {
+      subject: 'another name for the same key',
+      ...uris(`spiffe://${TRUST_DOMAIN}`),
+      authority: { pathLength: 1 },
+      keyUsage: ['keyCertSign'],
+      publicKey: good.issuer.certificate.publicKey,
+    },
+    good.root,
+  );
+  const chain = [...good.chain.slice(0, 2), renamed.certificate];
+  expect(verify({ ...good, chain })).toEqual(refusal('bad-signature'));
+});
+
+test('a root that cannot be read vouches for nobody, and does not keep others from doing so', () => {
+  const huge = forge({ subject: 'root', lists: [{ oid: OID.weftScope, strings: ['x'.repeat(20_000)] }] });
+  const roots = [huge.certificate, ...good.trust.roots];
+  expect(verify(good, { trust: { trustDomain: TRUST_DOMAIN, roots } }).ok).toBe(true);
+});
+
 test.each([
   ['an SVID without digitalSignature', { svid: { keyUsage: [] } }],
   ['an SVID that may sign certificates', { svid: { keyUsage: ['digitalSignature', 'keyCertSign'] } }],
