@@ -1,0 +1,38 @@
+/** A terminal that shows one page, redrawn in place; what was there before comes back at the end. @module */
+import type { WriteStream } from 'node:tty';
+
+const ENTER = '\u001b[?1049h\u001b[?25l'; // the alternate screen, without a cursor
+const LEAVE = '\u001b[?25h\u001b[?1049l';
+const HOME = '\u001b[H';
+const CLEAR_LINE = '\u001b[K';
+const CLEAR_BELOW = '\u001b[J';
+
+export class Screen implements Disposable {
+  readonly #terminal: WriteStream;
+  #isOpen = true;
+
+  constructor(terminal: WriteStream) {
+    this.#terminal = terminal;
+    terminal.write(ENTER);
+  }
+
+  get columns(): number {
+    return this.#terminal.columns;
+  }
+
+  get isColored(): boolean {
+    return this.#terminal.hasColors() && !process.env.NO_COLOR;
+  }
+
+  /** One write, so that nobody sees half a page; lines below the edge are left out. */
+  draw(lines: readonly string[]): void {
+    const page = lines.slice(0, this.#terminal.rows).map((line) => `${line}${CLEAR_LINE}`);
+    this.#terminal.write(HOME + page.join('\n') + CLEAR_BELOW);
+  }
+
+  /** Twice is fine. */
+  [Symbol.dispose](): void {
+    if (this.#isOpen) this.#terminal.write(LEAVE);
+    this.#isOpen = false;
+  }
+}

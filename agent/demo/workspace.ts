@@ -1,0 +1,158 @@
+/**
+ * The folder of one run: a trust domain, and for each node a bundle, agent.yaml, workload files and state, as an operator
+ * would lay them out; gone when the run ends.
+ *
+ * @module
+ */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { issueNodeBundle } from '../../certs/node-bundle.ts';
+import { createTrustDomain } from '../../certs/trust-domain.ts';
+import type { Ground } from './ground.ts';
+import { RESOLV_CONF } from './namespace-ground.ts';
+import { grantOf, NAMESPACE, type NodeSpec, type PodSpec, podsOf, type Topology, TRUST_DOMAIN } from './topology.ts';
+
+const GOSSIP_PORT = 7946;
+const ADMIN_PORT = 15_000;
+const METRICS_PORT = 15_020;
+const TRUST_TTL_MS = 7 * 86_400_000;
+/** A unix socket's path ends at 107 characters, and ours needs 40 of them. */
+const MAX_TEMP_PATH = 60;
+
+export class Workspace implements Disposable {
+  readonly directory: string;
+  /** Script `in-pod POD COMMAND...`; undefined where pods have no network of their own. */
+  readonly inPod: string | undefined;
+
+  private constructor(directory: string, inPod: string | undefined) {
+    this.directory = directory;
+    this.inPod = inPod;
+  }
+
+  static create(topology: Topology, ground: Ground): Workspace {
+    sweepWorkspaces();
+    const directory = mkdtempSync(join(tempDirectory(), `weft-demo-${process.pid}-`));
+    try {
+      const trustDirectory = join(directory, 'trust');
+      const ttl = { rootTtlMs: TRUST_TTL_MS, issuerTtlMs: TRUST_TTL_MS, operatorTtlMs: TRUST_TTL_MS };
+      createTrustDomain({ trustDomain: TRUST_DOMAIN, directory: trustDirectory, operator: 'demo', ...ttl });
+      mkdirSync(join(directory, 'logs'));
+      for (const node of topology.nodes) writeNode(directory, { node, topology, ground });
+      return new Workspace(directory, writeInPod(directory, ground));
+    } catch (error) {
+      rmSync(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  agentConfig(node: NodeSpec): string {
+    return join(this.directory, node.name, 'agent.yaml');
+  }
+
+  socket(node: NodeSpec): string {
+    return join(this.directory, node.name, 'agent.sock');
+  }
+
+  log(program: string): string {
+    return join(this.directory, 'logs', `${program}.log`);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+interface Writing {
+  readonly node: NodeSpec;
+  readonly topology: Topology;
+  readonly ground: Ground;
+}
+
+function writeNode(directory: string, writing: Writing): void {
+  const { node, topology, ground } = writing;
+  const home = join(directory, node.name);
+  const workloads = join(home, 'workloads.d');
+  mkdirSync(workloads, { recursive: true });
+  issueNodeBundle({
+    trustDirectory: join(directory, 'trust'),
+    name: node.name,
+    grant: grantOf(topology, node),
+    directory: join(home, 'bundle'),
+  });
+  writeFileSync(join(home, 'agent.yaml'), stringify(agentYaml(writing)));
+  for (const pod of podsOf(topology.pods, node)) {
+    writeFileSync(join(workloads, `${pod.name}.yaml`), stringify(workloadYaml(pod, ground)));
+  }
+}
+
+function agentYaml({ node, topology, ground }: Writing): unknown {
+  const { address, loopback } = ground.nodePlace(node);
+  const others = topology.nodes.filter((other) => other !== node);
+  return {
+    nodeName: node.name,
+    dataDirectory: 'data',
+    workloadsDirectory: 'workloads.d',
+    workers: 1,
+    capture: { mode: ground.captureMode },
+    certs: { bundleDirectory: 'bundle' },
+    gossip: {
+      listen: `${address}:${GOSSIP_PORT}`,
+      advertise: `${address}:${GOSSIP_PORT}`,
+      seeds: others.map((other) => `${ground.nodePlace(other).address}:${GOSSIP_PORT}`),
+    },
+    admin: { socket: 'agent.sock', listen: `${loopback}:${ADMIN_PORT}` },
+    metrics: { listen: `${loopback}:${METRICS_PORT}` },
+  };
+}
+
+function workloadYaml(pod: PodSpec, ground: Ground): unknown {
+  const place = ground.podPlace(pod);
+  const upstreams = pod.calls.flatMap((call) => {
+    const { listen } = place.reach(call);
+    return listen ? [{ service: `${NAMESPACE}/${call.service}`, port: call.port, listen }] : [];
+  });
+  return {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'Workload',
+    metadata: { name: pod.name, namespace: NAMESPACE, labels: { app: pod.service } },
+    spec: {
+      service: pod.service,
+      version: pod.version,
+      runs: place.runs,
+      address: place.address,
+      ...(pod.serves ? { ports: [{ name: 'main', ...pod.serves }], healthCheck: healthCheck(pod.serves) } : {}),
+      ...(upstreams.length > 0 ? { upstreams } : {}),
+    },
+  };
+}
+
+function healthCheck({ appProtocol }: NonNullable<PodSpec['serves']>): unknown {
+  const often = { intervalMs: 1_000 };
+  return appProtocol === 'http' ? { http: { path: '/healthz', ...often } } : { tcp: often };
+}
+
+function writeInPod(directory: string, ground: Ground): string | undefined {
+  const resolvConf = join(directory, 'resolv.conf');
+  const script = ground.inPodScript(resolvConf);
+  if (script === undefined) return undefined;
+  const path = join(directory, 'in-pod');
+  writeFileSync(resolvConf, RESOLV_CONF);
+  writeFileSync(path, script);
+  chmodSync(path, 0o700);
+  return path;
+}
+
+/** Removes folders of runs whose process is gone: it was killed before it could. */
+function sweepWorkspaces(): void {
+  for (const name of readdirSync(tempDirectory())) {
+    const pid = /^weft-demo-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    rmSync(join(tempDirectory(), name), { recursive: true, force: true });
+  }
+}
+
+function tempDirectory(): string {
+  return tmpdir().length <= MAX_TEMP_PATH ? tmpdir() : '/tmp';
+}
