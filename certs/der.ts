@@ -17,7 +17,6 @@ export const TAG = {
   generalizedTime: 0x18,
   sequence: 0x30,
   /** Context tags of a certificate and its extensions. */
-  context0: 0x80,
   context6: 0x86,
   explicit0: 0xa0,
   explicit3: 0xa3,

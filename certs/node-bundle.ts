@@ -21,7 +21,7 @@ import {
 import { checkGrant } from './grant.ts';
 import { signCertificate } from './issue.ts';
 import { OID } from './oids.ts';
-import { nodeId, parseSpiffeId } from './spiffe.ts';
+import { nodeId, parseSpiffeId, parseTrustDomainId } from './spiffe.ts';
 import { parseTrustBundle, type TrustBundle, toPem } from './trust-bundle.ts';
 import { trustDomainFiles } from './trust-domain.ts';
 import { CLOCK_SKEW_MS, type Refusal, verifyChain } from './verify.ts';
@@ -152,7 +152,10 @@ function readIssuer(trustDirectory: string): Issuer {
   if (!certificate!.checkPrivateKey(privateKey)) {
     throw new CertsError('WEFT_CERTS_KEY_MISMATCH', `${files.issuerKey} and ${file}`);
   }
-  const trustDomain = read.facts.uris[0]?.replace(/^spiffe:\/\//, '') ?? '';
+  const trustDomain = parseTrustDomainId(read.facts.uris[0] ?? '');
+  if (trustDomain === undefined || !read.facts.isP256) {
+    throw new CertsError('WEFT_CERTS_ISSUER_INVALID', `${file} is no certificate of an issuer`);
+  }
   const trust = parseTrustBundle(trustDomain, readPublic(files.roots), files.roots);
   return { file, trustDomain, privateKey, chain, trust, expiresAtMs: read.facts.notAfterMs };
 }

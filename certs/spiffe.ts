@@ -69,6 +69,12 @@ export function trustDomainId(trustDomain: string): string {
   return `${SCHEME}${trustDomain}`;
 }
 
+/** The trust domain that a root or issuer names; the inverse of `trustDomainId`. */
+export function parseTrustDomainId(text: string): string | undefined {
+  const trustDomain = text.slice(SCHEME.length);
+  return text.startsWith(SCHEME) && isTrustDomain(trustDomain) ? trustDomain : undefined;
+}
+
 export function isSegment(text: string): boolean {
   return SEGMENT.test(text);
 }
@@ -82,7 +88,8 @@ function checkName(field: string, value: string): void {
   if (value.length > 253 || !isSegment(value)) throw new CertsError('WEFT_CERTS_BAD_NAME', `${field} ${quote(value)}`);
 }
 
-/** Foreign text for a message: short, on one line, nothing unprintable. */
+/** Foreign text for a message: short, on one line, plain ASCII, so that no terminal obeys it. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+  const short = text.length > 100 ? `${text.slice(0, 100)}...` : text;
+  return JSON.stringify(short).replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -13,7 +13,7 @@ import { type CertificateFacts, KEY_USAGE, MAX_CERTIFICATE_BYTES, readCertificat
 import { grantCovers, grantProblem } from './grant.ts';
 import type { CertificateMemory } from './memory.ts';
 import { OID } from './oids.ts';
-import { kindOf, nameOf, parseSpiffeId, quote, type SpiffeId } from './spiffe.ts';
+import { kindOf, nameOf, parseSpiffeId, parseTrustDomainId, quote, type SpiffeId } from './spiffe.ts';
 import type { TrustBundle } from './trust-bundle.ts';
 
 /** Why a chain is refused: a closed set, so that it can label a metric. */
@@ -114,8 +114,8 @@ export function peerChain(socket: TLSSocket): X509Certificate[] {
  */
 export function parseChain(certificates: readonly Uint8Array[]): X509Certificate[] | Refused {
   if (certificates.length > MAX_CHAIN) return refuse('chain-too-long', `more than ${MAX_CHAIN} certificates`);
-  if (certificates.some((der) => der.length > MAX_CERTIFICATE_BYTES))
-    return refuse('malformed', 'a certificate is too large');
+  const isHuge = certificates.some((der) => der.length > MAX_CERTIFICATE_BYTES);
+  if (isHuge) return refuse('malformed', `a certificate of more than ${MAX_CERTIFICATE_BYTES} bytes`);
   try {
     return certificates.map((der) => new X509Certificate(der));
   } catch {
@@ -239,7 +239,7 @@ function checkWorkload(links: readonly Link[], id: SpiffeId, options: VerifyOpti
   }
   if (!allowsTlsPeers(facts)) return refuse('key-usage', `${label} is not for both TLS servers and TLS clients`);
   const [node, ...above] = links.slice(1);
-  if (node === undefined || node.facts.uris[0] === `spiffe://${options.trust.trustDomain}`) {
+  if (node === undefined || parseTrustDomainId(node.facts.uris[0] ?? '') !== undefined) {
     return refuse('no-grant', `${label} is not signed by a node, but right by an issuer or a root`);
   }
   const nodeIdentity = identityOf(node, options);
@@ -263,7 +263,7 @@ function checkNode(links: readonly Link[], id: SpiffeId, { trust }: VerifyOption
   }
   if (links.length !== 2 || issuer === undefined) return refuse('wrong-role', `${label} is not signed by an issuer`);
   if (issuer.facts.uris.length !== 1) return refuse('bad-spiffe-id', `${issuer.label} needs exactly one URI name`);
-  if (issuer.facts.uris[0] !== `spiffe://${trust.trustDomain}`) {
+  if (parseTrustDomainId(issuer.facts.uris[0] ?? '') !== trust.trustDomain) {
     return refuse('wrong-trust-domain', `${issuer.label} is for ${quote(issuer.facts.uris[0]!)}`);
   }
   if (facts.grant === undefined) return refuse('no-grant', `${label} carries no grant`);

@@ -82,6 +82,14 @@ test('a certificate of 100 kB is refused before it is read', () => {
   expect(parseChain([svid.certificate.raw])).toMatchObject({ ok: false, reason: 'malformed' });
 });
 
+test('a certificate with more extensions or names than any has is refused', () => {
+  const lists = Array.from({ length: 40 }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${i}`, strings: [] }));
+  const crowded = forgeChain({ svid: { lists } }).svid.certificate;
+  expect(readCertificate(crowded)).toEqual({ ok: false, detail: 'has more than 32 extensions' });
+  const named = forgeChain({ svid: { uris: Array.from({ length: 200 }, (_, i) => `a:${i}`) } }).svid.certificate;
+  expect(readCertificate(named)).toEqual({ ok: false, detail: expect.stringContaining('more than 128 things') });
+});
+
 test('bytes from the wire become certificates, or a refusal when they are none or too many', () => {
   const ders = forgeChain().chain.map((certificate) => certificate.raw);
   const parsed = parseChain(ders);

@@ -14,10 +14,28 @@ test('elements are read in order, and whole or by their content', () => {
   expect(() => list.end()).not.toThrow();
 });
 
-test('a length in the long form is read', () => {
-  const content = Buffer.alloc(300, 7);
-  const whole = Buffer.concat([Buffer.from('0482012c', 'hex'), content]);
-  expect(new DerReader(whole).read(TAG.octetString)).toEqual(content);
+test.each([
+  ['047f', 127],
+  ['048180', 128],
+  ['0481ff', 255],
+  ['04820100', 256],
+  ['0482012c', 300],
+])('the length %s is read as %i', (header, length) => {
+  const content = Buffer.alloc(length, 7);
+  expect(new DerReader(Buffer.concat([Buffer.from(header, 'hex'), content])).read(TAG.octetString)).toEqual(content);
+});
+
+test('an element of any kind can be stepped over, but not what is not there or has a tag of several bytes', () => {
+  expect(reader('0401aa').readAny()).toEqual({ tag: TAG.octetString, content: Buffer.of(0xaa) });
+  expect(() => reader('').readAny()).toThrow(DerError);
+  expect(() => reader('1f8101aa').readAny()).toThrow(DerError);
+  expect(() => reader('bf0101aa').readAny()).toThrow(DerError);
+});
+
+test('small integers are read in their only form', () => {
+  expect([0, 1, 127].map((n) => smallInteger(Buffer.of(n)))).toEqual([0, 1, 127]);
+  for (const bad of [[], [0x80], [0xff], [0, 1], [1, 0]])
+    expect(() => smallInteger(Buffer.from(bad))).toThrow(DerError);
 });
 
 test.each([
@@ -71,6 +89,7 @@ test('instants are read in both forms around the year 2050 and refused in any ot
   for (const bad of ['4912312359Z', '491231235959', '491231235959+0100', '490230000000Z', '491301000000Z', '']) {
     expect(() => utc(bad)).toThrow(DerError);
   }
+  expect(() => instantMs(TAG.octetString, Buffer.from('20500101000000Z'))).toThrow(DerError);
   for (const bad of ['20500101000000', '20500101000000.5Z', '20500101240000Z']) {
     expect(() => generalized(bad)).toThrow(DerError);
   }

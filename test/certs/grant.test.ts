@@ -79,3 +79,14 @@ test.each([
   expect(grantProblem(grant)).toContain(problem);
   expect(() => checkGrant(grant)).toThrow(problem);
 });
+
+test('a grant that makes sense is accepted, up to its bounds', () => {
+  const grants = [
+    ['*'],
+    ['ns/*'],
+    ['ns/shop/*', 'ns/*/sa/web'],
+    Array.from({ length: 64 }, () => '*'),
+    [`ns/${'a'.repeat(4_093)}`],
+  ];
+  for (const grant of grants) expect(grantProblem(grant)).toBeUndefined();
+});

@@ -68,6 +68,22 @@ test('an issuer that expired admits nobody', () => {
   expect(readdirSync(directory.path)).toEqual(['trust']);
 });
 
+test('an issuer whose key is another, or whose certificate is none, admits nobody', () => {
+  using directory = new TemporaryDirectory();
+  makeNode(directory);
+  const add = () =>
+    errorOf(() => addNode(directory, { name: 'b', grant: ['*'], nowMs: Date.now(), ttlMs: HOUR_MS })).code;
+  const key = readFileSync(directory.sub('trust/issuer.key'));
+  cpSync(directory.sub('trust/root.key'), directory.sub('trust/issuer.key'));
+  expect(add()).toBe('WEFT_CERTS_KEY_MISMATCH');
+  writeFileSync(directory.sub('trust/issuer.key'), key);
+  cpSync(directory.sub('trust/operator.crt'), directory.sub('trust/issuer.crt'));
+  expect(add()).toBe('WEFT_CERTS_KEY_MISMATCH');
+  cpSync(directory.sub('trust/operator.key'), directory.sub('trust/issuer.key'));
+  expect(add()).toBe('WEFT_CERTS_ISSUER_INVALID');
+  expect(readdirSync(directory.path).sort()).toEqual(['node-a', 'trust']);
+});
+
 test('a bad name or grant is refused before anything is written', () => {
   using directory = new TemporaryDirectory();
   makeNode(directory);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CertsError } from '../../certs/errors.ts';
-import { kindOf, nodeId, operatorId, parseSpiffeId, workloadId } from '../../certs/spiffe.ts';
+import { kindOf, nodeId, operatorId, parseSpiffeId, quote, workloadId } from '../../certs/spiffe.ts';
 import { SEEDED } from './properties.ts';
 
 const segment = fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/).filter((text) => text !== '.' && text !== '..');
@@ -88,4 +88,10 @@ test('a name that would make another ID is refused with the field and the value'
   }
   expect(() => nodeId('td', 'a/b')).toThrow('node name "a/b"');
   expect(() => nodeId('Td', 'a')).toThrow('trust domain "Td"');
+});
+
+test('foreign text in a message is short, on one line and harmless to a terminal', () => {
+  expect(quote('spiffe://td/a')).toBe('"spiffe://td/a"');
+  expect(quote('\x1b[2J\n\0\x9b')).toBe('"\\u001b[2J\\n\\u0000\\u009b"');
+  expect(quote('a'.repeat(10_000))).toBe(`"${'a'.repeat(100)}..."`);
 });

@@ -66,6 +66,17 @@ test('a directory that holds a trust domain is left as it is', () => {
   expect(readFileSync(rootKey, 'utf8')).toBe(before);
 });
 
+test.each(['root.key', 'root.crt', 'issuer.key'])(
+  'a directory with no more than a %s counts as a trust domain',
+  (name) => {
+    using directory = new TemporaryDirectory();
+    mkdirSync(directory.sub('trust'));
+    writeFileSync(directory.sub(`trust/${name}`), '');
+    const options = { trustDomain: TRUST_DOMAIN, directory: directory.sub('trust') };
+    expect(() => createTrustDomain(options)).toThrow('already holds a trust domain');
+  },
+);
+
 test('a directory that holds anything else is left as it is', () => {
   using directory = new TemporaryDirectory();
   mkdirSync(directory.sub('trust'));
