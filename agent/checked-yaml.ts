@@ -9,22 +9,7 @@ import type { Document, YAMLMap } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml';
 import type { z } from 'zod';
 import { nearest } from './nearest.ts';
-
-/** One mistake in one file. `line` and `column` count from 1. */
-export interface Problem {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** Path of the field, such as `spec.ports[0].port`; empty when the whole document is meant. */
-  readonly field: string;
-  /** What is wrong, what is allowed, and the fix. */
-  readonly message: string;
-}
-
-/** `file:line:column: field: message`, the form compilers and editors agree on. */
-export function formatProblem({ file, line, column, field, message }: Problem): string {
-  return `${file}:${line}:${column}: ${field === '' ? '' : `${field}: `}${message}`;
-}
+import type { Problem } from './problem.ts';
 
 /** One YAML document of a file: its plain value, and where each part of it stands. */
 export interface SourceDocument {
@@ -147,9 +132,18 @@ function explain(schema: z.core.$ZodType, issue: z.core.$ZodIssue, document: Sou
       const reasons = new Set(issue.errors.flatMap((errors) => errors.map((inner) => inner.message)));
       return [{ path, message: `${found} fits none of the allowed forms: ${[...reasons].join('; or ')}${orDefault}` }];
     }
-    default: // custom refinements carry their own sentence; by convention it may open with the field it is about
-      return [{ path, message: `${issue.message}` }];
+    default:
+      return [custom(schema, issue)];
   }
+}
+
+/** A refinement brings its own sentence; one about several fields opens with the name of the field to change. */
+function custom(schema: z.core.$ZodType, { path, message }: z.core.$ZodIssue): Explanation {
+  const [, field, sentence] = /^(\w+): (.*)$/s.exec(message) ?? [];
+  if (field === undefined || sentence === undefined || !knownKeys(schemaAt(schema, path)).includes(field)) {
+    return { path, message };
+  }
+  return { path: [...path, field], message: sentence };
 }
 
 function limitMessage(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig, found: string): string {

@@ -3,25 +3,17 @@
  * start; without a file the defaults below are the whole configuration. @module
  */
 import { readFileSync, statSync } from 'node:fs';
-import { availableParallelism, homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { certsConfig } from '../certs/config.ts';
+import { type GossipConfig, gossipConfig } from '../gossip/config.ts';
 import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
-import { loopbackAddress, socketAddress } from './addresses.ts';
-import { checkDocument, formatProblem, type Parsed, type Problem, parseYaml } from './checked-yaml.ts';
+import { loopbackAddress, socketAddress } from './address-schemas.ts';
+import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
 import { AgentError, messageOf } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
-
-/** What the machine decides where the file is silent. A plain object, so that tests bring their own. */
-export interface Machine {
-  readonly hostname: string;
-  readonly cores: number;
-  /** The three directories an agent needs; root's are those of the system, anybody else's lie in their home. */
-  readonly configDirectory: string;
-  readonly stateDirectory: string;
-  readonly runDirectory: string;
-}
+import { defaultSocket, type Machine, thisMachine } from './machine.ts';
+import { formatProblem, type Problem } from './problem.ts';
 
 /** DNS label (RFC 1123), dots allowed: it becomes the last segment of `spiffe://TD/node/NAME`. */
 const nodeName = z
@@ -107,6 +99,15 @@ export const agentConfig = z.strictObject({
     .prefault({})
     .describe('Structured logs on standard output.'),
   certs: certsConfig.prefault({}).describe('Identities.'),
+  gossip: gossipConfig
+    .safeExtend({
+      dataDirectory: z
+        .string()
+        .default('')
+        .describe('Where gossip keeps its state. Default: dataDirectory of the agent.'),
+    })
+    .prefault({})
+    .describe('How nodes find and watch each other.'),
   proxy: proxyConfig.omit({ node: true }).prefault({}).describe('The data plane.'),
 });
 
@@ -114,6 +115,7 @@ type Written = z.output<typeof agentConfig>;
 
 /** The configuration with everything the machine decides filled in. Plain data: it is handed to threads as it is. */
 export interface AgentConfig extends Written {
+  readonly gossip: GossipConfig;
   readonly proxy: ProxyConfig;
   readonly nodeName: string;
   /** Whether the file named the node; otherwise a node bundle's certificate may overrule the host name. */
@@ -159,41 +161,22 @@ export function parseConfig(text: string, file: string): Parsed<Written> {
   return first === undefined ? { ok: true, value: agentConfig.parse({}) } : checkDocument(agentConfig, first);
 }
 
-/** The host name, number of cores and usual directories of this machine and user. */
-export function thisMachine(env: NodeJS.ProcessEnv = process.env): Machine {
-  const common = { hostname: nodeNameFrom(hostname()), cores: availableParallelism() };
-  if (process.getuid?.() === 0) {
-    return { ...common, configDirectory: '/etc/weft', stateDirectory: '/var/lib/weft', runDirectory: '/run/weft' };
-  }
-  const home = homedir();
-  const state = join(env.XDG_STATE_HOME ?? join(home, '.local/state'), 'weft');
-  return {
-    ...common,
-    configDirectory: join(env.XDG_CONFIG_HOME ?? join(home, '.config'), 'weft'),
-    stateDirectory: state,
-    runDirectory: env.XDG_RUNTIME_DIR === undefined ? state : join(env.XDG_RUNTIME_DIR, 'weft'),
-  };
-}
-
-/** The admin socket an agent of this user listens on unless told otherwise. */
-export function defaultSocket(machine: Machine): string {
-  return join(machine.runDirectory, 'agent.sock');
-}
-
 function complete(written: Written, options: { file: string | undefined; machine: Machine }): AgentConfig {
   const { file, machine } = options;
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
   const nodeName = written.nodeName ?? machine.hostname;
   const at = (given: string | undefined, otherwise: string) => (given === undefined ? otherwise : resolve(base, given));
+  const dataDirectory = at(written.dataDirectory, machine.stateDirectory);
   return {
     ...written,
     nodeName,
     nodeNameGiven: written.nodeName !== undefined,
-    dataDirectory: at(written.dataDirectory, machine.stateDirectory),
+    dataDirectory,
     workloadsDirectory: at(written.workloadsDirectory, join(machine.configDirectory, 'workloads.d')),
     workers: written.workers ?? machine.cores,
     admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
     certs: { ...written.certs, bundleDirectory: resolve(base, written.certs.bundleDirectory) },
+    gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
     proxy: { ...written.proxy, node: nodeName },
     file,
   };
@@ -206,14 +189,4 @@ function readConfig(file: string): string {
   } catch (err) {
     throw new AgentError('WEFT_AGENT_CONFIG_UNREADABLE', `${file}: ${messageOf(err)}`, { cause: err });
   }
-}
-
-/** A host name as a node name: lower case, foreign characters as hyphens. */
-function nodeNameFrom(host: string): string {
-  const name = host
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9.-]/g, '-')
-    .replaceAll(/^[.-]+|[.-]+$/g, '')
-    .slice(0, 253);
-  return name === '' ? 'node' : name;
 }

@@ -13,6 +13,10 @@ export const AGENT_ERRORS = {
   WEFT_AGENT_UNREACHABLE:
     'no agent answers there; start it (weft agent -c FILE) or name another with --socket, --address or WEFT_SOCKET',
   WEFT_AGENT_ANSWER: 'the agent refused or failed this request; its log has the details',
+  WEFT_AGENT_WORKLOAD_NO_ADDRESS:
+    'no address that other nodes could reach; bring up an interface in its network namespace, or set spec.address',
+  WEFT_AGENT_NODE_NAME:
+    'the node bundle is of another node; correct nodeName in agent.yaml, or install the bundle of this node',
   WEFT_AGENT_FILE_WRITE: 'the file can not be written; check the free space and the permissions of its directory',
 } as const;
 

@@ -4,7 +4,7 @@
  */
 
 import type { CheckReport } from '../check/report.ts';
-import type { Problem } from '../checked-yaml.ts';
+import type { Problem } from '../problem.ts';
 
 export interface StatusView {
   readonly node: string;

@@ -4,8 +4,8 @@
  */
 import { platform, release } from 'node:os';
 import type { MemberView } from '../admin/views.ts';
-import type { Problem } from '../checked-yaml.ts';
 import type { AgentConfig } from '../config.ts';
+import type { Problem } from '../problem.ts';
 import { checkCapabilities, checkClock, checkKernel, checkNft, readClock } from './machine.ts';
 import { checkPeers } from './mesh.ts';
 import {
@@ -49,7 +49,7 @@ export async function checkBeforeStart(config: AgentConfig): Promise<CheckReport
   return reportOf([
     ...(await checkCaptureNeeds(config)),
     checkClock(readClock()),
-    checkBundle(config.certs.bundleDirectory, Date.now()),
+    checkBundle(config.certs.bundleDirectory, { nowMs: Date.now(), mayBeAbsent: config.file === undefined }),
     await checkPorts(listeners(config)),
     await checkDataDirectory(config.dataDirectory),
     await checkWorkloadFiles(config.workloadsDirectory),
@@ -61,9 +61,10 @@ async function checkCaptureNeeds({ capture }: AgentConfig): Promise<readonly Che
   return [checkKernel(platform(), release()), await checkNft(), await checkCapabilities()];
 }
 
-function listeners({ admin, metrics }: AgentConfig): { setting: string; listen: string }[] {
+function listeners({ admin, metrics, gossip }: AgentConfig): { setting: string; listen: string }[] {
   return [
     { setting: 'admin.listen', listen: admin.listen },
     { setting: 'metrics.listen', listen: metrics.listen },
+    { setting: 'gossip.listen', listen: gossip.listen },
   ];
 }

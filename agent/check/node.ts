@@ -1,15 +1,15 @@
 /** What this node must have: certificates with life left, ports, a place for its state, workload files that parse. @module */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, rm, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
-import { loadNodeBundle } from '../../certs/node-bundle.ts';
-import { parseSocketAddress } from '../addresses.ts';
-import { formatProblem, type Problem } from '../checked-yaml.ts';
+import { loadNodeBundle, nodeBundleFiles } from '../../certs/node-bundle.ts';
+import { parseHostPort } from '../../gossip/edge/address.ts';
 import { messageOf, systemCode } from '../errors.ts';
+import { formatProblem, type Problem } from '../problem.ts';
 import { WorkloadDirectory } from '../workloads/directory.ts';
 import { type CheckResult, fail, ok, warn } from './report.ts';
 
@@ -36,8 +36,19 @@ export function checkLifetime({ subject, notBeforeMs, expiresAtMs }: Lifetime, n
   return left < LIFE_LEFT ? fail(name, `${until}: ${hours} h, less than a third of its life`, fix) : ok(name, until);
 }
 
-/** For an agent that does not run: whether it would accept its bundle. */
-export function checkBundle(directory: string, nowMs: number): CheckResult {
+/**
+ * For an agent that does not run: whether it would accept its bundle.
+ *
+ * @param options.mayBeAbsent without any configuration an agent makes a trust domain of its own
+ */
+export function checkBundle(
+  directory: string,
+  { nowMs, mayBeAbsent = false }: { readonly nowMs: number; readonly mayBeAbsent?: boolean },
+): CheckResult {
+  if (mayBeAbsent && !existsSync(nodeBundleFiles(directory).certificates)) {
+    const fix = 'to join nodes: weft init, weft node issue for each, and certs.bundleDirectory in agent.yaml';
+    return warn('certificates', 'none; the agent will make a mesh of one node', fix);
+  }
   try {
     const { chain, spiffeId } = loadNodeBundle(directory, nowMs);
     const [node] = chain;
@@ -75,11 +86,11 @@ export async function checkPorts(
 }
 
 async function bindFailure(listen: string): Promise<string | undefined> {
-  const where = parseSocketAddress(listen);
-  if (where === undefined) return 'not address:port';
+  const where = parseHostPort(listen);
+  if (where === undefined) return 'not host:port';
   const server = createServer();
   try {
-    server.listen({ host: where.address, port: where.port, exclusive: true });
+    server.listen({ ...where, exclusive: true });
     await once(server, 'listening');
     return undefined;
   } catch (err) {

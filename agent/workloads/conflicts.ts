@@ -1,6 +1,6 @@
 /** Which workloads may run together: of two that claim the same thing, the one written first holds. @module */
 import { formatSocketAddress } from '../addresses.ts';
-import type { Problem } from '../checked-yaml.ts';
+import type { Problem } from '../problem.ts';
 import { unitOf, type Workload } from './workload.ts';
 import type { SourcedWorkload } from './workload-file.ts';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import { z } from 'zod';
-import { cidr, ipLiteral, parseSocketAddress, socketAddress } from '../addresses.ts';
+import { cidr, ipLiteral, socketAddress } from '../address-schemas.ts';
+import { parseSocketAddress } from '../addresses.ts';
 import { protocolOf, unknownProtocolMessage } from './app-protocol.ts';
 import type { HealthCheck, RunsIn, Upstream, Workload, WorkloadPort } from './workload.ts';
 

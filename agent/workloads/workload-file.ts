@@ -1,5 +1,6 @@
 /** One file of workloads.d/: its documents as workloads, or every mistake in it. @module */
-import { checkDocument, type Parsed, type Problem, parseYaml } from '../checked-yaml.ts';
+import { checkDocument, type Parsed, parseYaml } from '../checked-yaml.ts';
+import type { Problem } from '../problem.ts';
 import { workloadSchema } from './schema.ts';
 import type { Workload } from './workload.ts';
 

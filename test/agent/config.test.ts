@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadConfig, type Machine, parseConfig, thisMachine } from '../../agent/config.ts';
+import { loadConfig, parseConfig } from '../../agent/config.ts';
+import { type Machine, thisMachine } from '../../agent/machine.ts';
 
 const machine: Machine = {
   hostname: 'here',
@@ -50,6 +51,8 @@ test('what the file says wins, and relative paths count from its directory', () 
   const config = loadConfig(file, machine);
   expect(config).toMatchObject({ nodeName: 'n1', nodeNameGiven: true, workers: 2, file });
   expect(config.dataDirectory).toBe(join(directory, 'data'));
+  expect(config.gossip.dataDirectory).toBe(join(directory, 'data'));
+  expect(config.proxy.node).toBe('n1');
   expect(config.admin.socket).toBe(join(directory, 'a.sock'));
 });
 
@@ -69,6 +72,19 @@ test('a value out of bounds names field, value, bound and default', () => {
   expect(mistakes('log:\n  level: inof\n')).toEqual([
     '2:3 log.level: inof is not known; did you mean info? Allowed: trace, debug, info, warn, error, fatal, or leave it out for the default info',
   ]);
+});
+
+test('a rule about two fields of a layer points at the one to change', () => {
+  expect(mistakes('gossip:\n  seeds: []\n  suspicionMinMs: 9000\n')).toEqual([
+    '3:3 gossip.suspicionMinMs: set it to suspicionMaxMs or less',
+  ]);
+});
+
+test('a setting of a layer is checked like our own', () => {
+  expect(mistakes('proxy:\n  upstream: {maxAttemps: 3}\n')[0]).toMatch(
+    /^2:14 proxy\.upstream\.maxAttemps: unknown field; did you mean maxAttempts\?/,
+  );
+  expect(mistakes('gossip: {seeds: [nowhere]}\n')[0]).toMatch(/^1:18 gossip\.seeds\[0\]: write host:port/);
 });
 
 test('a value of the wrong type names what was found and what is meant', () => {

@@ -14,7 +14,8 @@ import {
   checkPorts,
   checkWorkloadFiles,
 } from '../../../agent/check/node.ts';
-import { type AgentConfig, loadConfig, thisMachine } from '../../../agent/config.ts';
+import { type AgentConfig, loadConfig } from '../../../agent/config.ts';
+import { thisMachine } from '../../../agent/machine.ts';
 import { issueNodeBundle } from '../../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../../certs/trust-domain.ts';
 import { workloadYaml } from '../workloads/fixtures.ts';
@@ -118,18 +119,22 @@ test('a bundle on disk is loaded as the agent would load it', () => {
   createTrustDomain({ trustDomain: 'test.weft', directory: trustDirectory });
   issueNodeBundle({ trustDirectory, name: 'n1', grant: ['ns/shop/*'], directory: bundle, ttlMs: 90 * HOUR_MS });
   const now = Date.now();
-  expect(checkBundle(bundle, now)).toMatchObject({
+  expect(checkBundle(bundle, { nowMs: now })).toMatchObject({
     status: 'ok',
     detail: expect.stringContaining('spiffe://test.weft/node/n1'),
   });
-  expect(checkBundle(bundle, now + 61 * HOUR_MS)).toMatchObject({
+  expect(checkBundle(bundle, { nowMs: now + 61 * HOUR_MS })).toMatchObject({
     status: 'fail',
     detail: expect.stringContaining('less than a third'),
   });
-  expect(checkBundle(bundle, now + 91 * HOUR_MS).status).toBe('fail');
+  expect(checkBundle(bundle, { nowMs: now + 91 * HOUR_MS }).status).toBe('fail');
   chmodSync(join(bundle, 'node.key'), 0o644);
-  expect(checkBundle(bundle, now)).toMatchObject({ status: 'fail', detail: expect.stringContaining('node.key') });
-  expect(checkBundle(join(root, 'absent'), now)).toMatchObject({
+  expect(checkBundle(bundle, { nowMs: now })).toMatchObject({
+    status: 'fail',
+    detail: expect.stringContaining('node.key'),
+  });
+  expect(checkBundle(join(root, 'absent'), { nowMs: now, mayBeAbsent: true }).status).toBe('warn');
+  expect(checkBundle(join(root, 'absent'), { nowMs: now })).toMatchObject({
     status: 'fail',
     detail: expect.stringContaining('absent'),
   });
@@ -196,6 +201,7 @@ workloadsDirectory: workloads.d
 capture: {mode: none}
 admin: {listen: "127.0.0.1:0"}
 metrics: {listen: "127.0.0.1:0"}
+gossip: {listen: "127.0.0.1:0"}
 certs: {bundleDirectory: node}
 `,
   );
