@@ -1,6 +1,6 @@
 /** Asks a running agent over its admin API: unix socket, or loopback address. @module */
 import { Client } from 'undici';
-import { formatSocketAddress, type SocketAddress } from '../addresses.ts';
+import { formatSocketAddress } from '../addresses.ts';
 import type {
   AdminSources,
   CaptureView,
@@ -12,11 +12,7 @@ import type {
 } from '../admin/views.ts';
 import type { CheckReport } from '../check/report.ts';
 import { AgentError, messageOf, systemCode } from '../errors.ts';
-
-/** Where an agent answers. */
-export type AgentPlace =
-  | { readonly kind: 'socket'; readonly path: string }
-  | { readonly kind: 'address'; readonly address: SocketAddress };
+import { type AgentPlace, formatPlace } from './agent-place.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A check asks the kernel and may take a moment; everything else is answered from memory. */
@@ -34,10 +30,6 @@ interface Answers {
   readonly '/v1/capture': readonly CaptureView[];
   readonly '/v1/check': CheckReport;
   readonly '/v1/config': ReturnType<AdminSources['config']>;
-}
-
-export function formatPlace(place: AgentPlace): string {
-  return place.kind === 'socket' ? place.path : formatSocketAddress(place.address);
 }
 
 /** @throws AgentError WEFT_AGENT_UNREACHABLE when nobody answers, WEFT_AGENT_ANSWER when the agent refuses or fails */

@@ -1,0 +1,79 @@
+/** `weft`: one binary for the agent and for everything an operator types. @module */
+import { Command, CommanderError } from 'commander';
+import { AgentError, messageOf } from '../errors.ts';
+import { weftVersion } from '../version.ts';
+import { addCheckCommand } from './check-command.ts';
+import { EXIT, type ExitCode, exitCodeHelp } from './exit-codes.ts';
+import type { CliIo } from './io.ts';
+import { addListingCommands } from './listing-commands.ts';
+import type { Context } from './program.ts';
+import { addRunCommands } from './run-commands.ts';
+import { addTrustCommands } from './trust-commands.ts';
+
+/**
+ * Runs one command. Modules that only some commands need are loaded by these, so that `weft status` starts fast.
+ *
+ * @param argv what follows the program's name
+ * @returns the exit code; every error has been printed by then
+ */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCode> {
+  let code: ExitCode = EXIT.ok;
+  const context: Context = {
+    action: (action) => async (options) => {
+      code = await action(options, io);
+    },
+  };
+  try {
+    await createProgram(io, context).parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (err) {
+    if (err instanceof CommanderError) return err.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has said why
+    io.stderr.write(`weft: ${messageOf(err)}\n`);
+    if (isUnforeseen(err) && io.env.WEFT_DEBUG === undefined)
+      io.stderr.write('Set WEFT_DEBUG=1 to see where it happened.\n');
+    if (io.env.WEFT_DEBUG !== undefined && err instanceof Error) io.stderr.write(`${err.stack ?? ''}\n`);
+    return exitCodeOf(err);
+  }
+}
+
+function createProgram(io: CliIo, context: Context): Command {
+  const program = new Command('weft')
+    .description('A service mesh without a control plane.')
+    .version(weftVersion(), '-V, --version', 'print the version')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .showHelpAfterError('(add --help for what is allowed)')
+    .addHelpText('after', exitCodeHelp());
+  addTrustCommands(program, context);
+  addRunCommands(program, context);
+  addListingCommands(program, context);
+  addCheckCommand(program, context);
+  program
+    .command('version')
+    .description('print the version')
+    .action(
+      context.action(async () => {
+        io.stdout.write(`${weftVersion()}\n`);
+        return EXIT.ok;
+      }),
+    );
+  return program;
+}
+
+function exitCodeOf(err: unknown): ExitCode {
+  if (!(err instanceof AgentError)) return EXIT.failed;
+  switch (err.code) {
+    case 'WEFT_AGENT_UNREACHABLE':
+      return EXIT.unreachable;
+    case 'WEFT_AGENT_CONFIG_INVALID':
+    case 'WEFT_AGENT_CONFIG_UNREADABLE':
+      return EXIT.refused;
+    default:
+      return EXIT.failed;
+  }
+}
+
+/** Errors of ours carry a code and say what to do; anything else is a surprise. */
+function isUnforeseen(err: unknown): boolean {
+  return !(err instanceof Error && 'code' in err && String(err.code).startsWith('WEFT_'));
+}

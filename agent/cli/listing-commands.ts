@@ -1,0 +1,73 @@
+/** Commands that show what a running agent knows. @module */
+import { type Command, Option } from 'commander';
+import { agentPlace, withAgent } from './agent-place.ts';
+import type { ask } from './client.ts';
+import { EXIT } from './exit-codes.ts';
+import { OUTPUT_FORMATS, type OutputFormat, structured } from './output.ts';
+import type { Action, Context } from './program.ts';
+import { captureText, endpointsText, membersText, servicesText, statusText, workloadsText } from './views.ts';
+
+type Path = Parameters<typeof ask>[1];
+type Answer<P extends Path> = Awaited<ReturnType<typeof ask<P>>>;
+
+interface Listing<P extends Path> {
+  readonly path: P;
+  readonly text: (answer: Answer<P>, nowMs: number) => string;
+  /** Said on standard error when there is nothing to list. */
+  readonly ifEmpty?: string;
+}
+
+type ListingOptions = Parameters<typeof agentPlace>[0] & { readonly output: OutputFormat };
+
+export function addListingCommands(program: Command, context: Context): void {
+  const add = <P extends Path>(command: Command, listing: Listing<P>) =>
+    withAgent(command)
+      .addOption(outputOption())
+      .action(context.action(show(listing)));
+
+  add(program.command('status').description('how this node is'), { path: '/v1/status', text: statusText });
+  add(program.command('members').description('the nodes of the mesh and their state'), {
+    path: '/v1/members',
+    text: membersText,
+  });
+  add(program.command('services').description('the services that workloads can call'), {
+    path: '/v1/services',
+    text: servicesText,
+    ifEmpty: 'no services: no node of the mesh has a workload with a port; weft workloads shows those of this node',
+  });
+  add(program.command('endpoints').description('the addresses behind the services'), {
+    path: '/v1/endpoints',
+    text: endpointsText,
+    ifEmpty: 'no endpoints: no node of the mesh has a workload with a port; weft workloads shows those of this node',
+  });
+  add(program.command('workloads').description('the workloads of this node'), {
+    path: '/v1/workloads',
+    text: ({ workloads }, nowMs) => workloadsText(workloads, nowMs),
+    ifEmpty: 'no workloads: put workload files into the workloads directory; weft status lists those that are refused',
+  });
+  const capture = program.command('capture').description('how traffic is captured on this node');
+  add(capture.command('show').description('captured namespaces, listeners and rules'), {
+    path: '/v1/capture',
+    text: captureText,
+    ifEmpty: 'nothing is captured: no workload runs in a network namespace, or capture.mode is none',
+  });
+}
+
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'how to print').choices(OUTPUT_FORMATS).default('table');
+}
+
+function show<P extends Path>({ path, text, ifEmpty }: Listing<P>): Action<ListingOptions> {
+  return async (options, io) => {
+    const { ask } = await import('./client.ts');
+    const answer = await ask(agentPlace(options, io.env), path);
+    io.stdout.write(options.output === 'table' ? text(answer, io.nowMs()) : await structured(answer, options.output));
+    if (ifEmpty !== undefined && isEmpty(answer)) io.stderr.write(`${ifEmpty}\n`);
+    return EXIT.ok;
+  };
+}
+
+function isEmpty(answer: unknown): boolean {
+  if (Array.isArray(answer)) return answer.length === 0;
+  return typeof answer === 'object' && answer !== null && 'workloads' in answer && isEmpty(answer.workloads);
+}

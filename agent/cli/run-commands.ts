@@ -1,0 +1,54 @@
+/** Commands that run something until they are stopped: the agent, the demo. @module */
+import { type Command, InvalidArgumentError } from 'commander';
+import { EXIT } from './exit-codes.ts';
+import type { Context } from './program.ts';
+
+interface DemoOptions {
+  readonly check?: boolean;
+  readonly loopback?: boolean;
+  readonly view: boolean;
+  readonly seconds?: number;
+}
+
+export function addRunCommands(program: Command, context: Context): void {
+  program
+    .command('agent')
+    .description('run the agent of this node')
+    .option('-c, --config <file>', 'agent.yaml; without it, a mesh of one node on embedded defaults')
+    .action(
+      context.action<{ readonly config?: string }>(async ({ config: file }, io) => {
+        const { loadConfig } = await import('../config.ts');
+        const config = loadConfig(file);
+        const { runAgent } = await import('../agent.ts');
+        await runAgent(config, io.signal);
+        return EXIT.ok;
+      }),
+    );
+
+  program
+    .command('demo')
+    .description('a mesh of three nodes and a small shop on this machine, under traffic')
+    .option('--check', 'prove that it works, print one JSON object, and end')
+    .option('--loopback', 'without network namespaces and capture, as it runs without root')
+    .option('--no-view', 'no live view, only what happens')
+    .option('--seconds <n>', 'end after this many seconds', toSeconds)
+    .action(
+      context.action<DemoOptions>(async ({ check = false, loopback, view, seconds }) => {
+        const { runDemo } = await import('../demo/demo.ts');
+        const code = await runDemo({
+          check,
+          view,
+          ...(loopback === undefined ? {} : { loopback }),
+          ...(seconds === undefined ? {} : { seconds }),
+        });
+        if (code === EXIT.interrupted) return EXIT.interrupted;
+        return code === 0 ? EXIT.ok : EXIT.failed;
+      }),
+    );
+}
+
+function toSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!/^\d{1,6}$/.test(text) || seconds === 0) throw new InvalidArgumentError('Write a whole number of seconds.');
+  return seconds;
+}

@@ -1,0 +1,67 @@
+/** Commands that make identities: offline, without an agent. @module */
+import { type Command, InvalidArgumentError } from 'commander';
+import { EXIT } from './exit-codes.ts';
+import type { Context } from './program.ts';
+
+interface InitOptions {
+  readonly trustDomain: string;
+  readonly out: string;
+  readonly operator: string;
+}
+
+interface IssueOptions {
+  readonly trust: string;
+  readonly name: string;
+  readonly grant: readonly string[];
+  readonly out: string;
+  readonly ttl: number;
+}
+
+export function addTrustCommands(program: Command, context: Context): void {
+  program
+    .command('init')
+    .description('make a trust domain: root, issuer and first operator')
+    .requiredOption('--trust-domain <name>', 'lower-case DNS name, such as prod.example')
+    .requiredOption('--out <directory>', 'where to write it; must be empty or absent')
+    .option('--operator <name>', 'name of the first operator', 'admin')
+    .action(
+      context.action<InitOptions>(async ({ trustDomain, out, operator }, io) => {
+        const { createTrustDomain } = await import('../../certs/trust-domain.ts');
+        const files = createTrustDomain({ trustDomain, directory: out, operator });
+        io.stdout.write(`Trust domain ${trustDomain} is in ${out}.\n
+Keep ${files.rootKey} off line: it is needed again only to renew or rotate.
+Next, a bundle for each node, naming what it may speak for:
+  weft node issue --trust ${out} --name NODE --grant 'ns/NAMESPACE/*' --out NODE-DIRECTORY\n`);
+        return EXIT.ok;
+      }),
+    );
+
+  const node = program.command('node').description('node bundles');
+  node
+    .command('issue')
+    .description('write a key and certificate for one node')
+    .requiredOption('--trust <directory>', 'the trust domain, as weft init wrote it')
+    .requiredOption('--name <node>', 'name of the node in the mesh')
+    .requiredOption('--grant <pattern...>', "identities it may speak for, such as 'ns/shop/*'; '*' for all")
+    .requiredOption('--out <directory>', 'where to write node.key, node.crt and roots.crt')
+    .option('--ttl <duration>', 'life of the certificate, such as 12h or 7d', toMs, toMs('7d'))
+    .action(
+      context.action<IssueOptions>(async ({ trust, name, grant, out, ttl }, io) => {
+        const { issueNodeBundle } = await import('../../certs/node-bundle.ts');
+        issueNodeBundle({ trustDirectory: trust, name, grant, directory: out, ttlMs: ttl });
+        io.stdout.write(`Bundle of ${name} is in ${out}, granted ${grant.join(', ')}.
+Copy it to the node, keep the modes, and set certs.bundleDirectory in its agent.yaml.\n`);
+        return EXIT.ok;
+      }),
+    );
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `90s`, `15m`, `12h`, `7d`. */
+function toMs(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const ms = Number(count) * (UNIT_MS[unit ?? ''] ?? Number.NaN);
+  if (!(ms > 0)) throw new InvalidArgumentError('Write a number and a unit: 90s, 15m, 12h or 7d.');
+  return ms;
+}
