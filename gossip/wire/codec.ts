@@ -1,0 +1,318 @@
+/**
+ * Messages to bytes and back. Decoding is where a peer's bytes become types the cores can trust: every field is checked
+ * for kind and bound, and a message that fails is counted and dropped by the caller. Elements after those we know are
+ * ignored, so that a newer agent may add some.
+ * @module
+ */
+import type { Accusation, Standing } from '../members/standing.ts';
+import { RANK } from '../members/standing.ts';
+import type { Entry, Meta, NodeRecord, RecordDelta } from '../records/record.ts';
+import { MAX_RECORD_ENTRIES } from '../records/record.ts';
+import type { DigestItem, Message, Page, PullItem } from './messages.ts';
+import { CAUSES, KIND, LIMITS } from './messages.ts';
+import { pack, unpackGuarded } from './pack.ts';
+
+export function encodeMessage(message: Message): Uint8Array {
+  return pack([KIND[message.kind], ...fieldsOf(message)]);
+}
+
+export function decodeMessage(bytes: Uint8Array): Message | undefined {
+  const list = unpackGuarded(bytes);
+  if (!Array.isArray(list)) return undefined;
+  try {
+    return readMessage(new Fields(list));
+  } catch (err) {
+    if (err instanceof Malformed) return undefined;
+    throw err;
+  }
+}
+
+function fieldsOf(message: Message): unknown[] {
+  switch (message.kind) {
+    case 'ping':
+    case 'ack':
+      return [message.seq];
+    case 'ask':
+      return [message.about];
+    case 'tell':
+      return [message.about, message.ageMs];
+    case 'suspect':
+      return [message.about, message.epoch, message.inc, writeAccusation(message.accusation)];
+    case 'veto':
+      return [message.about, message.epoch, message.forMs];
+    case 'standing':
+    case 'contest':
+      return [message.name, writeStanding(message.standing)];
+    case 'hello':
+      return [writePage(message.page)];
+    case 'delta':
+      return writeDelta(message.delta);
+    case 'pull':
+      return [message.items.map((item) => [item.name, item.epoch, item.ver])];
+    case 'pages':
+      return [message.pages.map(writePage)];
+    case 'ae-root':
+      return [message.root, message.count];
+    case 'ae-sums':
+      return [message.sums, message.count];
+    case 'ae-equal':
+      return [];
+    case 'ae-digest':
+      return [
+        message.buckets,
+        message.items.map((item) => [item.name, item.epoch, item.ver, item.inc, item.rank]),
+        message.answer,
+      ];
+  }
+}
+
+function readMessage(fields: Fields): Message | undefined {
+  switch (fields.uint()) {
+    case KIND.ping:
+      return { kind: 'ping', seq: fields.uint() };
+    case KIND.ack:
+      return { kind: 'ack', seq: fields.uint() };
+    case KIND.ask:
+      return { kind: 'ask', about: fields.name() };
+    case KIND.tell:
+      return { kind: 'tell', about: fields.name(), ageMs: fields.orNull(() => fields.uint()) };
+    case KIND.suspect:
+      return {
+        kind: 'suspect',
+        about: fields.name(),
+        epoch: fields.uint(),
+        inc: fields.uint(),
+        accusation: readAccusation(fields.nested()),
+      };
+    case KIND.veto:
+      return { kind: 'veto', about: fields.name(), epoch: fields.uint(), forMs: fields.uint() };
+    case KIND.standing:
+      return { kind: 'standing', name: fields.name(), standing: readStanding(fields.nested()) };
+    case KIND.contest:
+      return { kind: 'contest', name: fields.name(), standing: readStanding(fields.nested()) };
+    case KIND.hello:
+      return { kind: 'hello', page: readPage(fields.nested()) };
+    case KIND.delta:
+      return { kind: 'delta', delta: readDelta(fields) };
+    case KIND.pull:
+      return { kind: 'pull', items: fields.list(LIMITS.pullItems, readPullItem) };
+    case KIND.pages:
+      return { kind: 'pages', pages: fields.list(LIMITS.pages, readPage) };
+    case KIND['ae-root']:
+      return { kind: 'ae-root', root: fields.bytes(8), count: fields.uint() };
+    case KIND['ae-sums']:
+      return { kind: 'ae-sums', sums: fields.bytes(2048), count: fields.uint() };
+    case KIND['ae-equal']:
+      return { kind: 'ae-equal' };
+    case KIND['ae-digest']:
+      return {
+        kind: 'ae-digest',
+        buckets: fields.list(256, (line) => line.byte(), 'plain'),
+        items: fields.list(LIMITS.digestItems, readDigestItem),
+        answer: fields.bool(),
+      };
+    default:
+      return undefined; // a kind of a newer agent
+  }
+}
+
+function writeStanding(standing: Standing): unknown[] {
+  switch (standing.kind) {
+    case 'alive':
+      return [RANK.alive, standing.epoch, standing.inc, standing.signature];
+    case 'left':
+      return [RANK.left, standing.epoch, standing.signature];
+    case 'dead':
+      return [RANK.dead, standing.epoch, standing.inc, standing.accusations.map(writeAccusation)];
+  }
+}
+
+function readStanding(fields: Fields): Standing {
+  switch (fields.uint()) {
+    case RANK.alive:
+      return { kind: 'alive', epoch: fields.uint(), inc: fields.uint(), signature: fields.signature() };
+    case RANK.left:
+      return { kind: 'left', epoch: fields.uint(), signature: fields.signature() };
+    case RANK.dead:
+      return {
+        kind: 'dead',
+        epoch: fields.uint(),
+        inc: fields.uint(),
+        accusations: fields.list(LIMITS.accusations, readAccusation),
+      };
+    default:
+      throw new Malformed();
+  }
+}
+
+function writeAccusation(accusation: Accusation): unknown[] {
+  return [accusation.by, CAUSES.indexOf(accusation.cause), accusation.signature];
+}
+
+function readAccusation(fields: Fields): Accusation {
+  const by = fields.name();
+  const cause = CAUSES[fields.uint()];
+  if (cause === undefined) throw new Malformed();
+  return { by, cause, signature: fields.signature() };
+}
+
+function writePage(page: Page): unknown[] {
+  const record = page.record === null ? null : writeRecord(page.record);
+  return [page.name, writeStanding(page.standing), record, page.delta === null ? null : writeDelta(page.delta)];
+}
+
+function readPage(fields: Fields): Page {
+  const page = {
+    name: fields.name(),
+    standing: readStanding(fields.nested()),
+    record: fields.orNull(() => readRecord(fields.nested())),
+    delta: fields.orNull(() => readDelta(fields.nested())),
+  };
+  // A page speaks of one node; a record of another inside it would pass the checks made for the first.
+  if ((page.record?.name ?? page.name) !== page.name || (page.delta?.name ?? page.name) !== page.name) {
+    throw new Malformed();
+  }
+  return page;
+}
+
+function writeRecord(record: NodeRecord): unknown[] {
+  const entries = [...record.entries].map(([key, entry]) => [key, entry.ver, entry.value]);
+  return [record.name, record.epoch, record.ver, record.gcVer, writeMeta(record.meta), entries, record.signature];
+}
+
+/** The size a record has inside a page, to compare with the bound on records. */
+export function recordBytes(record: NodeRecord): number {
+  return pack(writeRecord(record)).length;
+}
+
+function readRecord(fields: Fields): NodeRecord {
+  const [name, epoch, ver, gcVer] = [fields.name(), fields.uint(), fields.uint(), fields.uint()];
+  const meta = readMeta(fields.nested());
+  const entries = new Map<string, Entry>();
+  for (const [key, entryVer, value] of fields.list(MAX_RECORD_ENTRIES, readEntry)) {
+    entries.set(key, { ver: entryVer, value });
+  }
+  return { name, epoch, ver, gcVer, meta, entries, signature: fields.signature() };
+}
+
+function writeDelta(delta: RecordDelta): unknown[] {
+  const meta = delta.meta === null ? null : writeMeta(delta.meta);
+  return [delta.name, delta.epoch, delta.from, delta.to, delta.gcVer, meta, delta.entries, delta.signature];
+}
+
+function readDelta(fields: Fields): RecordDelta {
+  return {
+    name: fields.name(),
+    epoch: fields.uint(),
+    from: fields.uint(),
+    to: fields.uint(),
+    gcVer: fields.uint(),
+    meta: fields.orNull(() => readMeta(fields.nested())),
+    entries: fields.list(MAX_RECORD_ENTRIES, readEntry),
+    signature: fields.signature(),
+  };
+}
+
+function writeMeta(meta: Meta): unknown[] {
+  return [meta.schema, meta.address, meta.chain];
+}
+
+function readMeta(fields: Fields): Meta {
+  return {
+    schema: fields.uint(),
+    address: fields.text(LIMITS.nameLength + 8),
+    chain: fields.list(LIMITS.chainLength, (line) => line.bytes(LIMITS.certificateBytes), 'plain'),
+  };
+}
+
+function readEntry(fields: Fields): readonly [string, number, Uint8Array | null] {
+  return [fields.text(512), fields.uint(), fields.orNull(() => fields.bytes(32 * 1024))];
+}
+
+function readPullItem(fields: Fields): PullItem {
+  return { name: fields.name(), epoch: fields.uint(), ver: fields.uint() };
+}
+
+function readDigestItem(fields: Fields): DigestItem {
+  return { name: fields.name(), epoch: fields.uint(), ver: fields.uint(), inc: fields.uint(), rank: fields.uint() };
+}
+
+/** Thrown inside this file only: the message is not one of ours. */
+class Malformed extends Error {}
+
+/** Reads the elements of one array in order, each as what the reader says it must be. */
+class Fields {
+  readonly #list: readonly unknown[];
+  #next = 0;
+
+  constructor(list: readonly unknown[]) {
+    this.#list = list;
+  }
+
+  uint(): number {
+    const value = this.#take();
+    if (!Number.isSafeInteger(value) || (value as number) < 0) throw new Malformed();
+    return value as number;
+  }
+
+  byte(): number {
+    const value = this.uint();
+    if (value > 255) throw new Malformed();
+    return value;
+  }
+
+  bool(): boolean {
+    const value = this.#take();
+    if (typeof value !== 'boolean') throw new Malformed();
+    return value;
+  }
+
+  text(maxLength: number): string {
+    const value = this.#take();
+    if (typeof value !== 'string' || value.length > maxLength || value.includes('\n')) throw new Malformed();
+    return value;
+  }
+
+  name(): string {
+    const value = this.text(LIMITS.nameLength);
+    if (value === '') throw new Malformed();
+    return value;
+  }
+
+  bytes(maxBytes: number): Uint8Array {
+    const value = this.#take();
+    if (!(value instanceof Uint8Array) || value.length > maxBytes) throw new Malformed();
+    return value;
+  }
+
+  signature(): Uint8Array {
+    return this.bytes(LIMITS.signatureBytes);
+  }
+
+  nested(): Fields {
+    const value = this.#take();
+    if (!Array.isArray(value)) throw new Malformed();
+    return new Fields(value);
+  }
+
+  orNull<T>(read: () => T): T | null {
+    if (this.#list[this.#next] !== null) return read();
+    this.#next++;
+    return null;
+  }
+
+  /** `plain`: each element is a value of its own instead of an array of fields. */
+  list<T>(maxLength: number, read: (fields: Fields) => T, shape: 'fields' | 'plain' = 'fields'): T[] {
+    const value = this.#take();
+    if (!Array.isArray(value) || value.length > maxLength) throw new Malformed();
+    return value.map((element: unknown) => {
+      if (shape === 'plain') return read(new Fields([element]));
+      if (!Array.isArray(element)) throw new Malformed();
+      return read(new Fields(element));
+    });
+  }
+
+  #take(): unknown {
+    return this.#list[this.#next++];
+  }
+}

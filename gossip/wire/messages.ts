@@ -1,0 +1,117 @@
+/**
+ * Every message between nodes, as the cores see it. Numbers on the wire are the table `KIND`; a number is never reused.
+ * Pings and membership travel on the member lane, bulk on its own, so that a large page never delays an ack.
+ * @module
+ */
+import type { Accusation, Cause, Standing } from '../members/standing.ts';
+import type { NodeRecord, RecordDelta } from '../records/record.ts';
+
+/** What one node tells another about a third (or itself): the newest standing, and the record if the asker lacks it. */
+export interface Page {
+  readonly name: string;
+  readonly standing: Standing;
+  readonly record: NodeRecord | null;
+  readonly delta: RecordDelta | null;
+}
+
+/** A line of a digest: the version of one node's page, without the page. `rank` as in standing.ts. */
+export interface DigestItem {
+  readonly name: string;
+  readonly epoch: number;
+  readonly ver: number;
+  readonly inc: number;
+  readonly rank: number;
+}
+
+/** What a puller already has: (0, 0) = nothing. */
+export interface PullItem {
+  readonly name: string;
+  readonly epoch: number;
+  readonly ver: number;
+}
+
+export type Message =
+  /** Are you there? `seq` pairs it with its ack. */
+  | { readonly kind: 'ping'; readonly seq: number }
+  | { readonly kind: 'ack'; readonly seq: number }
+  /** When did `about` last answer you? */
+  | { readonly kind: 'ask'; readonly about: string }
+  /** `ageMs` since the last answer; null = I do not watch it. */
+  | { readonly kind: 'tell'; readonly about: string; readonly ageMs: number | null }
+  /** One observer's signed accusation, for the other observers and for the accused. */
+  | {
+      readonly kind: 'suspect';
+      readonly about: string;
+      readonly epoch: number;
+      readonly inc: number;
+      readonly accusation: Accusation;
+    }
+  /** `about` accepts connections but does not answer: leave it alone for `forMs`. The sender speaks for itself. */
+  | { readonly kind: 'veto'; readonly about: string; readonly epoch: number; readonly forMs: number }
+  /** News of a standing, passed on over every link by whoever it was new to. */
+  | { readonly kind: 'standing'; readonly name: string; readonly standing: Standing }
+  /** Somebody holds this dead standing of a member we hold alive: may the member refute it before we believe it. */
+  | { readonly kind: 'contest'; readonly name: string; readonly standing: Standing }
+  /** First on every link: who I am. */
+  | { readonly kind: 'hello'; readonly page: Page }
+  | { readonly kind: 'delta'; readonly delta: RecordDelta }
+  | { readonly kind: 'pull'; readonly items: readonly PullItem[] }
+  /** The answer to a pull, in full: what is asked for and not in it, the sender does not have. */
+  | { readonly kind: 'pages'; readonly pages: readonly Page[] }
+  /** Opens an anti-entropy session: the sum of all buckets, and how many members they hold. */
+  | { readonly kind: 'ae-root'; readonly root: Uint8Array; readonly count: number }
+  | { readonly kind: 'ae-equal' }
+  | { readonly kind: 'ae-sums'; readonly sums: Uint8Array; readonly count: number }
+  /** All the sender holds in `buckets`. With `answer` = true, the receiver replies with what it holds newer. */
+  | {
+      readonly kind: 'ae-digest';
+      readonly buckets: readonly number[];
+      readonly items: readonly DigestItem[];
+      readonly answer: boolean;
+    };
+
+export type MessageKind = Message['kind'];
+
+export const KIND: Readonly<Record<MessageKind, number>> = {
+  ping: 1,
+  ack: 2,
+  ask: 3,
+  tell: 4,
+  suspect: 5,
+  veto: 6,
+  standing: 7,
+  contest: 8,
+  hello: 9,
+  delta: 11,
+  pull: 12,
+  pages: 13,
+  'ae-root': 20,
+  'ae-sums': 21,
+  'ae-digest': 22,
+  'ae-equal': 23,
+};
+
+/** Which stream carries a message. Deltas go by gossipsub, not by either. */
+export type Lane = 'member' | 'bulk';
+
+export function laneOf(kind: MessageKind): Lane {
+  return kind === 'pull' || kind === 'pages' || kind.startsWith('ae-') ? 'bulk' : 'member';
+}
+
+export const CAUSES: readonly Cause[] = ['refused', 'silent', 'stalled'];
+
+/** Bounds that hold for every message, checked before a core sees it. */
+export const LIMITS = {
+  nameLength: 253,
+  signatureBytes: 128,
+  chainLength: 4,
+  certificateBytes: 8 * 1024,
+  accusations: 8,
+  pullItems: 64,
+  pages: 64,
+  /** A digest line is about 30 bytes, so a full digest is about 64 kB. */
+  digestItems: 2_000,
+  /** Frames longer than this are refused before they are read: a hello holds one record of 64 KiB. */
+  memberFrameBytes: 96 * 1024,
+  bulkFrameBytes: 320 * 1024,
+} as const;
