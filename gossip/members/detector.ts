@@ -1,0 +1,245 @@
+/**
+ * Is each member that we watch there? One watch per subject: ping it; when acks stop, ask others who watch it; when they
+ * know nothing either, try its port. Only what the port does decides: a dead process refuses, a stalled one accepts.
+ *
+ * The steps are those of research on SWIM (Das et al., DSN 2002) with Lifeguard's local health multiplier
+ * (arXiv:1707.00788, LHA-Probe), changed for observers that are fixed instead of random. The detector blames nobody by
+ * itself: it accuses, and membership.ts decides what an accusation is worth.
+ * @module
+ */
+import type { Context, ProbeOutcome, Timer } from '../effects.ts';
+import { arm, disarm, sample, send } from '../effects.ts';
+import type { Cause } from './standing.ts';
+
+export interface DetectorHost {
+  isLinked(name: string): boolean;
+  addressOf(name: string): string | undefined;
+  /** Others that watch this member and that we can ask. */
+  coObservers(name: string): string[];
+  accuse(name: string, cause: Cause): void;
+  /** It accepts connections but does not answer. */
+  unresponsive(name: string): void;
+  /** It answered after we had doubted it. */
+  recovered(name: string): void;
+}
+
+/** How a doubt proceeds: none; asking co-observers; a probe is out; waiting for the next probe. */
+type Phase = 'ok' | 'asking' | 'probing' | 'waiting';
+
+interface Watch {
+  phase: Phase;
+  seq: number;
+  /** When the oldest unanswered ping went out; undefined = nothing outstanding. */
+  awaitingSinceMs: number | undefined;
+  lastAckMs: number;
+  /** Since when there is no link; undefined = there is one. */
+  unlinkedSinceMs: number | undefined;
+  /** Probes in a row that were refused. */
+  refusals: number;
+  /** Since when its port accepts while it stays mute. */
+  muteSinceMs: number | undefined;
+}
+
+const ASKED = 3;
+const REDIAL_MS = 100;
+const NEXT_PROBE_MS = 1_000;
+const MAX_HEALTH = 8;
+
+export class Detector {
+  readonly #context: Context;
+  readonly #host: DetectorHost;
+  readonly #watches = new Map<string, Watch>();
+  /** Lifeguard's local health multiplier: how much slower than usual we ourselves are, 0 to 8. */
+  #health = 0;
+
+  constructor(context: Context, host: DetectorHost) {
+    this.#context = context;
+    this.#host = host;
+  }
+
+  get health(): number {
+    return this.#health;
+  }
+
+  /** From now on watches exactly these. */
+  watch(subjects: ReadonlySet<string>): void {
+    for (const name of this.#watches.keys()) if (!subjects.has(name)) this.#unwatch(name);
+    for (const name of subjects) {
+      if (this.#watches.has(name)) continue;
+      this.#watches.set(name, {
+        phase: 'ok',
+        seq: 0,
+        awaitingSinceMs: undefined,
+        lastAckMs: Number.NEGATIVE_INFINITY,
+        unlinkedSinceMs: this.#host.isLinked(name) ? undefined : this.#context.nowMs,
+        refusals: 0,
+        muteSinceMs: undefined,
+      });
+      arm(this.#context, 'ping', name, this.#context.random() * this.#context.settings.pingIntervalMs);
+      if (!this.#host.isLinked(name)) this.#dial(name);
+    }
+  }
+
+  isWatching(name: string): boolean {
+    return this.#watches.has(name);
+  }
+
+  /** Time since this member last answered us; undefined when it never did or is not ours to watch. */
+  ageMs(name: string): number | undefined {
+    const last = this.#watches.get(name)?.lastAckMs;
+    return last === undefined || last === Number.NEGATIVE_INFINITY ? undefined : this.#context.nowMs - last;
+  }
+
+  linkUp(name: string): void {
+    const watch = this.#watches.get(name);
+    if (watch === undefined) return;
+    watch.unlinkedSinceMs = undefined;
+    this.#ping(name, watch);
+  }
+
+  linkDown(name: string): void {
+    const watch = this.#watches.get(name);
+    if (watch === undefined) return;
+    watch.unlinkedSinceMs = this.#context.nowMs;
+    this.#forgetPing(name, watch);
+    this.#dial(name);
+    if (watch.phase === 'ok' || watch.phase === 'asking') this.#probe(name, watch);
+  }
+
+  acked(name: string): void {
+    const watch = this.#watches.get(name);
+    if (watch === undefined) return;
+    watch.lastAckMs = this.#context.nowMs;
+    this.#health = Math.max(0, this.#health - 0.25);
+    this.#forgetPing(name, watch);
+    if (watch.phase === 'ok') return;
+    this.#clear(name, watch);
+    this.#host.recovered(name);
+  }
+
+  /** A co-observer's answer about a member we doubt. */
+  told(name: string, ageMs: number | null): void {
+    const watch = this.#watches.get(name);
+    if (watch?.phase !== 'asking' || ageMs === null || ageMs > this.#context.settings.freshMs) return;
+    this.#clear(name, watch); // it is our link that is bad, not the member
+    this.#forgetPing(name, watch);
+  }
+
+  /** Another observer gave up on it: look for ourselves now, unless we have just heard from it. */
+  doubt(name: string): void {
+    const watch = this.#watches.get(name);
+    if (watch === undefined || (watch.phase !== 'ok' && watch.phase !== 'asking')) return;
+    const isFresh = (this.ageMs(name) ?? Number.POSITIVE_INFINITY) <= this.#context.settings.freshMs;
+    if (!isFresh || !this.#host.isLinked(name)) this.#probe(name, watch);
+  }
+
+  probed(name: string, outcome: ProbeOutcome): void {
+    const watch = this.#watches.get(name);
+    if (watch?.phase !== 'probing') return;
+    watch.phase = 'waiting';
+    if (outcome === 'refused') {
+      watch.refusals++;
+      arm(this.#context, 'again', name, watch.refusals < 2 ? REDIAL_MS : NEXT_PROBE_MS);
+      if (watch.refusals >= 2) this.#host.accuse(name, 'refused');
+      return;
+    }
+    watch.refusals = 0;
+    arm(this.#context, 'again', name, NEXT_PROBE_MS);
+    if (outcome === 'silent') this.#host.accuse(name, 'silent');
+    else this.#mute(name, watch);
+  }
+
+  fired(timer: Timer): void {
+    const name = timer.about;
+    const watch = this.#watches.get(name);
+    if (watch === undefined) return;
+    if (timer.kind === 'ping') this.#pingDue(name, watch);
+    else if (timer.kind === 'ack' && watch.awaitingSinceMs !== undefined) this.#ask(name, watch);
+    else if (timer.kind === 'ask' && watch.phase === 'asking') this.#probe(name, watch);
+    else if (timer.kind === 'again' && watch.phase === 'waiting') this.#probe(name, watch);
+  }
+
+  /** We stood still: whatever seems overdue may lie unread. Start every doubt over, and trust ourselves less. */
+  stalled(): void {
+    this.#health = Math.min(MAX_HEALTH, this.#health + 2);
+    for (const [name, watch] of this.#watches) {
+      this.#forgetPing(name, watch);
+      this.#clear(name, watch);
+      if (watch.unlinkedSinceMs !== undefined) watch.unlinkedSinceMs = this.#context.nowMs;
+    }
+  }
+
+  #pingDue(name: string, watch: Watch): void {
+    arm(this.#context, 'ping', name, this.#context.settings.pingIntervalMs);
+    if (this.#host.isLinked(name)) {
+      this.#ping(name, watch);
+      return;
+    }
+    this.#dial(name);
+    const unlinkedMs = this.#context.nowMs - (watch.unlinkedSinceMs ?? this.#context.nowMs);
+    if (watch.phase === 'ok' && unlinkedMs >= this.#context.settings.ackTimeoutMs) this.#probe(name, watch);
+  }
+
+  #ping(name: string, watch: Watch): void {
+    watch.seq++;
+    send(this.#context, name, { kind: 'ping', seq: watch.seq });
+    if (watch.phase !== 'ok' || watch.awaitingSinceMs !== undefined) return;
+    watch.awaitingSinceMs = this.#context.nowMs;
+    arm(this.#context, 'ack', name, this.#context.settings.ackTimeoutMs * (1 + this.#health));
+  }
+
+  #ask(name: string, watch: Watch): void {
+    const asked = sample(this.#host.coObservers(name), ASKED, this.#context.random);
+    if (asked.length === 0) {
+      this.#probe(name, watch);
+      return;
+    }
+    watch.phase = 'asking';
+    for (const peer of asked) send(this.#context, peer, { kind: 'ask', about: name });
+    arm(this.#context, 'ask', name, this.#context.settings.askTimeoutMs);
+  }
+
+  #probe(name: string, watch: Watch): void {
+    const address = this.#host.addressOf(name);
+    if (address === undefined) return;
+    watch.phase = 'probing';
+    this.#context.stats.probes++;
+    this.#context.out.push({ kind: 'probe', about: name, address, purpose: 'detect' });
+  }
+
+  /** Its port accepts. Without a link that may be a restart, which deserves a moment; with one it is a stall. */
+  #mute(name: string, watch: Watch): void {
+    const { nowMs, settings } = this.#context;
+    watch.muteSinceMs ??= nowMs;
+    const muteMs = nowMs - watch.muteSinceMs;
+    if (muteMs >= settings.stallMaxMs) this.#host.accuse(name, 'stalled');
+    else if (this.#host.isLinked(name) || muteMs >= NEXT_PROBE_MS) this.#host.unresponsive(name);
+  }
+
+  #dial(name: string): void {
+    const address = this.#host.addressOf(name);
+    if (address !== undefined) this.#context.out.push({ kind: 'dial', to: name, address });
+  }
+
+  #forgetPing(name: string, watch: Watch): void {
+    if (watch.awaitingSinceMs === undefined) return;
+    watch.awaitingSinceMs = undefined;
+    disarm(this.#context, 'ack', name);
+  }
+
+  #clear(name: string, watch: Watch): void {
+    if (watch.phase === 'asking') disarm(this.#context, 'ask', name);
+    if (watch.phase === 'waiting') disarm(this.#context, 'again', name);
+    watch.phase = 'ok';
+    watch.refusals = 0;
+    watch.muteSinceMs = undefined;
+  }
+
+  #unwatch(name: string): void {
+    const watch = this.#watches.get(name)!;
+    this.#forgetPing(name, watch);
+    this.#clear(name, watch);
+    disarm(this.#context, 'ping', name);
+    this.#watches.delete(name);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Who watches whom: K rings on which every member has a place by hash, as in Rapid (Suresh et al., USENIX ATC 2018, §4).
+ *
+ * On each ring a member watches the next one after it. So each is watched by up to K others, each watches up to K, and
+ * the links that follow are an expander with high probability. The rings are computed from the member table alone:
+ * nobody coordinates them, and two nodes with the same table see the same rings. Up to K + 1 members everybody watches
+ * everybody.
+ * @module
+ */
+import { hashText, mix } from './hash.ts';
+
+export class Rings {
+  readonly #self: string;
+  readonly #k: number;
+  /** Everybody on the rings, ourselves included, with the hash its places derive from. */
+  readonly #places = new Map<string, number>();
+  /** Per ring, the member after us and the member before us; they change only when a neighbour comes or goes. */
+  readonly #after: (string | undefined)[];
+  readonly #before: (string | undefined)[];
+
+  constructor(self: string, k: number) {
+    this.#self = self;
+    this.#k = k;
+    this.#places.set(self, hashText(self));
+    this.#after = new Array<string | undefined>(k).fill(undefined);
+    this.#before = new Array<string | undefined>(k).fill(undefined);
+  }
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
+  add(name: string): void {
+    if (this.#places.has(name)) return;
+    this.#places.set(name, hashText(name));
+    for (let ring = 0; ring < this.#k; ring++) {
+      const self = this.#place(ring, this.#self);
+      const distance = (this.#place(ring, name) - self) >>> 0;
+      const after = this.#after[ring];
+      if (after === undefined || this.#closer(distance, name, (this.#place(ring, after) - self) >>> 0, after)) {
+        this.#after[ring] = name;
+      }
+      const before = this.#before[ring];
+      const behind = -distance >>> 0;
+      if (before === undefined || this.#closer(behind, name, (self - this.#place(ring, before)) >>> 0, before)) {
+        this.#before[ring] = name;
+      }
+    }
+  }
+
+  remove(name: string): void {
+    if (name === this.#self || !this.#places.delete(name)) return;
+    for (let ring = 0; ring < this.#k; ring++) {
+      if (this.#after[ring] === name) this.#after[ring] = this.#neighbour(ring, this.#self, 'after');
+      if (this.#before[ring] === name) this.#before[ring] = this.#neighbour(ring, this.#self, 'before');
+    }
+  }
+
+  /** The members that we watch. */
+  subjects(): Set<string> {
+    return this.#isFullMesh() ? this.#allBut(this.#self) : setOf(this.#after);
+  }
+
+  /** The members that watch us. */
+  observers(): Set<string> {
+    return this.#isFullMesh() ? this.#allBut(this.#self) : setOf(this.#before);
+  }
+
+  /** The members that watch `name`. Walks all members: meant for the few that observe an accused, not for every node. */
+  observersOf(name: string): Set<string> {
+    if (name === this.#self) return this.observers();
+    if (this.#isFullMesh()) return this.#allBut(name);
+    const observers = new Set<string>();
+    for (let ring = 0; ring < this.#k; ring++) {
+      const observer = this.#neighbour(ring, name, 'before');
+      if (observer !== undefined) observers.add(observer);
+    }
+    return observers;
+  }
+
+  #isFullMesh(): boolean {
+    return this.#places.size <= this.#k + 1;
+  }
+
+  #allBut(name: string): Set<string> {
+    const names = new Set(this.#places.keys());
+    names.delete(name);
+    return names;
+  }
+
+  #neighbour(ring: number, of: string, side: 'after' | 'before'): string | undefined {
+    const origin = mix(this.#places.get(of) ?? hashText(of), ring);
+    let best: string | undefined;
+    let bestDistance = 0;
+    for (const [name, hash] of this.#places) {
+      if (name === of) continue;
+      const ahead = (mix(hash, ring) - origin) >>> 0;
+      const distance = side === 'after' ? ahead : -ahead >>> 0;
+      if (best === undefined || this.#closer(distance, name, bestDistance, best)) {
+        best = name;
+        bestDistance = distance;
+      }
+    }
+    return best;
+  }
+
+  #place(ring: number, name: string): number {
+    return mix(this.#places.get(name)!, ring);
+  }
+
+  /** Two members on one spot are told apart by name, so that all nodes choose the same one. */
+  #closer(distance: number, name: string, bestDistance: number, best: string): boolean {
+    return distance < bestDistance || (distance === bestDistance && name < best);
+  }
+}
+
+function setOf(names: readonly (string | undefined)[]): Set<string> {
+  return new Set(names.filter((name) => name !== undefined));
+}
