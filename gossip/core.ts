@@ -1,0 +1,626 @@
+/**
+ * Gossip as one pure state machine: overlay, detector, membership, register and anti-entropy, put together.
+ *
+ * The parts decide; this file only says who tells whom. Time and chance come in, effects go out; the edge (driver.ts and
+ * libp2p/, or a simulation's event queue) carries them out and holds no rule of the protocol.
+ * @module
+ */
+import { Buckets } from './anti-entropy/buckets.ts';
+import { AntiEntropy } from './anti-entropy/session.ts';
+import type { Context, Effect, Input, Settings, Timer } from './effects.ts';
+import { arm, sample, send } from './effects.ts';
+import { Detector } from './members/detector.ts';
+import type { Via } from './members/membership.ts';
+import { Membership } from './members/membership.ts';
+import { incarnation, RANK } from './members/standing.ts';
+import type { TableEntry } from './members/table.ts';
+import { isPresent, isRoutable } from './members/table.ts';
+import { Bootstrap } from './overlay/bootstrap.ts';
+import { Rings } from './overlay/rings.ts';
+import type { Credential, Random, Signer } from './ports.ts';
+import type { Routing } from './records/directory.ts';
+import { Directory } from './records/directory.ts';
+import type { Endpoint } from './records/endpoint.ts';
+import { OwnPage } from './records/own-page.ts';
+import { Puller } from './records/puller.ts';
+import type { RecordDelta } from './records/record.ts';
+import { deltaSince } from './records/record.ts';
+import { contentBytes, Register } from './records/register.ts';
+import type { CoreStats } from './stats.ts';
+import { emptyCoreStats } from './stats.ts';
+import type { Message, Page, PullItem } from './wire/messages.ts';
+
+export interface CoreOptions {
+  readonly self: string;
+  readonly trustDomain: string;
+  /** `ip:port` others reach us at. */
+  readonly address: string;
+  /** Our certificate chain, leaf first, DER. */
+  readonly chain: readonly Uint8Array[];
+  /** Above every epoch this node ever had. */
+  readonly epoch: number;
+  readonly seeds: readonly string[];
+  readonly rememberedPeers: readonly string[];
+  readonly settings: Settings;
+  readonly signer: Signer;
+  readonly random: Random;
+}
+
+/** A member as the outside sees it. */
+export interface MemberView {
+  readonly name: string;
+  readonly state: TableEntry['state'];
+  readonly address: string;
+  readonly epoch: number;
+  readonly endpoints: number;
+  readonly sinceMs: number;
+  readonly isSelf: boolean;
+}
+
+/** Changes are collected this long, and deltas keep this distance: ten a second a node. */
+const COLLECT_MS = 20;
+const BETWEEN_DELTAS_MS = 100;
+/** Longest that gossipsub may take to carry messages over a link: identify, subscribe, and a few heartbeats. */
+const UNGRAFTED_MS = 5_000;
+const REDIAL_MS = 1_000;
+const SWEEP_MS = 60_000;
+const REMEMBER_MS = 5_000;
+const REMEMBERED = 32;
+/** Links beyond those the rings ask for: they shorten paths when the rings are still forming. */
+const LONG_LINKS = 2;
+/** A link that no ring asks for is closed after this. */
+const IDLE_LINK_MS = 60_000;
+/** Pages of one answer, in bytes, with room for the frame around them. */
+const PAGES_BYTES = 256 * 1024;
+
+export class Core {
+  readonly #context: Context;
+  readonly #options: CoreOptions;
+  readonly #rings: Rings;
+  readonly #detector: Detector;
+  readonly #membership: Membership;
+  readonly #register: Register;
+  readonly #own: OwnPage;
+  readonly #directory = new Directory();
+  readonly #buckets = new Buckets();
+  readonly #antiEntropy: AntiEntropy;
+  readonly #puller: Puller;
+  readonly #bootstrap: Bootstrap;
+  /** Peers that we can send to, and since when. */
+  readonly #links = new Map<string, number>();
+  #longLinks: ReadonlySet<string> = new Set();
+  #credential: Credential | undefined;
+  #pending: readonly Endpoint[] | undefined;
+  #publishedAtMs = Number.NEGATIVE_INFINITY;
+  #startedAtMs = 0;
+  #ringsChanged = false;
+  #membersChanged = false;
+  #isRememberArmed = false;
+
+  constructor(options: CoreOptions) {
+    const { self, trustDomain, settings, signer, random, epoch } = options;
+    this.#options = options;
+    const stats = emptyCoreStats();
+    this.#context = { self, trustDomain, settings, signer, random, stats, nowMs: 0, out: [] };
+    this.#rings = new Rings(self, settings.observers);
+    this.#register = new Register(this.#context);
+    const meta = { schema: 1, address: options.address, chain: options.chain };
+    this.#own = new OwnPage(this.#context, meta, epoch);
+    this.#credential = signer.admit(options.chain);
+    this.#puller = new Puller(this.#context, (name) => this.#pullItem(name));
+    this.#antiEntropy = new AntiEntropy(this.#context, this.#buckets, {
+      pull: (peer, names, via) => this.#puller.pull(peer, names, via),
+      partner: () => sample([...this.#links.keys()], 1, random)[0],
+    });
+    this.#bootstrap = new Bootstrap(
+      this.#context,
+      (name) => this.#isPresent(name),
+      () => this.#links.size > 0,
+    );
+    this.#membership = new Membership(
+      this.#context,
+      {
+        credentialOf: (name) => this.#credentialOf(name),
+        addressOf: (name) => this.#addressOf(name),
+        observersOf: (name) => this.#rings.observersOf(name),
+        isLinked: (name) => this.#links.has(name),
+        deliver: (to, message) => this.#deliver(to, message),
+        flood: (message, except) => this.#flood(message, except),
+        changed: (name, before, after) => this.#memberChanged(name, before, after),
+        doubted: (name) => this.#detector.doubt(name),
+        raiseEpoch: (above) => this.#raiseEpoch(above),
+      },
+      epoch,
+    );
+    this.#detector = new Detector(this.#context, {
+      isLinked: (name) => this.#links.has(name),
+      addressOf: (name) => this.#addressOf(name),
+      coObservers: (name) => this.#coObservers(name),
+      accuse: (name, cause) => this.#membership.accuse(name, cause),
+      unresponsive: (name) => this.#membership.unresponsive(name),
+      recovered: (name) => this.#membership.recovered(name),
+    });
+    this.#stamp(self);
+  }
+
+  get stats(): CoreStats {
+    return this.#context.stats;
+  }
+
+  get endpointCount(): number {
+    return this.#directory.size;
+  }
+
+  get linkCount(): number {
+    return this.#links.size;
+  }
+
+  /** Same state, same `nowMs`, same input, same chance: same effects. Throws on our bugs, never on what a peer sent. */
+  step(nowMs: number, input: Input): readonly Effect[] {
+    this.#context.nowMs = nowMs;
+    this.#context.out = [];
+    this.#take(input);
+    if (this.#ringsChanged) this.#rewatch();
+    if (this.#membersChanged) this.#tellMembers();
+    return this.#context.out;
+  }
+
+  /** Everybody we know, ourselves first. */
+  members(): MemberView[] {
+    const own = this.#membership.self;
+    const self: MemberView = {
+      name: this.#context.self,
+      state: own.kind,
+      address: this.#options.address,
+      epoch: own.epoch,
+      endpoints: this.#directory.countOf(this.#context.self),
+      sinceMs: this.#startedAtMs,
+      isSelf: true,
+    };
+    const others = [...this.#membership.table.entries()].map((entry) => ({
+      name: entry.name,
+      state: entry.state,
+      address: this.#addressOf(entry.name) ?? '',
+      epoch: entry.standing.epoch,
+      endpoints: this.#directory.countOf(entry.name),
+      sinceMs: entry.sinceMs,
+      isSelf: false,
+    }));
+    return [self, ...others];
+  }
+
+  /** A short digest of all that this node holds: two nodes with equal ones agree. */
+  root(): Uint8Array {
+    return this.#buckets.root();
+  }
+
+  #take(input: Input): void {
+    switch (input.kind) {
+      case 'start':
+        this.#start();
+        break;
+      case 'fired':
+        this.#fired(input.timer);
+        break;
+      case 'received':
+        this.#received(input.from, input.message);
+        break;
+      case 'broadcast':
+        this.#context.out.push({
+          kind: 'validated',
+          forward: this.#takeDelta(input.from, input.delta, false),
+        });
+        break;
+      case 'link-up':
+        this.#linkUp(input.peer, input.opened);
+        break;
+      case 'link-down':
+        this.#linkDown(input.peer);
+        break;
+      case 'joined':
+        this.#bootstrap.joined(input.seed, input.peer);
+        break;
+      case 'join-failed':
+        this.#bootstrap.failed(input.seed, input.isSelf);
+        break;
+      case 'probed':
+        if (input.purpose === 'detect') this.#detector.probed(input.about, input.outcome);
+        else this.#membership.confirmed(input.about, input.outcome !== 'connected');
+        break;
+      case 'stalled':
+        this.#stalled(input.forMs);
+        break;
+      case 'publish':
+        this.#collect(input.endpoints);
+        break;
+      case 'leave':
+        this.#membership.leave();
+        break;
+    }
+  }
+
+  #start(): void {
+    this.#startedAtMs = this.#context.nowMs;
+    this.#membership.start();
+    this.#bootstrap.start(this.#options.seeds, this.#options.rememberedPeers);
+    this.#antiEntropy.start();
+    arm(this.#context, 'redial', '', REDIAL_MS);
+    arm(this.#context, 'sweep', '', SWEEP_MS);
+    this.#membersChanged = true;
+  }
+
+  #fired(timer: Timer): void {
+    switch (timer.kind) {
+      case 'ping':
+      case 'ack':
+      case 'ask':
+      case 'again':
+        this.#detector.fired(timer);
+        break;
+      case 'verdict':
+      case 'veto':
+      case 'contest':
+      case 'probation':
+        this.#membership.fired(timer);
+        break;
+      case 'publish':
+        this.#publish();
+        break;
+      case 'pull':
+        this.#puller.drop(timer.about);
+        break;
+      case 'ae':
+        this.#antiEntropy.firedPeriod();
+        break;
+      case 'ae-session':
+        this.#antiEntropy.close(timer.about);
+        break;
+      case 'seed':
+        this.#bootstrap.fired(timer.about);
+        break;
+      case 'redial':
+        this.#redial();
+        break;
+      case 'remember':
+        this.#remember();
+        break;
+      case 'sweep':
+        this.#sweep();
+        break;
+    }
+  }
+
+  #received(from: string, message: Message): void {
+    switch (message.kind) {
+      case 'ping':
+        send(this.#context, from, { kind: 'ack', seq: message.seq });
+        break;
+      case 'ack':
+        this.#acked(from);
+        break;
+      case 'ask':
+        this.#tell(from, message.about);
+        break;
+      case 'tell':
+        this.#detector.told(message.about, message.ageMs);
+        break;
+      case 'suspect':
+        this.#membership.hearAccusation(message, from);
+        break;
+      case 'veto':
+        this.#membership.hearVeto(message, from);
+        break;
+      case 'standing':
+        this.#hearStanding(from, message);
+        break;
+      case 'contest':
+        this.#membership.hearContest(message.name, message.standing, from);
+        break;
+      case 'hello':
+        this.#hello(from, message.page);
+        break;
+      case 'delta':
+        this.#takeDelta(from, message.delta, true);
+        break;
+      case 'pull':
+        this.#answerPull(from, message.items);
+        break;
+      case 'pages':
+        this.#takePages(from, message.pages);
+        break;
+      case 'ae-root':
+      case 'ae-equal':
+      case 'ae-sums':
+      case 'ae-digest':
+        this.#antiEntropy.received(from, message);
+        break;
+    }
+  }
+
+  #acked(from: string): void {
+    this.#detector.acked(from);
+    this.#membership.reached(from);
+  }
+
+  #tell(from: string, about: string): void {
+    const ageMs = this.#detector.ageMs(about);
+    send(this.#context, from, { kind: 'tell', about, ageMs: ageMs === undefined ? null : Math.round(ageMs) });
+  }
+
+  #hearStanding(from: string, message: Message & { kind: 'standing' }): void {
+    const { name, standing } = message;
+    // A member we do not know, or a new life of one: whoever told us has its record, without which we cannot verify.
+    const recordEpoch = this.#register.get(name)?.record.epoch ?? 0;
+    if (name !== this.#context.self && standing.epoch > recordEpoch) this.#puller.pull(from, [name], 'flood');
+    else this.#membership.hear(name, standing, 'flood', from);
+  }
+
+  #hello(from: string, page: Page): void {
+    if (page.name === from && page.record !== null) this.#merge(page, 'contact', from);
+    else this.#dropOutOfPlace();
+  }
+
+  #merge(page: Page, via: Via, from: string): boolean {
+    const { name } = page;
+    if (name === this.#context.self) {
+      if (page.record !== null && page.record.epoch > this.#own.record.epoch) this.#raiseEpoch(page.record.epoch);
+      this.#membership.hear(name, page.standing, via, from);
+      return false;
+    }
+    let offer = page.record === null ? 'old' : this.#register.offer(page.record);
+    if (page.delta !== null) offer = this.#register.offerDelta(page.delta);
+    if (offer === 'refused') return false;
+    if (this.#register.get(name) === undefined) {
+      this.#context.stats.dropped.stranger++;
+      return false;
+    }
+    const hearing = this.#membership.hear(name, page.standing, via, from);
+    if (this.#membership.table.get(name) === undefined) this.#register.forget(name); // the standing was not believed
+    if (offer === 'news') this.#recordChanged(name);
+    return offer === 'news' || hearing === 'news';
+  }
+
+  /** @param isDirect it came over a link instead of by broadcast, so it goes on over links */
+  #takeDelta(from: string, delta: RecordDelta, isDirect: boolean): boolean {
+    if (delta.name === this.#context.self) return false;
+    const offer = this.#register.offerDelta(delta);
+    if (offer === 'gap') {
+      this.#context.stats.gaps++;
+      this.#puller.pull(from, [delta.name], 'repair');
+    }
+    if (offer === 'news') this.#recordChanged(delta.name);
+    if (offer === 'news' && isDirect) this.#flood({ kind: 'delta', delta }, from);
+    return offer === 'news' || offer === 'gap'; // a gap of ours need not be one of our neighbours'
+  }
+
+  #linkUp(peer: string, opened: boolean): void {
+    this.#links.set(peer, this.#context.nowMs);
+    send(this.#context, peer, { kind: 'hello', page: this.#ownPage() });
+    this.#detector.linkUp(peer);
+    if (opened) this.#antiEntropy.open(peer);
+  }
+
+  #linkDown(peer: string): void {
+    if (!this.#links.delete(peer)) return;
+    this.#puller.drop(peer);
+    this.#antiEntropy.close(peer);
+    this.#detector.linkDown(peer);
+  }
+
+  #stalled(forMs: number): void {
+    this.#context.stats.stalls++;
+    this.#detector.stalled();
+    if (forMs > 1_000) this.#antiEntropy.firedPeriod();
+  }
+
+  #collect(endpoints: readonly Endpoint[]): void {
+    const isArmed = this.#pending !== undefined;
+    this.#pending = endpoints;
+    if (isArmed) return;
+    const sinceLastMs = this.#context.nowMs - this.#publishedAtMs;
+    arm(this.#context, 'publish', '', Math.max(COLLECT_MS, BETWEEN_DELTAS_MS - sinceLastMs));
+  }
+
+  #publish(): void {
+    if (this.#pending === undefined) return;
+    const delta = this.#own.publish(this.#pending);
+    this.#pending = undefined;
+    if (delta === undefined) return;
+    this.#publishedAtMs = this.#context.nowMs;
+    this.#recordChanged(this.#context.self);
+    this.#context.out.push({ kind: 'broadcast', delta });
+    // gossipsub loses what is said before a new link was grafted, so those who are new to us hear it directly.
+    for (const [peer, sinceMs] of this.#links) {
+      if (this.#context.nowMs - sinceMs < UNGRAFTED_MS) send(this.#context, peer, { kind: 'delta', delta });
+    }
+  }
+
+  #answerPull(from: string, items: readonly PullItem[]): void {
+    const pages: Page[] = [];
+    let bytes = 0;
+    for (const item of items) {
+      const page = this.#pageFor(item);
+      if (page === undefined) continue;
+      bytes += page.record === null ? 2_000 : contentBytes(page.record);
+      if (bytes > PAGES_BYTES && pages.length > 0) break;
+      pages.push(page);
+    }
+    send(this.#context, from, { kind: 'pages', pages });
+  }
+
+  /** What the asker lacks of one page: nothing but the standing, a delta, or the whole record. */
+  #pageFor(item: PullItem): Page | undefined {
+    if (item.name === this.#context.self) return this.#ownPage();
+    const entry = this.#membership.table.get(item.name);
+    const replica = this.#register.get(item.name);
+    if (entry === undefined || replica === undefined || entry.state === 'probation') return undefined;
+    const { record } = replica;
+    const page = { name: item.name, standing: entry.standing };
+    if (item.epoch === record.epoch && item.ver >= record.ver) return { ...page, record: null, delta: null };
+    const delta = item.epoch === record.epoch ? deltaSince(record, item.ver) : undefined;
+    return delta === undefined ? { ...page, record, delta: null } : { ...page, record: null, delta };
+  }
+
+  #takePages(from: string, pages: readonly Page[]): void {
+    const asked = this.#puller.answered(
+      from,
+      pages.map((page) => page.name),
+    );
+    for (const page of pages) {
+      const via = asked.get(page.name);
+      if (via === undefined) this.#dropOutOfPlace();
+      else if (this.#merge(page, via, from)) this.#context.stats.repairs++;
+    }
+    this.#puller.resume(from);
+  }
+
+  #dropOutOfPlace(): void {
+    this.#context.stats.dropped['out-of-place']++;
+  }
+
+  #redial(): void {
+    arm(this.#context, 'redial', '', REDIAL_MS);
+    const dead = [...this.#membership.table.entries()].filter((entry) => entry.state === 'dead');
+    const [chosen] = sample(dead, 1, this.#context.random);
+    const address = chosen === undefined ? undefined : this.#addressOf(chosen.name);
+    if (address !== undefined) this.#context.out.push({ kind: 'dial', to: chosen!.name, address });
+  }
+
+  #remember(): void {
+    this.#isRememberArmed = false;
+    const present = [...this.#membership.table.entries()].filter((entry) => isRoutable(entry.state));
+    const addresses = sample(present, REMEMBERED, this.#context.random).map((entry) => this.#addressOf(entry.name));
+    this.#context.out.push({ kind: 'remember-peers', addresses: addresses.filter((one) => one !== undefined) });
+  }
+
+  #sweep(): void {
+    arm(this.#context, 'sweep', '', SWEEP_MS);
+    this.#membership.sweep();
+    const wanted = new Set([...this.#rings.subjects(), ...this.#rings.observers()]);
+    const present = [...this.#membership.table.entries()].filter((entry) => entry.state === 'alive');
+    const others = present.map((entry) => entry.name).filter((name) => !wanted.has(name));
+    this.#longLinks = new Set(sample(others, LONG_LINKS, this.#context.random));
+    for (const name of this.#longLinks) {
+      if (!this.#links.has(name)) this.#context.out.push({ kind: 'dial', to: name, address: this.#addressOf(name)! });
+    }
+    for (const [peer, sinceMs] of this.#links) {
+      const isIdle = this.#context.nowMs - sinceMs > IDLE_LINK_MS;
+      if (isIdle && !wanted.has(peer) && !this.#longLinks.has(peer))
+        this.#context.out.push({ kind: 'hang-up', to: peer });
+    }
+  }
+
+  #deliver(to: string, message: Message): void {
+    const address = this.#links.has(to) ? undefined : this.#addressOf(to);
+    if (address !== undefined) this.#context.out.push({ kind: 'dial', to, address });
+    send(this.#context, to, message);
+  }
+
+  #flood(message: Message, except: string | undefined): void {
+    for (const peer of this.#links.keys()) if (peer !== except) send(this.#context, peer, message);
+  }
+
+  #raiseEpoch(above: number): void {
+    const epoch = above + 1;
+    this.#context.stats.epochRaises++;
+    this.#context.out.push({ kind: 'keep-epoch', epoch });
+    this.#context.out.push({ kind: 'log', event: { kind: 'epoch-raised', epoch } });
+    this.#own.beginEpoch(epoch);
+    this.#membership.beginEpoch(epoch);
+  }
+
+  #memberChanged(name: string, before: TableEntry | undefined, after: TableEntry | undefined): void {
+    const wasPresent = before !== undefined && isPresent(before.state);
+    const isPresentNow = after !== undefined && isPresent(after.state);
+    if (wasPresent !== isPresentNow) {
+      if (isPresentNow) this.#rings.add(name);
+      else this.#rings.remove(name);
+      this.#ringsChanged = true;
+    }
+    if (after === undefined && name !== this.#context.self) this.#register.forget(name);
+    this.#membersChanged = true;
+    this.#stamp(name);
+    this.#show(name);
+  }
+
+  #recordChanged(name: string): void {
+    this.#stamp(name);
+    this.#show(name);
+    this.#membersChanged = true; // the number of its endpoints may be another
+  }
+
+  /** Keeps the sums for anti-entropy in step with what we hold. Hearsay is not passed on, so it is not counted. */
+  #stamp(name: string): void {
+    const isSelf = name === this.#context.self;
+    const entry = this.#membership.table.get(name);
+    const standing = isSelf ? this.#membership.self : entry?.standing;
+    const record = isSelf ? this.#own.record : this.#register.get(name)?.record;
+    if (standing === undefined || record === undefined || entry?.state === 'probation') {
+      this.#buckets.remove(name);
+      return;
+    }
+    this.#buckets.put({
+      name,
+      epoch: Math.max(standing.epoch, record.epoch),
+      ver: record.epoch === standing.epoch ? record.ver : 0,
+      inc: incarnation(standing),
+      rank: RANK[standing.kind],
+    });
+  }
+
+  #show(name: string): void {
+    const isSelf = name === this.#context.self;
+    const endpoints = isSelf ? this.#own.endpoints : this.#register.get(name)?.endpoints;
+    const routing = isSelf ? 'full' : routingOf(this.#membership.table.get(name));
+    const delta = this.#directory.show(name, endpoints ?? new Map(), routing);
+    if (delta !== undefined) this.#context.out.push({ kind: 'endpoints', delta });
+  }
+
+  #rewatch(): void {
+    this.#ringsChanged = false;
+    this.#detector.watch(this.#rings.subjects());
+  }
+
+  #tellMembers(): void {
+    this.#membersChanged = false;
+    this.#context.out.push({ kind: 'members-changed' });
+    if (this.#isRememberArmed) return;
+    this.#isRememberArmed = true;
+    arm(this.#context, 'remember', '', REMEMBER_MS);
+  }
+
+  #ownPage(): Page {
+    return { name: this.#context.self, standing: this.#membership.self, record: this.#own.record, delta: null };
+  }
+
+  #pullItem(name: string): PullItem {
+    const record = this.#register.get(name)?.record;
+    return { name, epoch: record?.epoch ?? 0, ver: record?.ver ?? 0 };
+  }
+
+  #credentialOf(name: string): Credential | undefined {
+    return name === this.#context.self ? this.#credential : this.#register.get(name)?.credential;
+  }
+
+  #addressOf(name: string): string | undefined {
+    return this.#register.get(name)?.record.meta.address;
+  }
+
+  #isPresent(name: string): boolean {
+    const entry = this.#membership.table.get(name);
+    return entry !== undefined && isPresent(entry.state);
+  }
+
+  #coObservers(name: string): string[] {
+    return [...this.#rings.observersOf(name)].filter((peer) => {
+      return (
+        peer !== this.#context.self && this.#links.has(peer) && this.#membership.table.get(peer)?.state === 'alive'
+      );
+    });
+  }
+}
+
+function routingOf(entry: TableEntry | undefined): Routing {
+  if (entry === undefined || !isRoutable(entry.state)) return 'none';
+  return entry.state === 'unresponsive' ? 'last-choice' : 'full';
+}

@@ -1,0 +1,59 @@
+/**
+ * What the proxy may route to, and how that changes: the endpoints of all members that are present, as deltas.
+ *
+ * A member that accepts connections but does not answer keeps its endpoints at weight 0: traffic goes elsewhere first,
+ * and comes back without a new record when it wakes.
+ * @module
+ */
+import type { EndpointDelta } from '../effects.ts';
+import type { Endpoint } from './endpoint.ts';
+
+export type Routing = 'full' | 'last-choice' | 'none';
+
+export class Directory {
+  /** What was announced per node, by endpoint id. */
+  readonly #shown = new Map<string, ReadonlyMap<string, Endpoint>>();
+  #size = 0;
+
+  /** Endpoints on show, of all nodes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  countOf(node: string): number {
+    return this.#shown.get(node)?.size ?? 0;
+  }
+
+  /** Shows a node's endpoints from now on; undefined when that changes nothing. */
+  show(node: string, endpoints: ReadonlyMap<string, Endpoint>, routing: Routing): EndpointDelta | undefined {
+    const before = this.#shown.get(node) ?? new Map<string, Endpoint>();
+    const after = new Map<string, Endpoint>();
+    const upsert: Endpoint[] = [];
+    const remove: string[] = [];
+    if (routing !== 'none') {
+      for (const [id, endpoint] of endpoints) {
+        const shown = before.get(id);
+        const wanted = routing === 'last-choice' ? withoutWeight(endpoint, shown) : endpoint;
+        after.set(id, wanted);
+        if (shown !== wanted) upsert.push(wanted);
+      }
+    }
+    for (const id of before.keys()) if (!after.has(id)) remove.push(id);
+    if (upsert.length === 0 && remove.length === 0) return undefined;
+    this.#size += after.size - before.size;
+    if (after.size === 0) this.#shown.delete(node);
+    else this.#shown.set(node, after);
+    return { upsert, remove };
+  }
+}
+
+function withoutWeight(endpoint: Endpoint, shown: Endpoint | undefined): Endpoint {
+  if (endpoint.weight === 0) return endpoint;
+  // Keep the object on show if it differs in nothing but the weight, so that asking twice is no change.
+  if (shown !== undefined && shown.weight === 0 && isSameButWeight(endpoint, shown)) return shown;
+  return { ...endpoint, weight: 0 };
+}
+
+function isSameButWeight(a: Endpoint, b: Endpoint): boolean {
+  return (Object.keys(a) as (keyof Endpoint)[]).every((key) => key === 'weight' || a[key] === b[key]);
+}

@@ -1,0 +1,96 @@
+/**
+ * What gossip counts, as plain numbers: `metrics.ts` names them for Prometheus, a simulation reads them directly.
+ * @module
+ */
+import type { MessageKind } from './wire/messages.ts';
+
+/** Counted inside the core. Everything only rises. */
+export interface CoreStats {
+  /** Suspicions that we raised or heard of for the first time. */
+  suspicions: number;
+  /** Times we proved ourselves alive against an accusation. */
+  refutations: number;
+  /** Members we saw die, by a verdict of our own or of others. */
+  deaths: number;
+  /** Connect probes asked for. */
+  probes: number;
+  /** Times a member was found to accept connections without answering. */
+  vetoes: number;
+  /** Times we found that we ourselves had stood still. */
+  stalls: number;
+  /** Times our epoch rose because a peer knew a newer one of us. */
+  epochRaises: number;
+  antiEntropySessions: number;
+  /** Pages that anti-entropy or a gap pull brought and that were news. */
+  repairs: number;
+  /** Deltas that did not fit what we hold. */
+  gaps: number;
+  /** Messages dropped by the core, by reason. */
+  readonly dropped: Record<DropReason, number>;
+}
+
+export type DropReason =
+  | 'certificate' // a record whose chain does not reach our root, or is another node's
+  | 'signature' // a signed word that does not verify
+  | 'too-large' // a record above its bounds
+  | 'outside-grant' // an endpoint with an identity its node may not speak for
+  | 'stranger' // about or from a member we do not know
+  | 'full' // more members than maxMembers
+  | 'out-of-place'; // well-formed, but not what this peer may say
+
+export function emptyCoreStats(): CoreStats {
+  return {
+    suspicions: 0,
+    refutations: 0,
+    deaths: 0,
+    probes: 0,
+    vetoes: 0,
+    stalls: 0,
+    epochRaises: 0,
+    antiEntropySessions: 0,
+    repairs: 0,
+    gaps: 0,
+    dropped: {
+      certificate: 0,
+      signature: 0,
+      'too-large': 0,
+      'outside-grant': 0,
+      stranger: 0,
+      full: 0,
+      'out-of-place': 0,
+    },
+  };
+}
+
+/** Counted at the edge. */
+export interface TrafficStats {
+  readonly messagesSent: Partial<Record<MessageKind, number>>;
+  readonly messagesReceived: Partial<Record<MessageKind, number>>;
+  readonly bytesSent: Partial<Record<MessageKind, number>>;
+  readonly bytesReceived: Partial<Record<MessageKind, number>>;
+  /** Frames from admitted peers that were dropped: malformed, oversized, above the rate, or no room to send. */
+  readonly framesDropped: Record<FrameDrop, number>;
+  /** Peers refused during admission, by reason: those of certs/verify.ts, and those of libp2p/admission.ts. */
+  readonly refused: Record<string, number>;
+  dials: number;
+  dialFailures: number;
+}
+
+export type FrameDrop = 'malformed' | 'oversized' | 'rate' | 'congested';
+
+export function emptyTrafficStats(): TrafficStats {
+  return {
+    messagesSent: {},
+    messagesReceived: {},
+    bytesSent: {},
+    bytesReceived: {},
+    framesDropped: { malformed: 0, oversized: 0, rate: 0, congested: 0 },
+    refused: {},
+    dials: 0,
+    dialFailures: 0,
+  };
+}
+
+export function count(table: Record<string, number>, key: string, by = 1): void {
+  table[key] = (table[key] ?? 0) + by;
+}
