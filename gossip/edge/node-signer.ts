@@ -1,0 +1,83 @@
+/**
+ * The cores' signer on node:crypto: this node's certificate key signs, and others are believed when their chain reaches
+ * our root at this moment.
+ * @module
+ */
+import { createHash, type KeyObject, sign, verify } from 'node:crypto';
+import { readCertificate } from '../../certs/certificate.ts';
+import { grantCovers } from '../../certs/grant.ts';
+import { CertificateMemory } from '../../certs/memory.ts';
+import type { NodeIdentity } from '../../certs/node-bundle.ts';
+import { parseSpiffeId } from '../../certs/spiffe.ts';
+import type { Refusal } from '../../certs/verify.ts';
+import { CLOCK_SKEW_MS, parseChain, verifyChain } from '../../certs/verify.ts';
+import type { Credential, Signer } from '../ports.ts';
+
+export interface NodeCredential extends Credential {
+  readonly publicKey: KeyObject;
+  readonly grant: readonly string[];
+  readonly expiresAtMs: number;
+}
+
+export type Admission =
+  | { readonly ok: true; readonly credential: NodeCredential }
+  | { readonly ok: false; readonly reason: Refusal; readonly detail: string };
+
+export class NodeSigner implements Signer {
+  readonly #identity: NodeIdentity;
+  readonly #wallMs: () => number;
+  readonly #memory = new CertificateMemory();
+
+  /** @param wallMs certificates are the one thing that is judged by the wall clock */
+  constructor(identity: NodeIdentity, wallMs: () => number = Date.now) {
+    this.#identity = identity;
+    this.#wallMs = wallMs;
+  }
+
+  sign(statement: Uint8Array): Uint8Array {
+    return sign('sha256', statement, this.#identity.privateKey);
+  }
+
+  admit(chain: readonly Uint8Array[]): NodeCredential | undefined {
+    const admission = this.examine(chain);
+    return admission.ok ? admission.credential : undefined;
+  }
+
+  /** As `admit`, with the reason of a refusal. */
+  examine(chain: readonly Uint8Array[]): Admission {
+    const parsed = parseChain(chain);
+    if (!Array.isArray(parsed)) return parsed;
+    const { trust } = this.#identity;
+    const verdict = verifyChain(parsed, { trust, role: 'node', nowMs: this.#wallMs(), memory: this.#memory });
+    if (!verdict.ok) return verdict;
+    const facts = this.#memory.factsOf(parsed[0]!) ?? factsOf(parsed[0]!);
+    const { publicKey, grant = [] } = facts;
+    return { ok: true, credential: { name: verdict.node, publicKey, grant, expiresAtMs: verdict.expiresAtMs } };
+  }
+
+  verify(credential: Credential, statement: Uint8Array, signature: Uint8Array): boolean {
+    const { publicKey, expiresAtMs } = credential as NodeCredential; // only `admit` makes them
+    if (this.#wallMs() > expiresAtMs + CLOCK_SKEW_MS) return false;
+    try {
+      return verify('sha256', statement, publicKey, signature);
+    } catch {
+      return false; // bytes that are no signature at all
+    }
+  }
+
+  mayClaim(credential: Credential, identity: string): boolean {
+    const id = parseSpiffeId(identity);
+    if (id?.trustDomain !== this.#identity.trustDomain) return false;
+    return grantCovers((credential as NodeCredential).grant, id.path);
+  }
+
+  digest(bytes: Uint8Array): Uint8Array {
+    return createHash('sha256').update(bytes).digest();
+  }
+}
+
+function factsOf(certificate: Parameters<typeof readCertificate>[0]) {
+  const read = readCertificate(certificate);
+  if (!read.ok) throw new Error(`a certificate that was just verified ${read.detail}`);
+  return read.facts;
+}

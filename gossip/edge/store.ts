@@ -1,0 +1,136 @@
+/**
+ * What gossip keeps across restarts: its epoch, which must never go back, and a few peers to try when no seed answers.
+ *
+ * One small JSON file, replaced atomically: written beside, synced, renamed. A file that cannot be read is set aside and
+ * said so; the epoch then comes from the clock alone, and if that is behind, the first peer that knows better raises it.
+ * @module
+ */
+import { mkdirSync } from 'node:fs';
+import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { GossipError } from '../errors.ts';
+
+const contents = z.object({
+  version: z.literal(1),
+  trustDomain: z.string(),
+  name: z.string(),
+  epoch: z.int().min(0),
+  peers: z.array(z.string().max(300)).max(256),
+});
+
+type Contents = z.output<typeof contents>;
+
+export class GossipStore {
+  readonly #file: string;
+  #contents: Contents;
+  /** Writes follow each other: one in progress, and at most one more for whatever changed meanwhile. */
+  #writing: Promise<void> | undefined;
+  #isDirty = false;
+
+  private constructor(file: string, initial: Contents) {
+    this.#file = file;
+    this.#contents = initial;
+  }
+
+  /** Opens the file and starts a new epoch in it, on disk when this resolves: above the last, and at least `nowMs`. */
+  static async open(
+    directory: string,
+    owner: { trustDomain: string; name: string },
+    nowMs: number,
+  ): Promise<{ store: GossipStore; damage: unknown }> {
+    const file = join(directory, 'gossip.json');
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const { found, damage } = await read(file);
+      // State of another node or mesh says nothing about this one.
+      const isOurs = found?.trustDomain === owner.trustDomain && found.name === owner.name;
+      const epoch = Math.max(nowMs, isOurs ? found.epoch + 1 : 0);
+      const store = new GossipStore(file, { version: 1, ...owner, epoch, peers: isOurs ? found.peers : [] });
+      await store.#write();
+      return { store, damage };
+    } catch (err) {
+      throw new GossipError('WEFT_GOSSIP_STORE_FAILED', file, { cause: err });
+    }
+  }
+
+  get epoch(): number {
+    return this.#contents.epoch;
+  }
+
+  get peers(): readonly string[] {
+    return this.#contents.peers;
+  }
+
+  keepEpoch(epoch: number): Promise<void> {
+    this.#contents = { ...this.#contents, epoch: Math.max(epoch, this.#contents.epoch) };
+    return this.#save();
+  }
+
+  rememberPeers(peers: readonly string[]): Promise<void> {
+    const isSame =
+      peers.length === this.#contents.peers.length && peers.every((one) => this.#contents.peers.includes(one));
+    // A node that is alone remembers those it knew, not that it is alone.
+    if (isSame || peers.length === 0) return Promise.resolve();
+    this.#contents = { ...this.#contents, peers: [...peers] };
+    return this.#save();
+  }
+
+  async #save(): Promise<void> {
+    this.#isDirty = true;
+    this.#writing ??= this.#writeWhileDirty().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #writeWhileDirty(): Promise<void> {
+    while (this.#isDirty) {
+      this.#isDirty = false;
+      await this.#write();
+    }
+  }
+
+  async #write(): Promise<void> {
+    const temporary = `${this.#file}.${process.pid}.tmp`;
+    try {
+      const handle = await open(temporary, 'w', 0o600);
+      try {
+        await handle.writeFile(`${JSON.stringify(this.#contents)}\n`);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, this.#file);
+      await syncDirectory(dirname(this.#file));
+    } catch (err) {
+      await unlink(temporary).catch(() => undefined);
+      throw err;
+    }
+  }
+}
+
+async function read(file: string): Promise<{ found: Contents | undefined; damage: unknown }> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return { found: undefined, damage: undefined };
+    throw err;
+  }
+  try {
+    return { found: contents.parse(JSON.parse(text)), damage: undefined };
+  } catch (err) {
+    await rename(file, `${file}.damaged`);
+    return { found: undefined, damage: err };
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

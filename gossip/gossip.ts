@@ -1,0 +1,414 @@
+/**
+ * The front door of gossip: one node's view of the mesh, kept up to date over libp2p.
+ *
+ * Everything that decides is in core.ts; this is the edge that gives it time, disk and network, and tells the rest of the
+ * agent what changed. Meant for a thread of its own: a busy neighbour on the same event loop looks like a slow node.
+ * @module
+ */
+import { lookup } from 'node:dns/promises';
+import type { Logger } from 'pino';
+import type { NodeIdentity } from '../certs/node-bundle.ts';
+import type { GossipConfig } from './config.ts';
+import { Core } from './core.ts';
+import type { HostPort } from './edge/address.ts';
+import { formatHostPort, ownAddress, parseHostPort } from './edge/address.ts';
+import { FairClock } from './edge/fair-clock.ts';
+import { NodeSigner } from './edge/node-signer.ts';
+import { probe } from './edge/probe.ts';
+import { GossipStore } from './edge/store.ts';
+import { Timers } from './edge/timers.ts';
+import type { Effect, EndpointDelta, Input, LogEvent } from './effects.ts';
+import { GossipError } from './errors.ts';
+import { Admission, SELF_DIALLED } from './libp2p/admission.ts';
+import { Broadcast } from './libp2p/broadcast.ts';
+import { Links } from './libp2p/links.ts';
+import type { MeshNode } from './libp2p/node.ts';
+import { createNode } from './libp2p/node.ts';
+import type { Endpoint } from './records/endpoint.ts';
+import { endpointProblem } from './records/endpoint.ts';
+import type { CoreStats, TrafficStats } from './stats.ts';
+import { count, emptyTrafficStats } from './stats.ts';
+
+export type { EndpointDelta } from './effects.ts';
+
+export type MemberState = 'alive' | 'suspect' | 'unresponsive' | 'dead' | 'left';
+
+export interface Member {
+  readonly name: string;
+  readonly state: MemberState;
+  /** `ip:port` of its gossip. */
+  readonly address: string;
+  readonly epoch: number;
+  /** Endpoints of it that may be routed to. */
+  readonly endpoints: number;
+  /** When it came into this state, as this node saw it; Unix time. */
+  readonly sinceMs: number;
+  readonly isSelf: boolean;
+}
+
+export interface GossipEvents {
+  /** The member list changed. At most one call a turn of the event loop. */
+  members(members: readonly Member[]): void;
+  /** What may be routed to changed, own endpoints included. Those of dead, departed and unconfirmed members are gone. */
+  endpoints(delta: EndpointDelta): void;
+}
+
+export interface GossipDeps {
+  readonly identity: NodeIdentity;
+  readonly events: GossipEvents;
+  readonly log: Logger;
+}
+
+export interface GossipStats extends CoreStats, TrafficStats {
+  readonly members: Readonly<Record<MemberState, number>>;
+  readonly links: number;
+  readonly endpoints: number;
+}
+
+const STOP_MS = 2_000;
+
+export class Gossip implements AsyncDisposable {
+  readonly #config: GossipConfig;
+  readonly #deps: GossipDeps;
+  readonly #traffic = emptyTrafficStats();
+  readonly #aborted = new AbortController();
+  readonly #store: GossipStore;
+  readonly #node: MeshNode;
+  readonly #links: Links;
+  readonly #broadcast: Broadcast;
+  readonly #clock: FairClock;
+  readonly #timers: Timers;
+  readonly #core: Core;
+  #closing: Promise<void> | undefined;
+  #left: Promise<void> | undefined;
+  /** The answer to the broadcast in progress: gossipsub waits for it within the step. */
+  #isForwarded = false;
+  #endpointsChanged: Map<string, Endpoint | undefined> | undefined;
+  #isMembersChanged = false;
+  #isTelling = false;
+
+  /** Resolves when the port is open and the seeds are being dialled; it does not wait for any of them. */
+  static async start(config: GossipConfig, deps: GossipDeps, signal: AbortSignal): Promise<Gossip> {
+    const { identity, log } = deps;
+    signal.throwIfAborted();
+    const owner = { trustDomain: identity.trustDomain, name: identity.name };
+    const { store, damage } = await GossipStore.open(config.dataDirectory, owner, Date.now());
+    if (damage !== undefined) log.warn({ err: damage }, 'gossip state was damaged and set aside, starting without it');
+    const signer = new NodeSigner(identity);
+    const traffic = emptyTrafficStats();
+    const admission = new Admission({
+      identity,
+      signer,
+      refused: (reason, detail) => {
+        count(traffic.refused, reason);
+        log.warn({ reason, detail }, 'peer refused');
+      },
+    });
+    const listen = mustParse(config.listen);
+    const topic = `weft/${identity.trustDomain}/ep`;
+    const node = await createNode({
+      listen,
+      topic,
+      admission,
+      admissionTimeoutMs: config.admissionTimeoutMs,
+      dialTimeoutMs: config.dialTimeoutMs,
+      refused: (reason) => count(traffic.refused, reason),
+    });
+    return Gossip.#listen({ config, deps, store, signer, traffic, admission, node, listen, topic }, signal);
+  }
+
+  static async #listen(parts: Parts, signal: AbortSignal): Promise<Gossip> {
+    const { config, node, listen } = parts;
+    const { promise: ready, resolve } = Promise.withResolvers<Gossip>();
+    const links = new Links({
+      node,
+      admission: parts.admission,
+      traffic: parts.traffic,
+      dialTimeoutMs: config.dialTimeoutMs,
+      log: parts.deps.log,
+      // Peers may connect as soon as the port is open, a moment before there is a core to tell.
+      events: {
+        up: (peer, opened) => void ready.then((gossip) => gossip.#take({ kind: 'link-up', peer, opened })),
+        down: (peer) => void ready.then((gossip) => gossip.#take({ kind: 'link-down', peer })),
+        received: (from, message) => void ready.then((gossip) => gossip.#take({ kind: 'received', from, message })),
+      },
+    });
+    await links.register();
+    try {
+      await node.start();
+    } catch (err) {
+      await node.stop();
+      throw new GossipError('WEFT_GOSSIP_LISTEN_FAILED', config.listen, { cause: err });
+    }
+    const gossip = new Gossip(parts, links, boundPort(node) ?? listen.port);
+    resolve(gossip);
+    gossip.#broadcast.subscribe();
+    gossip.#take({ kind: 'start' });
+    if (!signal.aborted) return gossip;
+    await gossip.close();
+    throw signal.reason;
+  }
+
+  private constructor(parts: Parts, links: Links, port: number) {
+    const { config, deps, store, signer, node, traffic } = parts;
+    this.#config = config;
+    this.#deps = deps;
+    this.#store = store;
+    this.#node = node;
+    this.#links = links;
+    this.#traffic = traffic;
+    this.#broadcast = new Broadcast({
+      node,
+      topic: parts.topic,
+      traffic,
+      log: deps.log,
+      nameOf: (peer) => links.nameOf(peer),
+      received: (from, delta) => {
+        this.#isForwarded = false;
+        this.#take({ kind: 'broadcast', from, delta });
+        return this.#isForwarded;
+      },
+    });
+    this.#clock = new FairClock((forMs) => {
+      deps.log.warn({ forMs: Math.round(forMs) }, 'the gossip thread stood still');
+      queueMicrotask(() => this.#take({ kind: 'stalled', forMs }));
+    });
+    this.#timers = new Timers(
+      () => this.#clock.nowMs(),
+      (timer) => this.#take({ kind: 'fired', timer }),
+    );
+    this.#core = new Core({
+      self: deps.identity.name,
+      trustDomain: deps.identity.trustDomain,
+      address: config.advertise ?? formatHostPort({ host: ownAddress(parts.listen.host), port }),
+      chain: deps.identity.chain.map((certificate) => certificate.raw),
+      epoch: store.epoch,
+      seeds: config.seeds,
+      rememberedPeers: store.peers,
+      settings: config,
+      signer,
+      random: Math.random,
+    });
+  }
+
+  /** Replaces what this node offers. A no-op when nothing changed. @throws GossipError naming what cannot be published */
+  publish(endpoints: readonly Endpoint[]): void {
+    const { name } = this.#deps.identity;
+    const problem = endpointProblem(name, endpoints);
+    if (problem !== undefined) throw new GossipError(problem.code, problem.subject);
+    this.#take({ kind: 'publish', endpoints });
+  }
+
+  /** Every node known, this one first; those known by hearsay only are left out until somebody reached them. */
+  members(): readonly Member[] {
+    const toWallMs = Date.now() - this.#clock.nowMs();
+    return this.#core
+      .members()
+      .filter((member): member is typeof member & { state: MemberState } => member.state !== 'probation')
+      .map((member) => ({ ...member, sinceMs: Math.round(member.sinceMs + toWallMs) }));
+  }
+
+  stats(): GossipStats {
+    const members = { alive: 0, suspect: 0, unresponsive: 0, dead: 0, left: 0 };
+    for (const { state } of this.members()) members[state]++;
+    return {
+      ...structuredClone(this.#core.stats),
+      ...structuredClone(this.#traffic),
+      members,
+      links: this.#core.linkCount,
+      endpoints: this.#core.endpointCount,
+    };
+  }
+
+  /** `ip:port` that this node tells others. */
+  get address(): string {
+    return this.#core.members()[0]!.address;
+  }
+
+  /** Says goodbye: others drop this node's endpoints at once. Resolves when the word had time to spread. */
+  leave(): Promise<void> {
+    this.#left ??= this.#leave();
+    return this.#left;
+  }
+
+  /** Leaves and stops. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #leave(): Promise<void> {
+    this.#take({ kind: 'leave' });
+    const lingerMs = this.#core.linkCount === 0 ? 0 : this.#config.leaveLingerMs;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    setTimeout(resolve, lingerMs);
+    await promise;
+  }
+
+  async #close(): Promise<void> {
+    await this.leave();
+    this.#aborted.abort();
+    this.#timers.stop();
+    this.#clock.stop();
+    this.#links.close();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const deadline = setTimeout(resolve, STOP_MS);
+    await Promise.race([Promise.resolve(this.#node.stop()), late]);
+    clearTimeout(deadline);
+  }
+
+  #take(input: Input): void {
+    if (this.#aborted.signal.aborted) return;
+    for (const effect of this.#core.step(this.#clock.nowMs(), input)) this.#perform(effect);
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#links.send(effect.to, effect.message);
+        break;
+      case 'dial':
+        this.#dial(effect.to, effect.address);
+        break;
+      case 'hang-up':
+        this.#links.hangUp(effect.to);
+        break;
+      case 'join':
+        this.#join(effect.seed);
+        break;
+      case 'probe':
+        this.#probe(effect);
+        break;
+      case 'arm':
+        this.#timers.arm(effect.timer, effect.atMs);
+        break;
+      case 'disarm':
+        this.#timers.disarm(effect.timer);
+        break;
+      case 'broadcast':
+        this.#broadcast.publish(effect.delta);
+        break;
+      case 'validated':
+        this.#isForwarded = effect.forward;
+        return;
+      case 'endpoints':
+        this.#endpointsDiffer(effect.delta);
+        break;
+      case 'members-changed':
+        this.#isMembersChanged = true;
+        this.#tellSoon();
+        break;
+      case 'keep-epoch':
+        this.#keep(this.#store.keepEpoch(effect.epoch));
+        break;
+      case 'remember-peers':
+        this.#keep(this.#store.rememberPeers(effect.addresses));
+        break;
+      case 'log':
+        this.#log(effect.event);
+        break;
+    }
+  }
+
+  #dial(to: string, address: string): void {
+    const target = parseHostPort(address);
+    if (target !== undefined) this.#links.dial(to, target);
+  }
+
+  async #join(seed: string): Promise<void> {
+    try {
+      const { host, port } = mustParse(seed);
+      const { address } = await lookup(host);
+      const peer = await this.#links.connect({ host: address, port });
+      this.#take({ kind: 'joined', seed, peer });
+    } catch (err) {
+      const isSelf = err instanceof Error && err.message.includes(SELF_DIALLED);
+      if (!isSelf) this.#deps.log.info({ err, seed }, 'seed not reached, will try again');
+      this.#take({ kind: 'join-failed', seed, isSelf });
+    }
+  }
+
+  async #probe({ about, address, purpose }: Effect & { kind: 'probe' }): Promise<void> {
+    const target = parseHostPort(address);
+    const outcome = target === undefined ? 'silent' : await probe(target, this.#aborted.signal);
+    this.#take({ kind: 'probed', about, purpose, outcome });
+  }
+
+  #keep(writing: Promise<void>): void {
+    writing.catch((err: unknown) => this.#deps.log.error({ err }, 'gossip state could not be written'));
+  }
+
+  #log(event: LogEvent): void {
+    const { log } = this.#deps;
+    if (event.kind === 'member') {
+      const { name, state, why } = event;
+      log[state === 'alive' || state === 'left' ? 'info' : 'warn'](
+        { member: name, state, why },
+        'member changed state',
+      );
+    } else if (event.kind === 'refuted') {
+      log.warn({ incarnation: event.inc }, 'refuted a rumour of our own death');
+    } else {
+      log.warn({ epoch: event.epoch }, 'a peer knew a newer life of this node; is its bundle used twice?');
+    }
+  }
+
+  #endpointsDiffer(delta: EndpointDelta): void {
+    this.#endpointsChanged ??= new Map();
+    for (const endpoint of delta.upsert) this.#endpointsChanged.set(endpoint.id, endpoint);
+    for (const id of delta.remove) this.#endpointsChanged.set(id, undefined);
+    this.#tellSoon();
+  }
+
+  /** All changes of one turn are told as one. */
+  #tellSoon(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    setImmediate(() => this.#tell());
+  }
+
+  #tell(): void {
+    this.#isTelling = false;
+    const { events } = this.#deps;
+    if (this.#isMembersChanged) {
+      this.#isMembersChanged = false;
+      events.members(this.members());
+    }
+    const changed = this.#endpointsChanged;
+    if (changed === undefined) return;
+    this.#endpointsChanged = undefined;
+    const upsert = [...changed.values()].filter((endpoint) => endpoint !== undefined);
+    const remove = [...changed].filter(([, endpoint]) => endpoint === undefined).map(([id]) => id);
+    events.endpoints({ upsert, remove });
+  }
+}
+
+interface Parts {
+  readonly config: GossipConfig;
+  readonly deps: GossipDeps;
+  readonly store: GossipStore;
+  readonly signer: NodeSigner;
+  readonly traffic: TrafficStats;
+  readonly admission: Admission;
+  readonly node: MeshNode;
+  readonly listen: HostPort;
+  readonly topic: string;
+}
+
+function mustParse(address: string): HostPort {
+  const parsed = parseHostPort(address);
+  if (parsed === undefined) throw new GossipError('WEFT_GOSSIP_BAD_ADDRESS', address);
+  return parsed;
+}
+
+function boundPort(node: MeshNode): number | undefined {
+  for (const address of node.getMultiaddrs()) {
+    const port = address.getComponents().find((component) => component.name === 'tcp')?.value;
+    if (port !== undefined) return Number(port);
+  }
+  return undefined;
+}

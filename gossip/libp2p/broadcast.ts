@@ -1,0 +1,87 @@
+/**
+ * Deltas to everybody, by gossipsub. Best effort: what is lost here is found by the next delta's gap or by anti-entropy.
+ *
+ * gossipsub asks before it passes a message on, and the register has answered by then: only what verified and was news is
+ * forwarded. Nothing is ever "rejected", because not to know a member yet is no fault of the neighbour that does.
+ * @module
+ */
+import { type Message as PubsubMessage, TopicValidatorResult } from '@libp2p/gossipsub';
+import type { PeerId } from '@libp2p/interface';
+import type { Logger } from 'pino';
+import type { RecordDelta } from '../records/record.ts';
+import type { TrafficStats } from '../stats.ts';
+import { count } from '../stats.ts';
+import { decodeMessage, encodeMessage } from '../wire/codec.ts';
+import type { MeshNode } from './node.ts';
+import { MAX_BROADCAST_BYTES } from './node.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export interface BroadcastOptions {
+  readonly node: MeshNode;
+  readonly topic: string;
+  readonly traffic: TrafficStats;
+  readonly log: Logger;
+  readonly nameOf: (peer: PeerId) => string | undefined;
+  /** @returns whether the delta is worth passing on */
+  readonly received: (from: string, delta: RecordDelta) => boolean;
+}
+
+/** Of all owners together, through one neighbour: a thousand nodes that change once a second each. */
+const DELTAS_PER_SECOND = 1_000;
+const DELTA_BURST = 5_000;
+const MAX_RATED_PEERS = 1_024;
+
+export class Broadcast {
+  readonly #options: BroadcastOptions;
+  readonly #rates = new Map<string, TokenBucket>();
+
+  constructor(options: BroadcastOptions) {
+    this.#options = options;
+  }
+
+  /** Call once the node has started. */
+  subscribe(): void {
+    const { pubsub } = this.#options.node.services;
+    pubsub.topicValidators.set(this.#options.topic, (peer, message) => this.#validate(peer, message));
+    pubsub.subscribe(this.#options.topic);
+  }
+
+  publish(delta: RecordDelta): void {
+    const { node, topic, traffic, log } = this.#options;
+    const bytes = encodeMessage({ kind: 'delta', delta });
+    count(traffic.messagesSent, 'delta');
+    count(traffic.bytesSent, 'delta', bytes.length);
+    node.services.pubsub.publish(topic, bytes).catch((err: unknown) => {
+      log.warn({ err, bytes: bytes.length }, 'broadcast of own changes failed, anti-entropy will carry them');
+    });
+  }
+
+  #validate(peer: PeerId, { data }: PubsubMessage): TopicValidatorResult {
+    const { traffic, nameOf, received } = this.#options;
+    const from = nameOf(peer);
+    if (from === undefined) return TopicValidatorResult.Ignore;
+    if (!this.#rateOf(from).take(performance.now())) {
+      traffic.framesDropped.rate++;
+      return TopicValidatorResult.Ignore;
+    }
+    const message = data.length > MAX_BROADCAST_BYTES ? undefined : decodeMessage(data);
+    if (message?.kind !== 'delta') {
+      traffic.framesDropped[data.length > MAX_BROADCAST_BYTES ? 'oversized' : 'malformed']++;
+      return TopicValidatorResult.Ignore;
+    }
+    count(traffic.messagesReceived, 'delta');
+    count(traffic.bytesReceived, 'delta', data.length);
+    return received(from, message.delta) ? TopicValidatorResult.Accept : TopicValidatorResult.Ignore;
+  }
+
+  #rateOf(from: string): TokenBucket {
+    let rate = this.#rates.get(from);
+    if (rate === undefined) {
+      const oldest = this.#rates.keys().next();
+      if (this.#rates.size >= MAX_RATED_PEERS && !oldest.done) this.#rates.delete(oldest.value);
+      rate = new TokenBucket(DELTAS_PER_SECOND, DELTA_BURST, performance.now());
+      this.#rates.set(from, rate);
+    }
+    return rate;
+  }
+}
