@@ -1,0 +1,129 @@
+/**
+ * What capture asks of the kernel, as the text of one nft table. Pure: the same spec gives the same text.
+ *
+ * Applying the text replaces whatever the table held before in a single transaction, so there is no instant at which
+ * traffic passes by, and applying it twice is the same as once. Connections that are open already keep their path: NAT
+ * is decided by a connection's first packet. Where nobody listens on a port of ours, a redirected connection is refused:
+ * capture fails closed.
+ * @module
+ */
+import { isIP } from 'node:net';
+import { CAPTURE_MARK, CAPTURE_TABLE } from './constants.ts';
+import { CaptureError } from './errors.ts';
+
+export interface CaptureRules {
+  /** Chains for what leaves, in order. */
+  readonly outbound: readonly OutboundRule[];
+  readonly inbound: InboundRule;
+}
+
+export interface OutboundRule {
+  /** Shown beside the rule by `nft list`, to say whose traffic it is. */
+  readonly workload: string;
+  /** Processes of this user. undefined: all processes in the namespace; only the last rule may say so. */
+  readonly uid?: number;
+  /** Where its TCP connections are sent. */
+  readonly port: number;
+  /** Where its DNS queries are sent. undefined: they are left alone. */
+  readonly dnsPort?: number;
+  /** TCP ports, and networks in CIDR notation, that are reached as if there were no mesh. DNS is not affected. */
+  readonly exclude?: { readonly ports?: readonly number[]; readonly cidrs?: readonly string[] };
+}
+
+/** What arrives from outside. `all`: every TCP port but the tunnel; `ports`: these ports of this machine only. */
+export type InboundRule =
+  | {
+      readonly kind: 'all';
+      readonly port: number;
+      readonly tunnelPort: number;
+      readonly excludePorts?: readonly number[];
+    }
+  | { readonly kind: 'ports'; readonly port: number; readonly ports: readonly number[] };
+
+/** The text for `nft -f -` that puts capture in place. */
+export function captureRuleset(rules: CaptureRules): string {
+  return [
+    removeRuleset(),
+    `table inet ${CAPTURE_TABLE} {`,
+    ...block('chain output', outputChain(rules.outbound)),
+    ...rules.outbound.flatMap((rule, index) => block(`chain ${chainName(index)}`, workloadChain(rule))),
+    ...block('chain prerouting', preroutingChain(rules.inbound)),
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** The text for `nft -f -` that removes capture; `add` first, so that it also succeeds where there is none. */
+export function removeRuleset(): string {
+  return `add table inet ${CAPTURE_TABLE}\ndelete table inet ${CAPTURE_TABLE}\n`;
+}
+
+function outputChain(outbound: readonly OutboundRule[]): string[] {
+  const mark = `0x${CAPTURE_MARK.toString(16)}`;
+  return [
+    'type nat hook output priority -100; policy accept;',
+    `meta mark ${mark} return comment "sockets of the agent"`,
+    ...outbound.map(({ uid, workload }, index) => {
+      const whose = uid === undefined ? '' : `meta skuid ${uid} `;
+      return `${whose}goto ${chainName(index)} comment "${commentText(workload)}"`;
+    }),
+  ];
+}
+
+function workloadChain({ port, dnsPort, exclude }: OutboundRule): string[] {
+  const cidrs = exclude?.cidrs ?? [];
+  const dns =
+    dnsPort === undefined ? [] : ['udp', 'tcp'].map((transport) => `${transport} dport 53 redirect to :${dnsPort}`);
+  return [
+    ...dns, // before loopback is let through, for resolvers such as 127.0.0.53
+    'oif "lo" return',
+    // A rule each, because a set refuses networks that overlap.
+    ...cidrs.map((cidr) => `${cidrFamily(cidr)} daddr ${cidr} return`),
+    ...returns('tcp dport', exclude?.ports ?? []),
+    `meta l4proto tcp redirect to :${port}`,
+  ];
+}
+
+function preroutingChain(inbound: InboundRule): string[] {
+  const head = ['type nat hook prerouting priority -100; policy accept;', 'iif "lo" return'];
+  if (inbound.kind === 'all') {
+    const open = [inbound.tunnelPort, ...(inbound.excludePorts ?? [])];
+    return [...head, ...returns('tcp dport', open), `meta l4proto tcp redirect to :${inbound.port}`];
+  }
+  if (inbound.ports.length === 0) return head;
+  // A machine may also forward for containers and guests: only what is addressed to itself is its workloads'.
+  return [...head, `fib daddr type local tcp dport { ${unique(inbound.ports)} } redirect to :${inbound.port}`];
+}
+
+function returns(selector: string, values: readonly (string | number)[]): string[] {
+  return values.length === 0 ? [] : [`${selector} { ${unique(values)} } return`];
+}
+
+/** nft refuses a set that names an element twice. */
+function unique(values: readonly (string | number)[]): string {
+  return [...new Set(values)].join(', ');
+}
+
+function chainName(index: number): string {
+  return `outbound_${index}`;
+}
+
+/** Comments are quoted strings of at most 128 bytes, without a way to escape a quote. */
+function commentText(text: string): string {
+  return text.replaceAll(/[^\w./: -]/g, '_').slice(0, 100);
+}
+
+function block(head: string, lines: readonly string[]): string[] {
+  return [`  ${head} {`, ...lines.map((line) => `    ${line}`), '  }'];
+}
+
+/** @throws CaptureError for text that is no network: it becomes part of a program for the kernel */
+function cidrFamily(cidr: string): 'ip' | 'ip6' {
+  const [address = '', bits = '', more] = cidr.split('/');
+  const version = isIP(address);
+  const isWrong =
+    version === 0 || more !== undefined || !/^\d{1,3}$/.test(bits) || Number(bits) > (version === 4 ? 32 : 128);
+  if (isWrong || address.includes('%'))
+    throw new CaptureError('WEFT_CAPTURE_SPEC', `excluded network ${JSON.stringify(cidr)}`);
+  return version === 4 ? 'ip' : 'ip6';
+}
