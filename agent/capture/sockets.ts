@@ -1,0 +1,106 @@
+/** The data plane's sockets in the namespaces of captured workloads. One a worker thread. @module */
+import { closeSync, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { DatagramFlow, DnsSockets } from '../../proxy/dns/sockets.ts';
+import { CaptureError } from './errors.ts';
+import {
+  type Destination,
+  type Family,
+  isSameNamespace,
+  Linux,
+  type NamespaceIdentity,
+  namespaceIdentity,
+} from './linux.ts';
+import { UdpOrigins } from './udp-origins.ts';
+
+/** Where a unit's namespace is, as plain data from the thread that holds it open. */
+export interface UnitNamespace {
+  readonly unit: string;
+  /** `Namespace.path`, or any path of the namespace. */
+  readonly path: string;
+  /** What must be found there: a number of a descriptor may have been given to another file by then. */
+  readonly identity: NamespaceIdentity;
+}
+
+/** What Node keeps of the handle below a socket, and does not publish. */
+interface HandleHolder {
+  readonly _handle?: { readonly fd?: number } | null;
+}
+
+/** This thread's own hold on a unit's namespace. */
+interface HeldUnit {
+  /** The home namespace of the thread where possible: no move is needed then. */
+  readonly namespace: number;
+  readonly isOwn: boolean;
+  origins: UdpOrigins | undefined;
+}
+
+/** Implements what `proxy/` asks for in its `Sockets` and `DnsSockets`. */
+export class CaptureSockets implements DnsSockets, Disposable {
+  readonly #linux: Linux;
+  readonly #units = new Map<string, HeldUnit>();
+
+  constructor(linux: Linux) {
+    this.#linux = linux;
+  }
+
+  /** Takes hold of a unit's namespace; once this returns, the other thread may let go. Replaces what the name meant. */
+  set({ unit, path, identity }: UnitNamespace): void {
+    const fd = openSync(path, 'r');
+    if (!isSameNamespace(namespaceIdentity(fd), identity)) {
+      closeSync(fd);
+      throw new CaptureError('WEFT_CAPTURE_NAMESPACE_GONE', `${unit} (${path})`);
+    }
+    const isOwn = !isSameNamespace(identity, this.#linux.homeIdentity);
+    if (!isOwn) closeSync(fd);
+    this.delete(unit);
+    this.#units.set(unit, { namespace: isOwn ? fd : this.#linux.home, isOwn, origins: undefined });
+  }
+
+  /** Sockets that are open stay open. */
+  delete(unit: string): void {
+    const held = this.#units.get(unit);
+    if (held === undefined) return;
+    this.#units.delete(unit);
+    held.origins?.close();
+    if (held.isOwn) closeSync(held.namespace);
+  }
+
+  /** A fresh, unconnected TCP socket in the unit's namespace that capture leaves alone. */
+  open(unit: string, family: Family): Socket {
+    return new Socket({ fd: this.#linux.openMarkedSocket(this.#held(unit).namespace, family) });
+  }
+
+  originalDestination(socket: Socket): Destination | undefined {
+    const fd = (socket as unknown as HandleHolder)._handle?.fd;
+    if (fd === undefined || fd < 0) return undefined; // closed meanwhile
+    return this.#linux.originalDestination(fd, socket.localFamily === 'IPv6' ? 6 : 4);
+  }
+
+  openUdp(unit: string, family: Family): number {
+    return this.#linux.openMarkedUdp(this.#held(unit).namespace, family);
+  }
+
+  originalUdpDestination(unit: string, flow: DatagramFlow): Destination | undefined {
+    const held = this.#held(unit);
+    held.origins ??= new UdpOrigins(this.#linux, held.namespace);
+    return held.origins.find(flow);
+  }
+
+  [Symbol.dispose](): void {
+    for (const unit of [...this.#units.keys()]) this.delete(unit);
+  }
+
+  #held(unit: string): HeldUnit {
+    const held = this.#units.get(unit);
+    if (held === undefined) throw new Error(`no such capture unit: ${unit}`);
+    return held;
+  }
+}
+
+/** @param units data that may have come from another thread; the sockets are used by the thread that calls this */
+export function captureSockets(units: readonly UnitNamespace[], linux: Linux = Linux.load()): CaptureSockets {
+  const sockets = new CaptureSockets(linux);
+  for (const unit of units) sockets.set(unit);
+  return sockets;
+}

@@ -1,0 +1,342 @@
+/**
+ * A capture unit: one network namespace, its rules, and the sockets where what they redirect arrives.
+ *
+ * Sockets come first and rules second, so that nothing is redirected to where nobody listens; rules go first and sockets
+ * second at the end, for the same reason. Each worker thread has sockets of its own, sharing ports by SO_REUSEPORT. A
+ * socket belongs to this unit until `take` or `reopen` hands it out, and from then on to whoever took it.
+ * @module
+ */
+import { CAPTURE_PORTS, type CapturePorts } from './constants.ts';
+import { CaptureError, SystemCallError } from './errors.ts';
+import { type BindOptions, type Family, isSameNamespace, type Linux } from './linux.ts';
+import { describeLocator, type Namespace } from './namespace.ts';
+import { applyRuleset } from './nft.ts';
+import { captureRuleset, removeRuleset } from './rules.ts';
+import { type CapturedWorkload, checkWorkloads, type UnitSettings, unitRules, type WorkloadPorts } from './spec.ts';
+import type { CaptureState } from './state.ts';
+
+/** A socket for a worker's proxy; what it calls a ListenerSpec. */
+export interface CaptureListener {
+  /** The same for every worker. */
+  readonly id: string;
+  readonly role: 'outbound' | 'inbound' | 'tunnel' | 'dns';
+  readonly unit: string;
+  readonly workload?: string;
+  readonly transport: 'tcp' | 'udp';
+  /** Listening (tcp) or bound (udp). */
+  readonly fd: number;
+  /** What it is bound to. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface CaptureUnitOptions {
+  readonly unit: string;
+  readonly scope: 'namespace' | 'host';
+  readonly workloads: readonly CapturedWorkload[];
+  readonly workers: number;
+  /** Default: CAPTURE_PORTS. */
+  readonly ports?: CapturePorts;
+  /** Whether DNS queries are redirected too. Default: true. */
+  readonly isDnsCaptured?: boolean;
+  /** The sockets of a predecessor still listen and are to be shared, as in a hot upgrade. Default: false, they are in the way. */
+  readonly isTakeover?: boolean;
+}
+
+export interface CaptureUnitDeps {
+  readonly linux: Linux;
+  /** Where it is written down that this namespace holds our rules. */
+  readonly state: CaptureState;
+}
+
+/** A listener before it is opened. */
+interface Planned {
+  readonly id: string;
+  readonly role: CaptureListener['role'];
+  readonly workload?: string;
+  readonly transport: 'tcp' | 'udp';
+  readonly family: Family;
+  readonly address: string;
+  readonly port: number;
+}
+
+const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
+const ANY = { 4: '0.0.0.0', 6: '::' } as const;
+/** A port free over IPv4 may be taken over IPv6; so many are tried until one is free everywhere. */
+const PORT_ATTEMPTS = 16;
+
+export class CaptureUnit implements AsyncDisposable {
+  readonly unit: string;
+  readonly namespace: Namespace;
+  readonly #deps: CaptureUnitDeps;
+  readonly #settings: UnitSettings;
+  readonly #workers: number;
+  readonly #isTakeover: boolean;
+  readonly #families: readonly Family[];
+  readonly #planned = new Map<string, Planned>();
+  /** A map a worker of the sockets not handed out yet, by listener id. */
+  readonly #sockets: readonly Map<string, number>[];
+  readonly #ports = new Map<string, WorkloadPorts>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(namespace: Namespace, options: CaptureUnitOptions, deps: CaptureUnitDeps) {
+    const { unit, scope, ports = CAPTURE_PORTS, isDnsCaptured = true } = options;
+    this.unit = unit;
+    this.namespace = namespace;
+    this.#deps = deps;
+    this.#settings = { unit, scope, ports, isDnsCaptured };
+    this.#workers = options.workers;
+    this.#isTakeover = options.isTakeover ?? false;
+    this.#sockets = Array.from({ length: options.workers }, () => new Map());
+    this.#families = openableFamilies(deps.linux, namespace);
+  }
+
+  /**
+   * Captures the traffic of a namespace. Installing what is installed replaces it.
+   *
+   * @param namespace owned, and closed, by the unit from here on, also when this fails
+   * @throws CaptureError or SystemCallError; nothing is captured then. Rules that were there before are left alone when
+   * the sockets could not be had, because whoever has them may be the agent that made those rules.
+   */
+  static async install(namespace: Namespace, options: CaptureUnitOptions, deps: CaptureUnitDeps): Promise<CaptureUnit> {
+    let unit: CaptureUnit;
+    try {
+      unit = new CaptureUnit(namespace, options, deps);
+      unit.#openAll(options.workloads);
+    } catch (err) {
+      namespace.close();
+      throw err;
+    }
+    try {
+      const { identity, locator } = namespace;
+      await deps.state.put({ unit: unit.unit, identity, locator }); // before there is anything to clean up
+      await unit.#apply(options.workloads);
+      return unit;
+    } catch (err) {
+      await unit.close().catch(() => {}); // what went wrong first is what to tell
+      throw err;
+    }
+  }
+
+  /** Hands out the sockets of one worker that were opened since the last call. The caller owns them. */
+  take(worker: number): readonly CaptureListener[] {
+    const sockets = this.#sockets[worker]!;
+    const taken = [...sockets].map(([id, fd]) => this.#listener(id, fd));
+    sockets.clear();
+    return taken;
+  }
+
+  /** Hands out new sockets for a worker that was started again; the old ones died with its predecessor. */
+  reopen(worker: number): readonly CaptureListener[] {
+    this.#closeSockets(worker);
+    this.#open(worker, [...this.#planned.values()]);
+    return this.take(worker);
+  }
+
+  /**
+   * Captures other workloads in this namespace from now on, in one step. What is new is there to `take`.
+   *
+   * @returns the ids of listeners that are of no more use, for workers to close
+   * @throws CaptureError or SystemCallError; everything is then as it was
+   */
+  async update(workloads: readonly CapturedWorkload[]): Promise<readonly string[]> {
+    checkWorkloads(this.#settings, workloads, this.#agentUid());
+    const before = new Set(this.#ports.keys());
+    const added = workloads.filter(({ id }) => !before.has(id));
+    try {
+      for (const workload of added) this.#prepareWorkload(workload);
+      await this.#apply(workloads);
+    } catch (err) {
+      for (const { id } of added) this.#forgetWorkload(id);
+      throw err;
+    }
+    const wanted = new Set(workloads.map(({ id }) => id));
+    return [...before].filter((id) => !wanted.has(id)).flatMap((id) => this.#forgetWorkload(id));
+  }
+
+  /** Removes the rules, then closes what was not handed out. Connections that are open stay open. Twice is fine. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #openAll(workloads: readonly CapturedWorkload[]): void {
+    checkWorkloads(this.#settings, workloads, this.#agentUid());
+    const { inbound, tunnel } = this.#settings.ports;
+    try {
+      this.#prepare([
+        ...this.#plan({ role: 'inbound', transport: 'tcp', addresses: ANY, port: inbound }),
+        ...this.#plan({ role: 'tunnel', transport: 'tcp', addresses: ANY, port: tunnel }),
+      ]);
+      for (const workload of workloads) this.#prepareWorkload(workload);
+    } catch (err) {
+      this.#closeAllSockets();
+      throw err;
+    }
+  }
+
+  async #apply(workloads: readonly CapturedWorkload[]): Promise<void> {
+    const rules = unitRules(this.#settings, workloads, (id) => this.#ports.get(id)!);
+    await applyRuleset(this.#deps.linux, this.namespace.fd, captureRuleset(rules));
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await applyRuleset(this.#deps.linux, this.namespace.fd, removeRuleset());
+      await this.#deps.state.delete(this.unit);
+    } finally {
+      this.#closeAllSockets();
+      this.namespace.close();
+    }
+  }
+
+  /** A workload that has the namespace to itself gets the well-known ports, others what the kernel has free. */
+  #prepareWorkload({ id, uid }: CapturedWorkload): void {
+    const { ports, isDnsCaptured } = this.#settings;
+    const isAlone = uid === undefined;
+    const outbound = this.#prepareGroup(isAlone ? ports.outbound : undefined, (port) =>
+      this.#plan({ role: 'outbound', workload: id, transport: 'tcp', addresses: LOOPBACK, port }),
+    );
+    const dns = isDnsCaptured
+      ? this.#prepareGroup(isAlone ? ports.dns : undefined, (port) => [
+          ...this.#plan({ role: 'dns', workload: id, transport: 'udp', addresses: LOOPBACK, port }),
+          ...this.#plan({ role: 'dns', workload: id, transport: 'tcp', addresses: LOOPBACK, port }),
+        ])
+      : undefined;
+    this.#ports.set(id, { outbound, dns });
+  }
+
+  /** Opens sockets that share one port. @param fixed undefined: one that is free for all of them */
+  #prepareGroup(fixed: number | undefined, plan: (port: number) => Planned[]): number {
+    if (fixed !== undefined) {
+      this.#prepare(plan(fixed));
+      return fixed;
+    }
+    for (let attempt = 1; ; attempt++) {
+      const port = this.#freePort();
+      try {
+        this.#prepare(plan(port));
+        return port;
+      } catch (err) {
+        const isTaken = err instanceof CaptureError && err.code === 'WEFT_CAPTURE_PORT_IN_USE';
+        if (!isTaken || attempt === PORT_ATTEMPTS) throw err;
+      }
+    }
+  }
+
+  #freePort(): number {
+    const { linux } = this.#deps;
+    const fd = linux.openListener({ namespace: this.namespace.fd, family: 4, address: LOOPBACK[4], port: 0 });
+    try {
+      return linux.localAddress(fd).port;
+    } finally {
+      linux.close(fd);
+    }
+  }
+
+  /** Opens these listeners for all workers, or none. */
+  #prepare(planned: readonly Planned[]): void {
+    try {
+      if (!this.#isTakeover) this.#checkFree(planned);
+      for (const listener of planned) this.#planned.set(listener.id, listener);
+      for (let worker = 0; worker < this.#workers; worker++) this.#open(worker, planned);
+    } catch (err) {
+      for (const { id } of planned) this.#discard(id);
+      throw this.#explained(err);
+    }
+  }
+
+  /** SO_REUSEPORT would share a port with any process of our user, such as an older agent. Without it, the kernel refuses. */
+  #checkFree(planned: readonly Planned[]): void {
+    const { linux } = this.#deps;
+    for (const listener of planned) linux.close(this.#openOne(listener, false));
+  }
+
+  #open(worker: number, planned: readonly Planned[]): void {
+    for (const listener of planned) this.#sockets[worker]!.set(listener.id, this.#openOne(listener, true));
+  }
+
+  #openOne({ transport, family, address, port }: Planned, reusePort: boolean): number {
+    const { linux } = this.#deps;
+    const options: BindOptions = { namespace: this.namespace.fd, family, address, port, reusePort };
+    return transport === 'tcp' ? linux.openListener(options) : linux.openUdp(options);
+  }
+
+  #plan(group: {
+    role: Planned['role'];
+    workload?: string;
+    transport: 'tcp' | 'udp';
+    addresses: Readonly<Record<Family, string>>;
+    port: number;
+  }): Planned[] {
+    const { addresses, ...common } = group;
+    const name = [this.unit, group.role, group.workload].filter((part) => part !== undefined).join(':');
+    return this.#families.map((family) => ({
+      ...common,
+      id: `${name}:${group.transport}${family}`,
+      family,
+      address: addresses[family],
+    }));
+  }
+
+  #forgetWorkload(workload: string): readonly string[] {
+    this.#ports.delete(workload);
+    const ids = [...this.#planned.values()].filter((planned) => planned.workload === workload).map(({ id }) => id);
+    for (const id of ids) this.#discard(id);
+    return ids;
+  }
+
+  #discard(id: string): void {
+    this.#planned.delete(id);
+    for (const sockets of this.#sockets) {
+      const fd = sockets.get(id);
+      if (fd !== undefined) this.#deps.linux.close(fd);
+      sockets.delete(id);
+    }
+  }
+
+  #closeAllSockets(): void {
+    for (let worker = 0; worker < this.#workers; worker++) this.#closeSockets(worker);
+  }
+
+  #closeSockets(worker: number): void {
+    const sockets = this.#sockets[worker]!;
+    for (const fd of sockets.values()) this.#deps.linux.close(fd);
+    sockets.clear();
+  }
+
+  #listener(id: string, fd: number): CaptureListener {
+    const { role, workload, transport, address, port } = this.#planned.get(id)!;
+    return { id, role, unit: this.unit, ...(workload === undefined ? {} : { workload }), transport, fd, address, port };
+  }
+
+  #agentUid(): number | undefined {
+    const isShared = isSameNamespace(this.namespace.identity, this.#deps.linux.homeIdentity);
+    return isShared ? process.geteuid?.() : undefined;
+  }
+
+  #explained(err: unknown): unknown {
+    if (!(err instanceof SystemCallError) || err.code !== 'EADDRINUSE') return err;
+    const where = `${this.unit} (${describeLocator(this.namespace.locator)}): ${err.message}`;
+    return new CaptureError('WEFT_CAPTURE_PORT_IN_USE', where, { cause: err });
+  }
+}
+
+/** IPv6 may be switched off in a namespace; IPv4 loopback must be there. */
+function openableFamilies(linux: Linux, namespace: Namespace): readonly Family[] {
+  const canBind = (family: Family): boolean => {
+    try {
+      linux.close(linux.openUdp({ namespace: namespace.fd, family, address: LOOPBACK[family], port: 0 }));
+      return true;
+    } catch (err) {
+      if (err instanceof SystemCallError && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(err.code)) return false;
+      throw err;
+    }
+  };
+  if (!canBind(4)) throw new CaptureError('WEFT_CAPTURE_LOOPBACK_DOWN', describeLocator(namespace.locator));
+  return canBind(6) ? [4, 6] : [4];
+}
