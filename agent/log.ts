@@ -4,19 +4,19 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Field names whose values never leave the process, wherever they are logged or shown. */
-const SECRET_FIELDS = [
-  'privateKey',
-  'privateKeyPem',
-  'keyPem',
-  'privateKeyDer',
+/** Names, in lower case, of fields whose values never leave the process, wherever they are logged or shown. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  'privatekey',
+  'privatekeypem',
+  'privatekeyder',
+  'keypem',
   'secret',
   'token',
   'password',
   'authorization',
   'cookie',
   'set-cookie',
-] as const;
+]);
 
 const REDACTED = '[redacted]';
 
@@ -35,29 +35,40 @@ export function createLogger({ level, node, destination }: LogOptions): Logger {
       level,
       base: { node },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: redactPaths(), censor: REDACTED },
+      formatters: {
+        level: (label) => ({ level: label }),
+        bindings: (fields) => redacted(fields),
+        log: (fields) => redacted(fields),
+      },
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
   );
 }
 
-/** A copy of plain data with the values of secret fields replaced, at any depth. For answers of the admin API. */
-export function withoutSecrets(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutSecrets);
-  if (typeof value !== 'object' || value === null) return value;
+/** A copy of plain data with the values of secret fields replaced, at any depth. Also for answers of the admin API. */
+export function withoutSecrets(value: unknown, depth = 0): unknown {
+  if (depth > MAX_DEPTH) return '[too deep]';
+  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, depth + 1));
+  return isPlain(value) ? redacted(value, depth) : value;
+}
+
+/** Data nested deeper than this is cut: it would be a cycle, or no line for people. */
+const MAX_DEPTH = 12;
+
+function redacted(fields: Readonly<Record<string, unknown>>, depth = 0): Record<string, unknown> {
+  const entries = Object.entries(fields);
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, isSecret(key) ? REDACTED : withoutSecrets(inner)]),
+    entries.map(([key, value]) => [key, isSecret(key) ? REDACTED : withoutSecrets(value, depth + 1)]),
   );
+}
+
+/** Errors, sockets and the like are left to the serializers of pino. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function isSecret(field: string): boolean {
-  return SECRET_FIELDS.some((name) => name.toLowerCase() === field.toLowerCase());
-}
-
-/** pino knows no "at any depth": three levels cover every object we log. */
-function redactPaths(): string[] {
-  return ['', '*.', '*.*.'].flatMap((prefix) =>
-    SECRET_FIELDS.map((name) => (name.includes('-') ? `${prefix.replace(/\.$/, '')}["${name}"]` : `${prefix}${name}`)),
-  );
+  return SECRET_FIELDS.has(field.toLowerCase());
 }
