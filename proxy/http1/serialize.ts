@@ -4,9 +4,9 @@
  * @module
  */
 
-import { FIELD_STRIDE, type Head } from './head.ts';
+import { FIELD_STRIDE, type Head } from './grammar/head.ts';
+import type { Target } from './grammar/target.ts';
 import type { Outbox } from './outbox.ts';
-import type { Target } from './target.ts';
 
 const ONE = 0x31;
 /** Length of `HTTP/1.1 200`, a status line that lacks the space before its empty reason. */

@@ -4,11 +4,11 @@ import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { frameRequest } from '../../../proxy/http1/framing.ts';
-import { HeadParser } from '../../../proxy/http1/head-parser.ts';
+import { frameRequest } from '../../../proxy/http1/grammar/framing.ts';
+import { HeadParser } from '../../../proxy/http1/grammar/head-parser.ts';
+import { readTarget } from '../../../proxy/http1/grammar/target.ts';
 import { Outbox } from '../../../proxy/http1/outbox.ts';
 import { writeRequestHead } from '../../../proxy/http1/serialize.ts';
-import { readTarget } from '../../../proxy/http1/target.ts';
 import { LIMITS, readMessages } from './read-messages.ts';
 
 const TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

@@ -1,10 +1,10 @@
 /** Drives parser, framing and body decoder over pieces of input, as a connection would, and writes down what they find. @module */
 
-import { BodyDecoder, STEP } from '../../../proxy/http1/body.ts';
-import { frameRequest, frameResponse } from '../../../proxy/http1/framing.ts';
-import { BODY } from '../../../proxy/http1/head.ts';
-import { HeadParser, NEED_MORE, REFUSED } from '../../../proxy/http1/head-parser.ts';
-import { readTarget } from '../../../proxy/http1/target.ts';
+import { BodyDecoder, STEP } from '../../../proxy/http1/grammar/body.ts';
+import { frameRequest, frameResponse } from '../../../proxy/http1/grammar/framing.ts';
+import { BODY } from '../../../proxy/http1/grammar/head.ts';
+import { HeadParser, NEED_MORE, REFUSED } from '../../../proxy/http1/grammar/head-parser.ts';
+import { readTarget } from '../../../proxy/http1/grammar/target.ts';
 
 export interface ReadMessage {
   start: string;

@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { ReasonCode } from '../reasons.ts';
-import { CR, HEX, LF, SEMICOLON, TOKEN } from './grammar.ts';
+import type { ReasonCode } from '../../reasons.ts';
+import { CR, HEX, LF, SEMICOLON, TOKEN } from './characters.ts';
 import { BODY, type BodyKind, type Head } from './head.ts';
 import { type HeadLimits, HeadParser, NEED_MORE, REFUSED } from './head-parser.ts';
 
@@ -88,6 +88,11 @@ export class BodyDecoder {
       default:
         return this.#chunked(bytes, from, to);
     }
+  }
+
+  /** Whether the last byte of a counted body was taken: its end is found without another byte. */
+  get isFinished(): boolean {
+    return this.kind === BODY.length && this.#remaining === 0;
   }
 
   /** Whether the body is whole if the connection ends here. */

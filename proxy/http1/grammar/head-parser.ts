@@ -8,8 +8,8 @@
  * @module
  */
 
-import type { ReasonCode } from '../reasons.ts';
-import { COLON, CR, controlReason, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN } from './grammar.ts';
+import type { ReasonCode } from '../../reasons.ts';
+import { COLON, CR, controlReason, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN } from './characters.ts';
 import { FIELD_STRIDE, fieldId, Head } from './head.ts';
 
 export interface HeadLimits {

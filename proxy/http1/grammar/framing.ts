@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { ReasonCode } from '../reasons.ts';
-import { COMMA, HTAB, SP, sameName, spells, TOKEN } from './grammar.ts';
+import type { ReasonCode } from '../../reasons.ts';
+import { COMMA, HTAB, SP, sameName, spells, TOKEN } from './characters.ts';
 import { BODY, FIELD, FIELD_STRIDE, type Head } from './head.ts';
 import { checkHost } from './target.ts';
 

@@ -3,8 +3,8 @@
  * @module
  */
 
-import type { ReasonCode } from '../reasons.ts';
-import { COLON, HEX, HOST, spells } from './grammar.ts';
+import type { ReasonCode } from '../../reasons.ts';
+import { COLON, HEX, HOST, spells } from './characters.ts';
 import { FIELD, FIELD_STRIDE, type Head } from './head.ts';
 
 const SLASH = 0x2f;
