@@ -4,19 +4,20 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Names, in lower case, of fields whose values never leave the process, wherever they are logged or shown. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set([
-  'privatekey',
-  'privatekeypem',
-  'privatekeyder',
-  'keypem',
+/** Fields whose values never leave the process, wherever they are logged or shown; case does not matter. */
+const SECRET_FIELDS = [
+  'privateKey',
+  'privateKeyPem',
+  'privateKeyDer',
+  'keyPem',
   'secret',
   'token',
   'password',
   'authorization',
   'cookie',
   'set-cookie',
-]);
+] as const;
+const SECRETS: ReadonlySet<string> = new Set(SECRET_FIELDS.map((name) => name.toLowerCase()));
 
 const REDACTED = '[redacted]';
 
@@ -35,11 +36,8 @@ export function createLogger({ level, node, destination }: LogOptions): Logger {
       level,
       base: { node },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: {
-        level: (label) => ({ level: label }),
-        bindings: (fields) => redacted(fields),
-        log: (fields) => redacted(fields),
-      },
+      formatters: { level: (label) => ({ level: label }), log: (fields) => redacted(fields) },
+      redact: { paths: bindingPaths(), censor: REDACTED }, // the formatter above sees lines, not what child() binds
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
   );
@@ -70,5 +68,14 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 }
 
 function isSecret(field: string): boolean {
-  return SECRET_FIELDS.has(field.toLowerCase());
+  return SECRETS.has(field.toLowerCase());
+}
+
+/** pino knows no "at any depth", and a binding is a name or a small object. */
+function bindingPaths(): string[] {
+  return ['', '*', '*.*'].flatMap((prefix) =>
+    SECRET_FIELDS.map((name) =>
+      name.includes('-') ? `${prefix}["${name}"]` : [prefix, name].filter(Boolean).join('.'),
+    ),
+  );
 }
