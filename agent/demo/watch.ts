@@ -5,7 +5,8 @@ import { Histogram } from './histogram.ts';
 import type { Load } from './load.ts';
 import { DemoMesh, type DemoMeshOptions, type RunningAgent } from './mesh.ts';
 import { Screen } from './screen.ts';
-import { VICTIM } from './topology.ts';
+import { ServiceRates } from './service-rates.ts';
+import { NAMESPACE, VICTIM } from './topology.ts';
 import type { TrafficReport } from './traffic-report.ts';
 import { type Picture, type Rates, renderPicture, type ServiceRow, summarize, type Try } from './view.ts';
 
@@ -35,6 +36,7 @@ export async function watchDemo({ mesh: meshOptions, signal, isLive, seconds, sa
   await mesh.waitUntilUp(signal);
   say(`everything is up after ${((performance.now() - startMs) / 1_000).toFixed(1)} s`);
   const recent = new Recent();
+  const rates = new ServiceRates();
   await using load = mesh.startLoad({
     path: '/?user=visitor{n}',
     perSecond: PER_SECOND,
@@ -44,7 +46,7 @@ export async function watchDemo({ mesh: meshOptions, signal, isLive, seconds, sa
   if (!screen) for (const { what, command } of triesOf(mesh)) say(`try: ${what}: ${command}`);
   const endMs = seconds === undefined ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1_000;
   while (!signal.aborted && performance.now() < endMs) {
-    const picture = await takePicture({ mesh, load, recent, events, startMs });
+    const picture = await takePicture({ mesh, load, recent, rates, events, startMs });
     if (screen) screen.draw(renderPicture(picture, screen));
     else process.stdout.write(`${summarize(picture)}\n`);
     const pauseMs = Math.min(screen ? REDRAW_MS : LINE_MS, endMs - performance.now());
@@ -59,12 +61,14 @@ interface Scene {
   readonly mesh: DemoMesh;
   readonly load: Load;
   readonly recent: Recent;
+  readonly rates: ServiceRates;
   readonly events: Events;
   readonly startMs: number;
 }
 
-async function takePicture({ mesh, load, recent, events, startMs }: Scene): Promise<Picture> {
-  const view = await firstView(mesh.agents);
+async function takePicture({ mesh, load, recent, rates, events, startMs }: Scene): Promise<Picture> {
+  const [view] = await Promise.all([firstView(mesh.agents), scrapeAll(mesh.agents, rates)]);
+  const endpoints = view?.endpoints ?? [];
   const { requests, failed, failures } = load.tally;
   const lastFailure = failures.at(-1);
   return {
@@ -72,7 +76,7 @@ async function takePicture({ mesh, load, recent, events, startMs }: Scene): Prom
     upMs: performance.now() - startMs,
     seenBy: view?.node,
     members: view?.members ?? [],
-    services: mesh.services().map((name) => serviceRow(name, { mesh, endpoints: view?.endpoints ?? [], recent })),
+    services: mesh.services().map((name) => serviceRow(name, { mesh, endpoints, recent, rates })),
     traffic: {
       target: load.target,
       ...recent.rates(),
@@ -95,13 +99,20 @@ async function firstView(agents: readonly RunningAgent[]) {
   return undefined;
 }
 
+async function scrapeAll(agents: readonly RunningAgent[], rates: ServiceRates): Promise<void> {
+  await Promise.all(
+    agents.map(async ({ node, client }) => rates.add(node.name, await client.metrics(), performance.now())),
+  );
+}
+
 interface ServiceFacts {
   readonly mesh: DemoMesh;
   readonly endpoints: readonly EndpointView[];
   readonly recent: Recent;
+  readonly rates: ServiceRates;
 }
 
-function serviceRow(name: string, { mesh, endpoints, recent }: ServiceFacts): ServiceRow {
+function serviceRow(name: string, { mesh, endpoints, recent, rates }: ServiceFacts): ServiceRow {
   const own = endpoints.filter((endpoint) => endpoint.service === name);
   const versions = [...new Set(own.map((endpoint) => endpoint.version))].sort();
   return {
@@ -109,7 +120,7 @@ function serviceRow(name: string, { mesh, endpoints, recent }: ServiceFacts): Se
     ready: own.filter((endpoint) => endpoint.state === 'ready').length,
     total: mesh.topology.pods.filter((pod) => pod.service === name).length,
     versions: versions.map((version) => (name === 'catalog' ? recent.withShare(version) : version)),
-    rates: undefined,
+    rates: rates.of(`${NAMESPACE}/${name}`),
   };
 }
 

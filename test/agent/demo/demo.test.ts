@@ -1,0 +1,60 @@
+/** The demo as an operator runs it: as a process of its own, checked, and interrupted. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
+import { leftovers, takeFootprint } from '../../../agent/demo/footprint.ts';
+import { labObstacle } from '../../../agent/lab/support.ts';
+
+const WEFT = new URL('../../../agent/main.ts', import.meta.url).pathname;
+const TIMEOUT_MS = 120_000;
+
+const obstacle = await labObstacle();
+if (obstacle) console.warn(`the demo on network namespaces is not tested: ${obstacle}`);
+const variants = [
+  { name: 'loopback', flags: ['--loopback'] },
+  ...(obstacle ? [] : [{ name: 'namespaces', flags: [] }]),
+];
+
+function demo(...flags: string[]) {
+  const child = spawn(process.execPath, [WEFT, 'demo', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return { child, output: text(child.stdout), progress: createInterface({ input: child.stderr }) };
+}
+
+describe.each(variants)('the demo on $name', ({ flags }) => {
+  test('proves itself and leaves nothing behind', { timeout: TIMEOUT_MS }, async () => {
+    const { child, output, progress } = demo('--check', '--seconds', '4', ...flags);
+    const said: string[] = [];
+    progress.on('line', (line) => said.push(line));
+    const [code] = await once(child, 'exit');
+    expect({ code, said }).toMatchObject({ code: 0 }); // what was said is shown when it is not
+    expect(JSON.parse(await output)).toEqual({
+      members: 3,
+      services: 5,
+      requests: expect.any(Number),
+      failed: 0,
+      mtlsVerified: true,
+      p50Ms: expect.any(Number),
+      p99Ms: expect.any(Number),
+      killedNodeDetectedMs: expect.any(Number),
+      leftovers: [],
+    });
+  });
+
+  test.each([
+    { when: 'while it starts', line: /nodes on/ },
+    { when: 'once it is up', line: /everything is up/ },
+  ])('leaves nothing behind when it is stopped $when', { timeout: TIMEOUT_MS }, async ({ line }) => {
+    const before = await takeFootprint();
+    const { child, progress } = demo('--no-view', ...flags);
+    for await (const said of progress) if (line.test(said)) break;
+    child.stderr.resume();
+    child.kill('SIGINT');
+    child.kill('SIGTERM'); // an impatient second signal must not cut the cleaning short
+    const [code, signal] = await once(child, 'exit');
+    expect({ code, signal }).toEqual({ code: 0, signal: null });
+    const left = leftovers(before, await takeFootprint(), { id: 'unknown here', directory: '/nowhere' });
+    expect(left.filter((what) => what.includes(`-${child.pid}-`))).toEqual([]);
+  });
+});
