@@ -1,0 +1,172 @@
+/**
+ * The mesh thread as the control thread sees it: publish here, be told there.
+ *
+ * The thread is not started again when it dies: it would come back as a new life of this node with an empty view, and
+ * every endpoint it does not know yet would seem gone. Whoever owns the agent is told by `failed`, keeps serving from what
+ * it last heard, and ends the process in an orderly way.
+ * @module
+ */
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { GossipConfig } from '../../gossip/config.ts';
+import { GossipError } from '../../gossip/errors.ts';
+import type { GossipEvents, GossipStats, Member } from '../../gossip/gossip.ts';
+import { type Endpoint, endpointProblem } from '../../gossip/records/endpoint.ts';
+import type { LogLevel } from '../log.ts';
+import type { FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
+
+export interface MeshEvents extends GossipEvents {
+  /** The thread died after it had started. At most once, and never after `close` was called. */
+  failed(err: Error): void;
+}
+
+export interface MeshThreadOptions {
+  readonly config: GossipConfig;
+  readonly nodeBundleDirectory: string;
+  readonly logLevel: LogLevel;
+  readonly events: MeshEvents;
+}
+
+interface Asked {
+  readonly resolve: (stats: GossipStats) => void;
+  readonly reject: (err: Error) => void;
+}
+
+/** A goodbye, its linger and libp2p's stop take less than three seconds; after this the thread is ended by force. */
+const CLOSE_MS = 4_000;
+
+export class MeshThread implements AsyncDisposable {
+  readonly #worker: Worker;
+  readonly #events: MeshEvents;
+  readonly #exited: Promise<void>;
+  readonly #asked = new Map<number, Asked>();
+  #name = '';
+  #address = '';
+  #members: readonly Member[] = [];
+  #nextRequest = 1;
+  #isEnded = false;
+  #closing: Promise<void> | undefined;
+
+  /** Resolves when this node listens; rejects with the reason of `Gossip.start` or of the bundle, or when aborted. */
+  static async start(options: MeshThreadOptions, signal: AbortSignal): Promise<MeshThread> {
+    signal.throwIfAborted();
+    const mesh = new MeshThread(options);
+    const abort = (): void => void mesh.close();
+    signal.addEventListener('abort', abort);
+    try {
+      await mesh.#started();
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+    if (!signal.aborted) return mesh;
+    await mesh.close();
+    throw signal.reason;
+  }
+
+  private constructor({ config, nodeBundleDirectory, logLevel, events }: MeshThreadOptions) {
+    this.#events = events;
+    const workerData: MeshWorkerData = { config, nodeBundleDirectory, logLevel };
+    const entry = new URL(`./mesh-thread${extname(import.meta.url)}`, import.meta.url);
+    this.#worker = new Worker(entry, { workerData, name: 'mesh' });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#exited = promise;
+    this.#worker.on('exit', () => resolve());
+  }
+
+  /** `ip:port` that this node tells others. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** Replaces what this node offers. @throws GossipError naming what cannot be published */
+  publish(endpoints: readonly Endpoint[]): void {
+    const problem = endpointProblem(this.#name, endpoints);
+    if (problem !== undefined) throw new GossipError(problem.code, problem.subject);
+    this.#send({ kind: 'publish', endpoints });
+  }
+
+  /** As last told. */
+  members(): readonly Member[] {
+    return this.#members;
+  }
+
+  /** Rejects when the thread is gone. */
+  stats(): Promise<GossipStats> {
+    const { promise, resolve, reject } = Promise.withResolvers<GossipStats>();
+    if (this.#isEnded) {
+      reject(new GossipError('WEFT_GOSSIP_CLOSED', 'stats'));
+      return promise;
+    }
+    const request = this.#nextRequest++;
+    this.#asked.set(request, { resolve, reject });
+    this.#send({ kind: 'stats', request });
+    return promise;
+  }
+
+  /** Says goodbye to the mesh and ends the thread. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#send({ kind: 'close' });
+    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+
+  #started(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let hasStarted = false;
+    let cause: unknown;
+    this.#worker.on('message', (message: FromMesh) => {
+      if (message.kind === 'started') {
+        hasStarted = true;
+        this.#name = message.name;
+        this.#address = message.address;
+        resolve();
+      } else if (message.kind === 'refused') {
+        reject(message.error);
+      } else {
+        this.#told(message);
+      }
+    });
+    this.#worker.on('error', (err: unknown) => {
+      cause = err;
+    });
+    this.#worker.on('exit', (code) => {
+      const reason = new Error(`mesh thread ended with code ${code}`, { cause });
+      this.#ended(reason);
+      reject(reason); // no effect once it has started or said why it did not
+      if (hasStarted && this.#closing === undefined) this.#events.failed(reason);
+    });
+    return promise;
+  }
+
+  #told(message: FromMesh): void {
+    if (message.kind === 'members') {
+      this.#members = message.members;
+      this.#events.members(message.members);
+    } else if (message.kind === 'endpoints') {
+      this.#events.endpoints(message.delta);
+    } else if (message.kind === 'stats') {
+      this.#asked.get(message.request)?.resolve(message.stats);
+      this.#asked.delete(message.request);
+    }
+  }
+
+  #ended(reason: Error): void {
+    this.#isEnded = true;
+    for (const asked of this.#asked.values()) asked.reject(reason);
+    this.#asked.clear();
+  }
+
+  #send(message: ToMesh): void {
+    if (!this.#isEnded) this.#worker.postMessage(message);
+  }
+}
