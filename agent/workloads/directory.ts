@@ -111,6 +111,7 @@ export class WorkloadDirectory implements AsyncDisposable {
 
   async #scan(): Promise<void> {
     const { directory } = this.#options;
+    let general: readonly Problem[] = [];
     try {
       await this.#watch(); // before reading: what changes while we read is seen as an event
       const names = (await readdir(directory)).filter(isWorkloadFile).sort();
@@ -120,11 +121,12 @@ export class WorkloadDirectory implements AsyncDisposable {
         if (known !== undefined) files.set(name, known);
       }
       this.#files = files;
-      this.#publish(names.length > MAX_FILES ? [tooManyFiles(directory)] : []);
+      if (names.length > MAX_FILES) general = [tooManyFiles(directory)];
     } catch (err) {
       this.#unwatch();
-      this.#publish([unreadable(directory, err)]);
+      general = [unreadable(directory, err)];
     }
+    this.#publish(general);
   }
 
   #publish(general: readonly Problem[]): void {
@@ -148,19 +150,27 @@ export class WorkloadDirectory implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
-    const { directory, log, settleMs = SETTLE_MS } = this.#options;
+    const { directory, settleMs = SETTLE_MS } = this.#options;
     const { ino } = await stat(directory, { bigint: true });
     if (this.#isClosed || this.#watched === ino) return;
     this.#unwatch();
-    this.#watcher = watch(directory, { persistent: false }, () => {
-      if (this.#settle === undefined) this.#settle = setTimeout(() => this.#settled(), settleMs);
-      else this.#settle.refresh(); // events without end: the poll looks all the same
-    });
-    this.#watcher.on('error', (err) => {
-      log.warn({ err, directory }, 'workloads directory can not be watched; it is polled');
-      this.#unwatch();
-    });
-    this.#watched = ino;
+    try {
+      this.#watcher = watch(directory, { persistent: false }, () => {
+        if (this.#settle === undefined) this.#settle = setTimeout(() => this.#settled(), settleMs);
+        else this.#settle.refresh(); // events without end: the poll looks all the same
+      });
+      this.#watcher.on('error', (err) => this.#onlyPoll(err));
+    } catch (err) {
+      this.#onlyPoll(err); // out of inotify watches, for example
+    }
+    this.#watched = ino; // also when it failed: once is enough to say so
+  }
+
+  #onlyPoll(err: unknown): void {
+    const { directory, log } = this.#options;
+    log.warn({ err, directory }, 'workloads directory can not be watched; it is polled');
+    this.#watcher?.close();
+    this.#watcher = undefined;
   }
 
   #settled(): void {

@@ -56,11 +56,14 @@ export class HealthChecker implements AsyncDisposable {
     if (this.#isClosed) return;
     const wanted = new Map(targets.map((target) => [target.id, target]));
     for (const [id, watched] of this.#watched) {
-      if (isDeepStrictEqual(wanted.get(id), watched.target)) wanted.delete(id);
-      else stop(watched);
-      if (!targets.some((target) => target.id === id)) this.#watched.delete(id);
+      if (isDeepStrictEqual(wanted.get(id), watched.target)) continue;
+      stop(watched);
+      if (!wanted.has(id)) this.#watched.delete(id);
     }
-    for (const target of wanted.values()) this.#start(target, this.#watched.get(target.id));
+    for (const target of wanted.values()) {
+      const before = this.#watched.get(target.id);
+      if (before === undefined || before.stop.signal.aborted) this.#start(target, before);
+    }
   }
 
   /** @returns undefined for a workload that is not watched */

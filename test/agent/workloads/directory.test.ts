@@ -183,3 +183,14 @@ test('nothing is read after close, and closing twice is fine', async () => {
   await directory.rescan();
   expect([directory.workloads(), emitted]).toEqual([[], []]);
 });
+
+test('an error of whoever is told comes out, and is not taken for one of the directory', async () => {
+  const changed = () => {
+    throw new Error('a bug of the caller');
+  };
+  const options = { directory: root, log, changed, pollMs: 3_600_000, settleMs: 3_600_000 };
+  await using directory = await WorkloadDirectory.start(options, new AbortController().signal);
+  writeFileSync(at('a.yaml'), workloadYaml({ name: 'a' }));
+  await expect(directory.rescan()).rejects.toThrow('a bug of the caller');
+  expect(directory.problems()).toEqual([]);
+});

@@ -164,6 +164,18 @@ test('a changed check keeps the state, and a workload that is gone is asked no m
   expect(health.report('shop/web')).toBeUndefined();
 });
 
+test('a workload that is watched as before is not asked anew', async () => {
+  const [first, second] = [await application(), await application()];
+  const { health, next } = checker();
+  await using _closing = health;
+  const seldom = target(first.port, { intervalMs: 3_600_000 });
+  health.watch([seldom]);
+  expect(await next()).toBe('shop/web ready');
+  health.watch([structuredClone(seldom), target(second.port, {}, 'shop/other')]);
+  expect(await next()).toBe('shop/other ready');
+  expect(first.asked).toHaveLength(1);
+});
+
 test('closing ends checks under way', async () => {
   const accepted = Promise.withResolvers<Socket>();
   const port = await listening(createServer((socket) => accepted.resolve(socket)));

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { namespacePathOf, unitOf, type Workload } from '../../../agent/workloads/workload.ts';
 import { parseWorkloadFile } from '../../../agent/workloads/workload-file.ts';
@@ -165,5 +166,33 @@ test('the CIDRs of exclude are checked', () => {
   ).toHaveLength(2);
   expect(mistakes(workloadYaml({ spec: '  exclude: {outboundCidrs: [10.0.0.0/99]}\n' }))[0]).toMatch(
     /10\.0\.0\.0\/99.*CIDR/,
+  );
+});
+
+test('no text makes the reader throw, and every mistake has a place in the file', () => {
+  const valid = workloadYaml({ spec: '  healthCheck: {http: {path: /healthz}}\n  exclude: {outboundPorts: [53]}\n' });
+  const lines = valid.split('\n');
+  const edit = fc.record({
+    at: fc.nat(lines.length - 1),
+    text: fc.oneof(
+      fc.string(),
+      fc.constantFrom('---', '- x', '\t', '&a [*a]', '? {}', '<<: *b', '!!js/x y', 'spec: ~', '  ports: {}', '"'),
+    ),
+  });
+  const edited = fc.array(edit, { minLength: 1, maxLength: 4 }).map((edits) => {
+    const copy = [...lines];
+    for (const { at, text } of edits) copy[at] = text;
+    return copy.join('\n');
+  });
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), edited), (text) => {
+      const parsed = parseWorkloadFile(text, 'w.yaml');
+      if (parsed.ok) return;
+      expect(parsed.problems.length).toBeGreaterThan(0);
+      for (const { line, column, message } of parsed.problems) {
+        expect([line >= 1, column >= 1, message.length > 0]).toEqual([true, true, true]);
+      }
+    }),
+    { numRuns: 500 },
   );
 });
