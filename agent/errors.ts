@@ -25,9 +25,12 @@ export type AgentErrorCode = keyof typeof AGENT_ERRORS;
 export class AgentError extends Error {
   override readonly name = 'AgentError';
   readonly code: AgentErrorCode;
+  /** What it is about, without the advice that the code adds. */
+  readonly subject: string;
   constructor(code: AgentErrorCode, subject: string, options?: ErrorOptions) {
     super(`${subject}: ${AGENT_ERRORS[code]}`, options);
     this.code = code;
+    this.subject = subject;
   }
 }
 

@@ -15,6 +15,7 @@ import {
   checkPorts,
   checkProblems,
   checkWorkloadFiles,
+  checkWorkloadsDirectory,
   type Lifetime,
 } from './node.ts';
 import { type CheckReport, type CheckResult, reportOf } from './report.ts';
@@ -39,6 +40,7 @@ export async function checkRunning(config: AgentConfig, facts: RunningFacts): Pr
     checkClock(readClock(facts.peerSkewsMs)),
     checkLifetime(facts.certificate, Date.now()),
     await checkDataDirectory(config.dataDirectory),
+    await checkWorkloadsDirectory(config.workloadsDirectory),
     checkProblems(facts.problems, facts.workloads),
     checkPeers(facts.members, facts.seeds),
   ]);
@@ -52,6 +54,7 @@ export async function checkBeforeStart(config: AgentConfig): Promise<CheckReport
     checkBundle(config.certs.bundleDirectory, { nowMs: Date.now(), mayBeAbsent: config.file === undefined }),
     await checkPorts(listeners(config)),
     await checkDataDirectory(config.dataDirectory),
+    await checkWorkloadsDirectory(config.workloadsDirectory),
     await checkWorkloadFiles(config.workloadsDirectory),
   ]);
 }

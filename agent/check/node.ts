@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { constants, existsSync } from 'node:fs';
-import { access, rm, statfs, writeFile } from 'node:fs/promises';
+import { access, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
@@ -145,19 +145,24 @@ export function checkProblems(problems: readonly Problem[], workloads: number): 
   return fail(name, shown.join('\n'), 'correct the lines named above; until then what the files said before holds');
 }
 
+/** Who writes there decides who a process is. */
+export async function checkWorkloadsDirectory(directory: string): Promise<CheckResult> {
+  const name = 'workloads directory';
+  try {
+    const { mode } = await stat(directory);
+    if ((mode & 0o002) === 0) return ok(name, directory);
+    const detail = `any user of this machine may write ${directory}, and so claim identities this node is granted`;
+    return fail(name, detail, `chmod o-w ${directory}`);
+  } catch (err) {
+    const fix = `make it and put workload files there: install -d ${directory}`;
+    if (systemCode(err) === 'ENOENT') return warn(name, `${directory} does not exist`, fix);
+    return fail(name, messageOf(err), 'let the user of the agent read it');
+  }
+}
+
 /** For an agent that does not run: reads the files as it would. */
 export async function checkWorkloadFiles(directory: string): Promise<CheckResult> {
-  try {
-    await access(directory);
-  } catch (err) {
-    if (systemCode(err) === 'ENOENT') {
-      return warn(
-        'workload files',
-        `${directory} does not exist`,
-        `make it and put workload files there: install -d ${directory}`,
-      );
-    }
-  }
+  if (!existsSync(directory)) return ok('workload files', 'none');
   const log = pino({ level: 'silent' });
   await using files = await WorkloadDirectory.start(
     { directory, log, changed: () => {} },

@@ -43,7 +43,7 @@ async function throughAgent(place: AgentPlace, config: string | undefined): Prom
     const fix =
       'start it: weft agent -c FILE; or name it with --socket or --address. Before the first start: weft check --pre';
     const { results } = await withoutAgent(config);
-    return reportOf([fail('agent', `does not answer on ${formatPlace(place)}`, fix), ...results]);
+    return reportOf([fail('agent', `does not answer on ${err.subject}`, fix), ...results]);
   }
 }
 

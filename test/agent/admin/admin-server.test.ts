@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -172,4 +172,31 @@ test('a directory that can not be written is an error that names it', async () =
     code: 'WEFT_AGENT_SOCKET_UNUSABLE',
     message: expect.stringContaining('agent.sock'),
   });
+});
+
+test('garbage gets a 400 and a closed connection, and the server goes on', async () => {
+  await using _server = await start();
+  const client = connect(socket);
+  client.end(Buffer.from([0x16, 0x03, 0x01, 0x00, 0xff, 0x0a, 0x0d, 0x0a]));
+  const answer: Buffer[] = [];
+  for await (const chunk of client) answer.push(chunk);
+  expect(Buffer.concat(answer).toString()).toMatch(/^HTTP\/1\.1 400 /);
+  expect(await ask({ kind: 'socket', path: socket }, '/v1/members')).toHaveLength(2);
+});
+
+test('an answer under way is finished before the server is gone', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<[]>();
+  const server = await start({
+    services: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+  });
+  const client = ask({ kind: 'socket', path: socket }, '/v1/services');
+  await asked.promise;
+  const closed = server.close();
+  answer.resolve([]);
+  expect(await client).toEqual([]);
+  await closed;
 });

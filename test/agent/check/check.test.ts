@@ -13,6 +13,7 @@ import {
   checkLifetime,
   checkPorts,
   checkWorkloadFiles,
+  checkWorkloadsDirectory,
 } from '../../../agent/check/node.ts';
 import { type AgentConfig, loadConfig } from '../../../agent/config.ts';
 import { thisMachine } from '../../../agent/machine.ts';
@@ -169,7 +170,7 @@ test('a data directory must take data, and may be made later', async () => {
 
 test('workload files are read as the agent would read them', async () => {
   const directory = join(root, 'workloads.d');
-  expect((await checkWorkloadFiles(directory)).status).toBe('warn');
+  expect(await checkWorkloadFiles(directory)).toMatchObject({ status: 'ok', detail: 'none' });
   mkdirSync(directory);
   writeFileSync(join(directory, 'a.yaml'), workloadYaml());
   expect(await checkWorkloadFiles(directory)).toMatchObject({ status: 'ok', detail: '1 workloads' });
@@ -178,6 +179,18 @@ test('workload files are read as the agent would read them', async () => {
     status: 'fail',
     detail: expect.stringContaining('b.yaml:3:12: metadata.name'),
   });
+});
+
+test('a workloads directory that anybody may write fails: its files decide who a process is', async () => {
+  const directory = join(root, 'workloads.d');
+  expect(await checkWorkloadsDirectory(directory)).toMatchObject({
+    status: 'warn',
+    fix: expect.stringContaining('install -d'),
+  });
+  mkdirSync(directory, { mode: 0o755 });
+  expect((await checkWorkloadsDirectory(directory)).status).toBe('ok');
+  chmodSync(directory, 0o1777);
+  expect(await checkWorkloadsDirectory(directory)).toMatchObject({ status: 'fail', fix: `chmod o-w ${directory}` });
 });
 
 test.each([
@@ -215,7 +228,8 @@ test('before a start everything is asked that can be, and one failure fails the 
     'certificates fail',
     'ports ok',
     'data directory ok',
-    'workload files warn',
+    'workloads directory warn',
+    'workload files ok',
   ]);
   expect(report.isOk).toBe(false);
   expect(report.results.every(({ status, fix }) => (status === 'ok') === (fix === ''))).toBe(true);
@@ -239,6 +253,7 @@ test('a running agent answers from what it knows', async () => {
     'clock ok',
     'certificates ok',
     'data directory ok',
+    'workloads directory warn',
     'workload files ok',
     'peers ok',
   ]);

@@ -263,6 +263,7 @@ test('check without an agent fails for that, and asks the rest of the machine an
     'certificates fail',
     'ports ok',
     'data directory ok',
+    'workloads directory ok',
     'workload files fail',
   ]);
 });
