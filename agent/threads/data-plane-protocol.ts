@@ -1,0 +1,31 @@
+/** What the control thread and a data-plane worker say to each other. Plain data: it crosses by structured clone. */
+import type { ProxyConfig } from '../../proxy/config.ts';
+import type { ListenerSpec } from '../../proxy/listeners/listener-spec.ts';
+import type { SnapshotUpdate } from '../../proxy/snapshot.ts';
+import type { SeriesLabels } from '../../proxy/telemetry/stats-table.ts';
+import type { UnitNamespace } from '../capture/sockets.ts';
+import type { LogLevel } from '../log.ts';
+
+/** What a worker is born with. */
+export interface WorkerData {
+  readonly index: number;
+  readonly config: ProxyConfig;
+  readonly logLevel: LogLevel;
+  /** Whether sockets are opened in the namespaces of units; otherwise all of them in the agent's own. */
+  readonly isCapturing: boolean;
+  readonly stats: SharedArrayBuffer;
+}
+
+export type ToWorker =
+  | { readonly kind: 'update'; readonly update: SnapshotUpdate }
+  | { readonly kind: 'unit'; readonly place: UnitNamespace }
+  | { readonly kind: 'unit-gone'; readonly unit: string }
+  | { readonly kind: 'listen'; readonly request: number; readonly spec: ListenerSpec }
+  | { readonly kind: 'unlisten'; readonly request: number; readonly id: string }
+  | { readonly kind: 'close'; readonly deadlineMs: number };
+
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done'; readonly request: number; readonly port: number }
+  | { readonly kind: 'failed'; readonly request: number; readonly message: string }
+  | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels };

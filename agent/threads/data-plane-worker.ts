@@ -1,0 +1,68 @@
+/** Entry of a data-plane worker thread: one `Proxy`, driven by messages from the control thread. Holds no rule. @module */
+import { workerData as born, parentPort } from 'node:worker_threads';
+import { dnsListeners } from '../../proxy/dns/server.ts';
+import { DNS_COUNTERS } from '../../proxy/dns/stats.ts';
+import { Proxy } from '../../proxy/proxy.ts';
+import { plainSockets } from '../../proxy/sockets.ts';
+import { StatsWriter } from '../../proxy/telemetry/stats-writer.ts';
+import { captureSockets } from '../capture/sockets.ts';
+import { messageOf } from '../errors.ts';
+import { createLogger } from '../log.ts';
+import type { FromWorker, ToWorker, WorkerData } from './data-plane-protocol.ts';
+
+const control = parentPort!;
+const { index, config, logLevel, isCapturing, stats: buffer } = born as WorkerData;
+const log = createLogger({ level: logLevel, node: config.node }).child({ worker: index });
+const stats = new StatsWriter(buffer, (row, labels) => tell({ kind: 'series', row, labels }));
+const captured = isCapturing ? captureSockets([]) : undefined;
+const proxy = Proxy.start(config, {
+  sockets: captured ?? plainSockets(),
+  stats,
+  log,
+  random: Math.random,
+  ...(captured === undefined
+    ? {}
+    : {
+        dns: dnsListeners({
+          sockets: captured,
+          stats: { count: (outcome) => stats.count(DNS_COUNTERS[outcome]) },
+          log,
+        }),
+      }),
+});
+control.on('message', (message: ToWorker) => void obey(message));
+tell({ kind: 'ready' });
+
+async function obey(message: ToWorker): Promise<void> {
+  switch (message.kind) {
+    case 'update':
+      return proxy.apply(message.update);
+    case 'unit':
+      return captured?.set(message.place);
+    case 'unit-gone':
+      return captured?.delete(message.unit);
+    case 'listen':
+      return answer(message.request, async () => (await proxy.listen(message.spec)).port);
+    case 'unlisten':
+      return answer(message.request, async () => {
+        await proxy.unlisten(message.id);
+        return 0;
+      });
+    case 'close':
+      await proxy.close(message.deadlineMs);
+      captured?.[Symbol.dispose]();
+      control.close(); // nothing keeps the thread alive after this
+  }
+}
+
+async function answer(request: number, work: () => Promise<number>): Promise<void> {
+  try {
+    tell({ kind: 'done', request, port: await work() });
+  } catch (err) {
+    tell({ kind: 'failed', request, message: messageOf(err) });
+  }
+}
+
+function tell(message: FromWorker): void {
+  control.postMessage(message);
+}

@@ -1,0 +1,246 @@
+/**
+ * The data-plane workers as the control thread sees them: one thread a core, each told the same, each restarted when it
+ * dies while the others go on.
+ *
+ * The control thread's copy of the snapshot is what a restarted worker is born with. Listening descriptors are opened here,
+ * one a worker, because a descriptor handed to a worker belongs to it and dies with it.
+ */
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { Logger } from 'pino';
+import type { ProxyConfig } from '../../proxy/config.ts';
+import type { ListenerSpec } from '../../proxy/listeners/listener-spec.ts';
+import type { Delta, SnapshotUpdate } from '../../proxy/snapshot.ts';
+import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
+import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
+import type { UnitNamespace } from '../capture/sockets.ts';
+import type { LogLevel } from '../log.ts';
+import type { FromWorker, ToWorker, WorkerData } from './data-plane-protocol.ts';
+
+/** The pause before a dead worker is started again; doubled for each death within a minute of its start. */
+const RESTART_MIN_MS = 50;
+const RESTART_MAX_MS = 5_000;
+const STABLE_MS = 60_000;
+/** How long open requests and connections may go on when the agent stops. */
+const DRAIN_MS = 5_000;
+
+export interface DataPlaneOptions {
+  readonly config: ProxyConfig;
+  readonly workers: number;
+  readonly logLevel: LogLevel;
+  readonly isCapturing: boolean;
+  readonly log: Logger;
+  /** Opens a restarted worker's own descriptors: the listeners of every unit, for that worker. */
+  readonly reopen: (worker: number) => readonly ListenerSpec[];
+}
+
+interface Pending {
+  readonly resolve: (port: number) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+interface Slot {
+  thread: Worker;
+  startedAtMs: number;
+  restartMs: number;
+  isReady: boolean;
+  readonly pending: Map<number, Pending>;
+}
+
+/** A snapshot part kept whole, so that it can be told to a worker that starts later. */
+class Table<T extends { readonly id: string }> {
+  readonly #rows = new Map<string, T>();
+
+  apply(delta: Delta<T> | undefined): void {
+    for (const id of delta?.remove ?? []) this.#rows.delete(id);
+    for (const row of delta?.upsert ?? []) this.#rows.set(row.id, row);
+  }
+
+  whole(): Delta<T> {
+    return { upsert: [...this.#rows.values()], remove: [] };
+  }
+}
+
+type Row<K extends 'workloads' | 'services' | 'endpoints'> = NonNullable<SnapshotUpdate[K]>['upsert'][number];
+
+export class DataPlane implements AsyncDisposable {
+  readonly stats = new StatsReader();
+  readonly #options: DataPlaneOptions;
+  readonly #slots: Slot[] = [];
+  readonly #tables = {
+    workloads: new Table<Row<'workloads'>>(),
+    services: new Table<Row<'services'>>(),
+    endpoints: new Table<Row<'endpoints'>>(),
+  };
+  readonly #units = new Map<string, UnitNamespace>();
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  #trust: SnapshotUpdate['trust'];
+  #version = 0;
+  #nextRequest = 1;
+  #restarted = 0;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: DataPlaneOptions) {
+    this.#options = options;
+  }
+
+  /** Starts all workers; resolves when each says it is ready, rejects when one fails to start. */
+  static async start(options: DataPlaneOptions): Promise<DataPlane> {
+    const plane = new DataPlane(options);
+    await Promise.all(Array.from({ length: options.workers }, (_, index) => plane.#startWorker(index, RESTART_MIN_MS)));
+    return plane;
+  }
+
+  get workers(): number {
+    return this.#options.workers;
+  }
+
+  /** How many workers have died and been started again. */
+  get restarted(): number {
+    return this.#restarted;
+  }
+
+  /** Tells every worker what changed. */
+  apply(change: Omit<SnapshotUpdate, 'version'>): void {
+    const { workloads, services, endpoints } = this.#tables;
+    this.#trust = change.trust ?? this.#trust;
+    workloads.apply(change.workloads);
+    services.apply(change.services);
+    endpoints.apply(change.endpoints);
+    const update: SnapshotUpdate = { version: ++this.#version, ...change };
+    for (const slot of this.#slots) this.#send(slot, { kind: 'update', update });
+  }
+
+  /** Tells every worker where the sockets of a unit are opened; before the first listener of that unit. */
+  addUnit(place: UnitNamespace): void {
+    this.#units.set(place.unit, place);
+    for (const slot of this.#slots) this.#send(slot, { kind: 'unit', place });
+  }
+
+  removeUnit(unit: string): void {
+    this.#units.delete(unit);
+    for (const slot of this.#slots) this.#send(slot, { kind: 'unit-gone', unit });
+  }
+
+  /** @returns the port in use. Rejects with the worker's reason, for example a port in use. */
+  listen(worker: number, spec: ListenerSpec): Promise<number> {
+    return this.#ask(this.#slots[worker]!, (request) => ({ kind: 'listen', request, spec }));
+  }
+
+  async unlisten(ids: readonly string[]): Promise<void> {
+    const asks = this.#slots.flatMap((slot) =>
+      ids.map((id) => this.#ask(slot, (request) => ({ kind: 'unlisten', request, id }))),
+    );
+    await Promise.allSettled(asks); // a worker that died meanwhile holds no listener any more
+  }
+
+  /** Drains every worker until `deadlineMs` from now, then ends it. */
+  close(deadlineMs = DRAIN_MS): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    for (const timer of this.#restarts) clearTimeout(timer);
+    await Promise.all(
+      this.#slots.map(async ({ thread }) => {
+        const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
+        thread.postMessage({ kind: 'close', deadlineMs } satisfies ToWorker);
+        const timer = setTimeout(() => void thread.terminate(), deadlineMs + 1_000);
+        await exited;
+        clearTimeout(timer);
+      }),
+    );
+  }
+
+  #startWorker(index: number, restartMs: number): Promise<void> {
+    const { config, logLevel, isCapturing } = this.#options;
+    const stats = createStatsBuffer();
+    this.stats.attach(String(index), stats);
+    const workerData: WorkerData = { index, config, logLevel, isCapturing, stats };
+    const thread = new Worker(new URL(`./data-plane-worker${extname(import.meta.url)}`, import.meta.url), {
+      workerData,
+      name: `data-plane-${index}`,
+    });
+    const slot: Slot = { thread, startedAtMs: performance.now(), restartMs, isReady: false, pending: new Map() };
+    this.#slots[index] = slot;
+    return new Promise((resolve, reject) => {
+      thread.on('message', (message: FromWorker) => {
+        if (message.kind === 'ready') {
+          slot.isReady = true;
+          resolve();
+        } else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
+        else settle(slot, message);
+      });
+      thread.on('error', (err) => this.#options.log.error({ err, worker: index }, 'data-plane worker failed'));
+      thread.on('exit', (code) => {
+        const reason = new Error(`data-plane worker ${index} ended with code ${code}`);
+        for (const ask of slot.pending.values()) ask.reject(reason);
+        slot.pending.clear();
+        if (!slot.isReady) reject(reason);
+        else if (this.#closing === undefined) this.#restartLater(index, slot);
+      });
+    });
+  }
+
+  #restartLater(index: number, dead: Slot): void {
+    const lived = performance.now() - dead.startedAtMs;
+    const waitMs = lived > STABLE_MS ? RESTART_MIN_MS : dead.restartMs;
+    this.#restarted++;
+    this.#options.log.error(
+      { worker: index, livedMs: Math.round(lived), waitMs },
+      'data-plane worker died and is started again',
+    );
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      this.#restart(index, Math.min(waitMs * 2, RESTART_MAX_MS)).catch((err: unknown) => {
+        this.#options.log.error({ err, worker: index }, 'data-plane worker could not be started again');
+        if (this.#closing === undefined) this.#restartLater(index, this.#slots[index]!);
+      });
+    }, waitMs);
+    this.#restarts.add(timer);
+  }
+
+  async #restart(index: number, restartMs: number): Promise<void> {
+    await this.#startWorker(index, restartMs);
+    const slot = this.#slots[index]!;
+    for (const place of this.#units.values()) this.#send(slot, { kind: 'unit', place });
+    this.#send(slot, { kind: 'update', update: this.#whole() });
+    await Promise.all(this.#options.reopen(index).map((spec) => this.listen(index, spec)));
+  }
+
+  #whole(): SnapshotUpdate {
+    const { workloads, services, endpoints } = this.#tables;
+    const trust = this.#trust === undefined ? {} : { trust: this.#trust };
+    return {
+      version: this.#version,
+      ...trust,
+      workloads: workloads.whole(),
+      services: services.whole(),
+      endpoints: endpoints.whole(),
+    };
+  }
+
+  #ask(slot: Slot, message: (request: number) => ToWorker): Promise<number> {
+    const request = this.#nextRequest++;
+    return new Promise((resolve, reject) => {
+      slot.pending.set(request, { resolve, reject });
+      this.#send(slot, message(request));
+    });
+  }
+
+  #send(slot: Slot, message: ToWorker): void {
+    slot.thread.postMessage(message);
+  }
+}
+
+function settle({ pending }: Slot, answer: Extract<FromWorker, { readonly request: number }>): void {
+  const ask = pending.get(answer.request);
+  pending.delete(answer.request);
+  if (answer.kind === 'done') ask?.resolve(answer.port);
+  else ask?.reject(new Error(answer.message));
+}
