@@ -1,0 +1,28 @@
+/**
+ * A unit: the workloads that share a network namespace, and the listeners their traffic passes. With capture it is a
+ * namespace with rules in it; without, a workload with addresses of its own that programs are told to dial.
+ * @module
+ */
+import type { ListenerSpec } from '../../proxy/listeners/listener-spec.ts';
+import type { Workload } from '../workloads/workload.ts';
+
+export interface Unit {
+  readonly id: string;
+  /** Where other nodes reach each workload of the unit. */
+  addressOf(workload: Workload): string;
+  /** Carries these workloads from now on. Rejects when it cannot; everything is then as it was. */
+  update(workloads: readonly Workload[]): Promise<void>;
+  /** False once the namespace behind it is another one, or gone: the unit has to be made anew. */
+  isCurrent(): boolean;
+  /** What a restarted worker listens on. */
+  reopen(worker: number): readonly ListenerSpec[];
+  /** For people: such as `outbound 127.0.0.1:15001`. */
+  listeners(): readonly string[];
+  /** The rules in force, as nft prints them; empty without capture. */
+  rules(): Promise<string>;
+  /** Takes rules and listeners away. Connections that are open stay open. Twice is fine. */
+  close(): Promise<void>;
+}
+
+/** Makes the unit of these workloads, all of one namespace. Rejects with a reason for the operator, leaving nothing behind. */
+export type OpenUnit = (id: string, workloads: readonly Workload[]) => Promise<Unit>;
