@@ -1,0 +1,227 @@
+/**
+ * The agent: reads what it is told, starts the layers, connects them, and closes them in reverse.
+ *
+ * Closing order is what keeps requests whole: first the mesh is told that this node leaves, so that nobody picks its
+ * endpoints any more; then rules and listeners go; then the workers drain what is open.
+ * @module
+ */
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { NodeIdentity } from '../certs/node-bundle.ts';
+import type { EndpointDelta } from '../gossip/gossip.ts';
+import { plainSockets } from '../proxy/sockets.ts';
+import { AdminServer } from './admin/admin-server.ts';
+import { buildRegistry } from './admin/metrics.ts';
+import { MetricsServer } from './admin/metrics-server.ts';
+import { Captures } from './captures.ts';
+import type { AgentConfig } from './config.ts';
+import { capturedUnits } from './enrolment/captured-unit.ts';
+import { Enrolment } from './enrolment/enrolment.ts';
+import { explicitUnits } from './enrolment/explicit-unit.ts';
+import { createLogger } from './log.ts';
+import { withNodeIdentity } from './node-identity.ts';
+import { ServiceDirectory } from './services.ts';
+import { adminSources, type Running } from './sources.ts';
+import { SvidKeeper } from './svids.ts';
+import { DataPlane } from './threads/data-plane.ts';
+import { MeshThread } from './threads/mesh.ts';
+import { VipAllocator } from './vips.ts';
+import { WorkloadDirectory } from './workloads/directory.ts';
+import { HealthChecker } from './workloads/health.ts';
+
+/** A joiner with seeds waits this long for one of them before it calls itself ready all the same. */
+const SEED_PATIENCE_MS = 10_000;
+
+/** Runs until `signal` aborts, or a layer that cannot be done without fails. Rejects with the reason, all else closed. */
+export async function runAgent(written: AgentConfig, signal: AbortSignal): Promise<void> {
+  const log = createLogger({ level: written.log.level, node: written.nodeName });
+  const { config, node } = withNodeIdentity(written, log);
+  mkdirSync(config.dataDirectory, { recursive: true, mode: 0o700 });
+
+  const stop = new AbortController();
+  signal.addEventListener('abort', () => stop.abort(), { once: true });
+  await using agent = await Agent.start({ config, node, log, stop });
+  log.info({ trustDomain: node.trustDomain, admin: config.admin.socket, workers: config.workers }, 'agent is running');
+  if (signal.aborted) stop.abort();
+  if (!stop.signal.aborted) await once(stop.signal, 'abort');
+  log.info('agent is stopping');
+  agent.checkFailure();
+}
+
+interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly node: NodeIdentity;
+  readonly log: Logger;
+  readonly stop: AbortController;
+}
+
+class Agent implements AsyncDisposable {
+  readonly #options: AgentOptions;
+  readonly #owned = new AsyncDisposableStack();
+  readonly #services: ServiceDirectory;
+  readonly #vips: VipAllocator;
+  #plane!: DataPlane;
+  #failure: Error | undefined;
+
+  private constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#vips = new VipAllocator(join(options.config.dataDirectory, 'vips.json'));
+    this.#services = new ServiceDirectory(this.#vips);
+  }
+
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options);
+    try {
+      await agent.#start();
+      return agent;
+    } catch (err) {
+      await agent[Symbol.asyncDispose]();
+      throw err;
+    }
+  }
+
+  /** @throws what brought a layer down while the agent ran */
+  checkFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#owned.disposeAsync();
+  }
+
+  async #start(): Promise<void> {
+    const { config, node, log, stop } = this.#options;
+    const startedAtMs = Date.now();
+    const captures =
+      config.capture.mode === 'namespace' ? this.#owned.use(Captures.load(config.dataDirectory)) : undefined;
+
+    // Each thing is started before what uses it, and so closed after it. What calls back to a later one goes through these.
+    let enrolment: Enrolment | undefined;
+    let mesh: MeshThread | undefined;
+
+    const plane = await DataPlane.start({
+      config: config.proxy,
+      workers: config.workers,
+      logLevel: config.log.level,
+      isCapturing: captures !== undefined,
+      log,
+      reopen: (worker) => enrolment?.reopen(worker) ?? [],
+    });
+    this.#plane = this.#owned.use(plane);
+    plane.apply({
+      trust: { trustDomain: node.trustDomain, rootsPem: node.trust.roots.map((root) => root.toString()) },
+    });
+
+    const svids = this.#owned.use(
+      new SvidKeeper({
+        node,
+        ttlMs: config.certs.svidTtlMs,
+        log,
+        random: Math.random,
+        renewed: (svid) => enrolment?.renewed(svid),
+      }),
+    );
+    const sockets = captures?.sockets ?? plainSockets();
+    const health = this.#owned.use(
+      new HealthChecker({
+        open: (unit, family) => sockets.open(unit, family),
+        random: Math.random,
+        log,
+        changed: () => enrolment?.healthChanged(),
+      }),
+    );
+    enrolment = this.#owned.use(
+      new Enrolment({
+        node: node.name,
+        zone: config.zone,
+        trustDomain: node.trustDomain,
+        isCapturing: captures !== undefined,
+        openUnit: captures === undefined ? explicitUnits(plane) : capturedUnits({ ...pick(captures), plane }),
+        svids,
+        plane,
+        health,
+        log,
+        publish: (endpoints) => mesh?.publish(endpoints),
+      }),
+    );
+    mesh = this.#owned.use(
+      await MeshThread.start(
+        {
+          config: config.gossip,
+          nodeBundleDirectory: config.certs.bundleDirectory,
+          logLevel: config.log.level,
+          events: {
+            members: () => {},
+            endpoints: (delta) => this.#endpointsChanged(delta),
+            failed: (err) => this.#failed(err),
+          },
+        },
+        stop.signal,
+      ),
+    );
+    const directory = this.#owned.use(
+      await WorkloadDirectory.start(
+        { directory: config.workloadsDirectory, log, changed: (workloads) => void enrolment.apply(workloads) },
+        stop.signal,
+      ),
+    );
+    await captures?.recover(directory.workloads(), log);
+    await enrolment.apply(directory.workloads());
+
+    const running: Running = {
+      config,
+      node,
+      startedAtMs,
+      plane,
+      svids,
+      enrolment,
+      mesh,
+      directory,
+      services: this.#services,
+      captures,
+    };
+    const sources = adminSources(running, { waitingFor: () => waitingFor(running), shutdown: () => stop.abort() });
+    const registry = buildRegistry({
+      status: sources.status,
+      workloads: sources.workloads,
+      proxy: plane.stats,
+      gossip: () => mesh.stats(),
+      workerRestarts: () => plane.restarted,
+    });
+    this.#owned.use(
+      await MetricsServer.start({
+        listen: config.metrics.listen,
+        registry,
+        waitingFor: () => waitingFor(running),
+        log,
+      }),
+    );
+    this.#owned.use(await AdminServer.start({ ...config.admin, sources, log }));
+  }
+
+  #endpointsChanged(delta: EndpointDelta): void {
+    const services = this.#services.apply(delta);
+    this.#plane.apply({ services, endpoints: delta });
+    this.#vips.save().catch((err: unknown) => this.#options.log.error({ err }, 'virtual addresses could not be saved'));
+  }
+
+  /** Without gossip the node would serve old news for ever without saying so: better to stop and be restarted. */
+  #failed(err: Error): void {
+    this.#options.log.fatal({ err }, 'a thread the agent cannot do without has failed');
+    this.#failure = err;
+    this.#options.stop.abort();
+  }
+}
+
+function pick({ linux, state, sockets }: Captures): Pick<Captures, 'linux' | 'state' | 'sockets'> {
+  return { linux, state, sockets };
+}
+
+/** What the agent still waits for before it should be relied on; empty when it is ready. */
+function waitingFor({ config, mesh, startedAtMs }: Running): readonly string[] {
+  const hasPeer = mesh.members().some(({ isSelf, state }) => !isSelf && state === 'alive');
+  const isPatient = Date.now() - startedAtMs < SEED_PATIENCE_MS;
+  return config.gossip.seeds.length > 0 && !hasPeer && isPatient ? ['an answer of a seed in gossip.seeds'] : [];
+}

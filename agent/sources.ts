@@ -1,0 +1,212 @@
+/** What the admin API answers, gathered from the running parts. Reads memory only; asks no peer. @module */
+import type { NodeIdentity } from '../certs/node-bundle.ts';
+import type {
+  AdminSources,
+  CaptureView,
+  EndpointView,
+  MemberView,
+  ServiceView,
+  StatusView,
+  WorkloadView,
+} from './admin/views.ts';
+import type { Captures } from './captures.ts';
+import { checkRunning } from './check/check.ts';
+import type { AgentConfig } from './config.ts';
+import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
+import { type ServiceDirectory, serviceId } from './services.ts';
+import type { SvidKeeper } from './svids.ts';
+import type { DataPlane } from './threads/data-plane.ts';
+import type { MeshThread } from './threads/mesh.ts';
+import { weftVersion } from './version.ts';
+import type { WorkloadDirectory } from './workloads/directory.ts';
+
+/** The parts of an agent that is up. */
+export interface Running {
+  readonly config: AgentConfig;
+  readonly node: NodeIdentity;
+  readonly startedAtMs: number;
+  readonly plane: DataPlane;
+  readonly svids: SvidKeeper;
+  readonly enrolment: Enrolment;
+  readonly mesh: MeshThread;
+  readonly directory: WorkloadDirectory;
+  readonly services: ServiceDirectory;
+  readonly captures: Captures | undefined;
+}
+
+export interface Controls {
+  readonly waitingFor: () => readonly string[];
+  readonly shutdown: () => void;
+}
+
+export function adminSources(running: Running, { waitingFor, shutdown }: Controls): AdminSources {
+  return {
+    status: () => statusView(running, waitingFor()),
+    members: () => memberViews(running),
+    services: () => serviceViews(running),
+    endpoints: () => endpointViews(running),
+    workloads: () => ({
+      workloads: running.enrolment.view().map((view) => workloadView(running, view)),
+      problems: running.directory.problems(),
+    }),
+    capture: () => captureViews(running),
+    check: () =>
+      checkRunning(running.config, {
+        members: running.mesh.members(),
+        seeds: running.config.gossip.seeds.length,
+        peerSkewsMs: [],
+        certificate: {
+          subject: running.node.spiffeId,
+          notBeforeMs: notBeforeMs(running.node),
+          expiresAtMs: running.node.expiresAtMs,
+        },
+        workloads: running.directory.workloads().length,
+        problems: running.directory.problems(),
+      }),
+    config: () => running.config,
+    shutdown,
+  };
+}
+
+function statusView(running: Running, waitingFor: readonly string[]): StatusView {
+  const { config, node, startedAtMs, enrolment, mesh, directory, services } = running;
+  const workloads = enrolment.view();
+  return {
+    node: node.name,
+    zone: config.zone,
+    version: weftVersion(),
+    pid: process.pid,
+    startedAt: new Date(startedAtMs).toISOString(),
+    trustDomain: node.trustDomain,
+    certificateExpiresAt: new Date(node.expiresAtMs).toISOString(),
+    captureMode: config.capture.mode,
+    workers: config.workers,
+    isReady: waitingFor.length === 0,
+    waitingFor,
+    members: tally(mesh.members().map(({ state }) => state)),
+    services: services.services().length,
+    endpoints: readiness(services.endpoints()),
+    workloads: readiness(workloads),
+    problems: directory.problems(),
+  };
+}
+
+function memberViews({ mesh }: Running): readonly MemberView[] {
+  return mesh
+    .members()
+    .map(({ name, state, address, endpoints, sinceMs, isSelf }) => ({
+      name,
+      state,
+      address,
+      endpoints,
+      since: new Date(sinceMs).toISOString(),
+      isSelf,
+    }))
+    .sort(byKey(({ name }) => name));
+}
+
+function serviceViews({ services }: Running): readonly ServiceView[] {
+  const endpoints = Map.groupBy(services.endpoints(), serviceId);
+  return services
+    .services()
+    .map(({ id, namespace, service, vips, ports }) => ({
+      namespace,
+      service,
+      vips,
+      ports,
+      endpoints: readiness(endpoints.get(id) ?? []),
+    }))
+    .sort(byKey(serviceId));
+}
+
+function endpointViews({ services }: Running): readonly EndpointView[] {
+  return services
+    .endpoints()
+    .map(
+      ({
+        namespace,
+        service,
+        workload,
+        node,
+        address,
+        port,
+        servicePort,
+        protocol,
+        state,
+        version,
+        zone,
+        weight,
+        identity,
+      }) => ({
+        namespace,
+        service,
+        workload,
+        node,
+        address,
+        port,
+        servicePort,
+        protocol,
+        state,
+        version,
+        zone,
+        weight,
+        identity,
+      }),
+    )
+    .sort(
+      byKey(({ namespace, service, node, workload, port }) => `${namespace}/${service}/${node}/${workload}/${port}`),
+    );
+}
+
+function workloadView(
+  { svids }: Running,
+  { workload, identity, unit, address, state, detail }: EnrolledView,
+): WorkloadView {
+  const svid = svids.svids().find(({ spiffeId }) => spiffeId === identity);
+  return {
+    namespace: workload.namespace,
+    name: workload.name,
+    service: workload.service,
+    version: workload.version,
+    identity,
+    unit,
+    address,
+    ports: workload.ports.map(({ name, port, servicePort }) =>
+      port === servicePort ? `${name}:${port}` : `${name}:${servicePort}->${port}`,
+    ),
+    state,
+    detail,
+    certificateExpiresAt: svid === undefined ? '' : new Date(svid.expiresAtMs).toISOString(),
+  };
+}
+
+function captureViews({ enrolment }: Running): Promise<readonly CaptureView[]> {
+  return Promise.all(
+    enrolment.units().map(async ({ unit, workloads }) => ({
+      unit: unit.id,
+      workloads: workloads.map(({ id }) => id),
+      listeners: unit.listeners(),
+      rules: await unit.rules(),
+    })),
+  );
+}
+
+/** Of the certificate on the way to the root that expires first. */
+function notBeforeMs({ chain, expiresAtMs }: NodeIdentity): number {
+  const first = chain.find((certificate) => certificate.validToDate.getTime() === expiresAtMs) ?? chain[0]!;
+  return first.validFromDate.getTime();
+}
+
+function readiness(all: readonly { readonly state: string }[]): { ready: number; total: number } {
+  return { ready: all.filter(({ state }) => state === 'ready').length, total: all.length };
+}
+
+function tally(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const word of words) counts[word] = (counts[word] ?? 0) + 1;
+  return counts;
+}
+
+function byKey<T>(key: (item: T) => string): (a: T, b: T) => number {
+  return (a, b) => key(a).localeCompare(key(b), 'en');
+}
