@@ -1,0 +1,112 @@
+/** What a benchmark needs of the machine: pinned processes, their CPU time, free ports, wrk. @module */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, readFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+
+/** All proxies share one core, load generator and backend the other, so that a figure per core means something. */
+export const PROXY_CORE = '0';
+export const LOAD_CORE = '1';
+
+/** Starts a process on one core; its output goes to `logFile`. */
+export function pinned(core: string, argv: readonly string[], logFile: string): ChildProcess {
+  const log = openSync(logFile, 'a');
+  return spawn('taskset', ['-c', core, ...argv], { stdio: ['ignore', log, log] });
+}
+
+/** Ends a process and waits until it is gone. */
+export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  await exited;
+  clearTimeout(timer);
+}
+
+/** CPU seconds, user and system, that these processes and their live children have used. */
+export function cpuSeconds(pids: readonly number[]): number {
+  const ticksPerSecond = 100; // USER_HZ, fixed in Linux's ABI
+  return tree(pids).reduce((sum, pid) => {
+    const fields = statFields(pid);
+    return sum + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  }, 0);
+}
+
+/** Resident megabytes of these processes and their live children. */
+export function rssMb(pids: readonly number[]): number {
+  const pages = tree(pids).reduce((sum, pid) => sum + Number(statFields(pid)[21]), 0);
+  return (pages * 4_096) / 1e6;
+}
+
+/** The fields of /proc/PID/stat behind the command name: [0] is the state. */
+function statFields(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+function tree(pids: readonly number[]): number[] {
+  return pids.flatMap((pid) => {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return [pid, ...tree(children === '' ? [] : children.split(' ').map(Number))];
+  });
+}
+
+/** Ports nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  for (const server of servers) server.close();
+  return ports;
+}
+
+/** Resolves when `port` accepts connections; rejects after ten seconds. */
+export async function accepting(port: number, host = '127.0.0.1'): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const socket = connect(port, host);
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
+    if (performance.now() > deadline) throw new Error(`nobody listens on ${host}:${port} after ten seconds`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export interface Load {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly failed: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+}
+
+/** Runs wrk at saturation over `connections` kept alive. */
+export function wrk(
+  url: string,
+  options: { readonly connections: number; readonly seconds: number; readonly script: string },
+): Load {
+  const { connections, seconds, script } = options;
+  const argv = ['-c', LOAD_CORE, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url];
+  const output = execFileSync('taskset', argv, { encoding: 'utf8' });
+  return JSON.parse(output.slice(output.lastIndexOf('\n{') + 1)) as Load;
+}
+
+/** A wrk script that ends its report with one line of JSON. */
+export const WRK_REPORT = `
+function done(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format('\\n{"requests":%d,"seconds":%.6f,"failed":%d,"p50Ms":%.4f,"p99Ms":%.4f,"p999Ms":%.4f}',
+    summary.requests, summary.duration / 1e6, e.connect + e.read + e.write + e.status + e.timeout,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
+end
+`;
