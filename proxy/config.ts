@@ -1,0 +1,144 @@
+/** What an operator may set about the data plane; defaults fit a service mesh inside one data centre. @module */
+
+import { z } from 'zod';
+
+const httpConfig = z.strictObject({
+  maxHeadBytes: z
+    .int()
+    .min(1_024)
+    .max(1_048_576)
+    .default(32_768)
+    .describe(
+      'Longest head (start line and header fields) of a request or response. Higher lets a client hold more memory.',
+    ),
+  maxFields: z
+    .int()
+    .min(16)
+    .max(2_048)
+    .default(128)
+    .describe('Most header fields in one head. Each connection keeps an index of 24 bytes a field.'),
+  requestHeadTimeoutMs: z
+    .int()
+    .min(100)
+    .default(10_000)
+    .describe('Time from the first byte of a request to the end of its head. Lower sheds slow clients sooner.'),
+  bodyTimeoutMs: z
+    .int()
+    .min(100)
+    .default(60_000)
+    .describe('Longest silence inside a request body while it is awaited. Lower cuts slow uploads.'),
+  idleTimeoutMs: z
+    .int()
+    .min(1_000)
+    .default(3_600_000)
+    .describe('A client connection without a request is closed after this. Lower frees memory, but races with reuse.'),
+  lingerMs: z
+    .int()
+    .min(0)
+    .default(1_000)
+    .describe(
+      'After an early close the rest of the request is read for this long, so that the client sees the response.',
+    ),
+  lingerBytes: z
+    .int()
+    .min(0)
+    .default(1_048_576)
+    .describe('Most bytes of an unwanted request body that are read and dropped to keep its connection.'),
+  replayBytes: z
+    .int()
+    .min(0)
+    .default(65_536)
+    .describe('A request body is kept up to this size until the response begins, to repeat it on a fresh connection.'),
+});
+
+const upstreamConfig = z.strictObject({
+  connectTimeoutMs: z
+    .int()
+    .min(10)
+    .default(1_000)
+    .describe('Wait for a TCP connection. Lower tries the next endpoint sooner, but gives up on slow networks.'),
+  handshakeTimeoutMs: z
+    .int()
+    .min(10)
+    .default(3_000)
+    .describe('Wait for the TLS handshake after the TCP connection stands.'),
+  maxAttempts: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(3)
+    .describe(
+      'Endpoints tried for one request or connection when connecting fails. Nothing is sent to the failed ones.',
+    ),
+  maxConnections: z
+    .int()
+    .min(1)
+    .default(1_024)
+    .describe('Connections per workload, endpoint and worker. Requests beyond it wait.'),
+  maxPending: z
+    .int()
+    .min(0)
+    .default(1_024)
+    .describe('Requests that may wait for a connection of one pool; more are answered 503 at once.'),
+  pendingTimeoutMs: z.int().min(10).default(5_000).describe('Longest wait for a connection of a full pool before 503.'),
+  meshIdleMs: z
+    .int()
+    .min(100)
+    .default(60_000)
+    .describe('An unused connection to another agent is closed after this. Keep it below tunnel.idleTimeoutMs.'),
+  localIdleMs: z
+    .int()
+    .min(100)
+    .default(4_000)
+    .describe('An unused connection to the local application is closed after this. Node closes its own after 5 s.'),
+});
+
+const tunnelConfig = z.strictObject({
+  handshakeTimeoutMs: z.int().min(100).default(5_000).describe('Time for the TLS handshake of an accepted connection.'),
+  maxHandshakes: z
+    .int()
+    .min(1)
+    .default(256)
+    .describe(
+      'Handshakes in progress per worker; connections beyond it are closed at once. A handshake costs about 2 ms.',
+    ),
+  idleTimeoutMs: z
+    .int()
+    .min(1_000)
+    .default(90_000)
+    .describe('A connection from another agent without a request is closed after this.'),
+});
+
+const tcpConfig = z.strictObject({
+  sniffTimeoutMs: z
+    .int()
+    .min(1)
+    .default(50)
+    .describe(
+      'Where no protocol is declared: silence after which a connection is opaque. Lower helps server-first protocols.',
+    ),
+  idleTimeoutMs: z
+    .int()
+    .min(1_000)
+    .default(3_600_000)
+    .describe('An opaque connection without a byte in either direction is closed after this.'),
+});
+
+export const proxyConfig = z.strictObject({
+  node: z.string().min(1).describe('Name of this node, told in weft-node of responses the mesh made.'),
+  maxConnections: z
+    .int()
+    .min(16)
+    .default(20_000)
+    .describe('Accepted connections per worker; connections beyond it are closed at once.'),
+  http: httpConfig.prefault({}),
+  upstream: upstreamConfig.prefault({}),
+  tunnel: tunnelConfig.prefault({}),
+  tcp: tcpConfig.prefault({}),
+});
+
+export type ProxyConfig = z.output<typeof proxyConfig>;
+export type HttpConfig = ProxyConfig['http'];
+export type UpstreamConfig = ProxyConfig['upstream'];
+export type TunnelConfig = ProxyConfig['tunnel'];
+export type TcpConfig = ProxyConfig['tcp'];

@@ -1,0 +1,367 @@
+/**
+ * One request and its response, from a downstream stream to an upstream one: picking an endpoint, waiting for a stream,
+ * moving on to another endpoint while nothing was sent, repeating what a dead pooled connection swallowed, passing
+ * backpressure on, and knowing at every moment what may still be told to the client.
+ *
+ * One exchange serves all requests of a downstream stream, one after the other; per request it allocates nothing.
+ * @module
+ */
+
+import type { Balanced } from '../balancer/p2c.ts';
+import type { HttpConfig, UpstreamConfig } from '../config.ts';
+import { BODY, FIELD, type Head } from '../http1/grammar/head.ts';
+import { readTarget, type Target } from '../http1/grammar/target.ts';
+import { passingTrailers } from '../http1/grammar/trailers.ts';
+import { REASONS, type ReasonCode } from '../reasons.ts';
+import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
+import type { Route } from './route.ts';
+import type { DownstreamStream, RequestSink, ResponseSink, StreamPool, UpstreamStream, Waiter } from './streams.ts';
+
+/** What all exchanges of a worker share. */
+export interface HttpContext extends RelayContext {
+  /** Name of this node. */
+  readonly node: string;
+  readonly http: HttpConfig;
+  readonly upstream: UpstreamConfig;
+}
+
+const MAX_INTERIM = 16;
+const NONE: readonly Balanced[] = [];
+const IDEMPOTENT = /^(GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/;
+
+export class Exchange implements RequestSink, ResponseSink, Waiter {
+  readonly #downstream: DownstreamStream;
+  readonly #route: Route;
+  readonly #context: HttpContext;
+  /** The request; undefined between two. */
+  #head: Head | undefined = undefined;
+  #target: Target | undefined = undefined;
+  #extra = '';
+  #pool: StreamPool | undefined = undefined;
+  #upstream: UpstreamStream | undefined = undefined;
+  #isWaiting = false;
+  #tried: readonly Balanced[] = NONE;
+  #attempts = 0;
+  #startedAtMs = 0;
+  #requestEnded = false;
+  #requestTrailers = '';
+  #responseStarted = false;
+  #interims = 0;
+  #status = 0;
+  #wasReplayed = false;
+  /** Body sent so far on a reused connection, while it may have to be sent again; undefined when it is not kept. */
+  #replay: Buffer[] | undefined = undefined;
+  #replayBytes = 0;
+
+  constructor(downstream: DownstreamStream, route: Route, context: HttpContext) {
+    this.#downstream = downstream;
+    this.#route = route;
+    this.#context = context;
+  }
+
+  get isActive(): boolean {
+    return this.#head !== undefined;
+  }
+
+  // The request, from downstream.
+
+  begin(head: Head): void {
+    this.#head = head;
+    this.#startedAtMs = performance.now();
+    this.#extra = head.upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
+    this.#tried = NONE;
+    this.#attempts = 0;
+    this.#requestEnded = head.body === BODY.none;
+    this.#requestTrailers = '';
+    this.#responseStarted = false;
+    this.#interims = 0;
+    this.#status = 0;
+    this.#wasReplayed = false;
+    this.#replay = undefined;
+    this.#replayBytes = 0;
+    const target = readTarget(head);
+    this.#target = target;
+    if (target.reason !== undefined) {
+      this.#refuse(target.reason, '');
+      return;
+    }
+    if (target.authority !== undefined) head.dropAll(FIELD.host);
+    else if (!head.has(FIELD.host)) this.#extra += `Host: ${this.#route.authority}\r\n`;
+    if (head.has(FIELD.maxForwards) && !this.#countForwards(head)) {
+      this.#refuse('max-forwards', '');
+      return;
+    }
+    this.#acquire();
+  }
+
+  requestData(bytes: Buffer, start: number, end: number): void {
+    const upstream = this.#upstream;
+    if (upstream === undefined) return; // the response is complete; the rest of the request is read and dropped
+    upstream.sendData(bytes, start, end);
+    if (this.#replay !== undefined) this.#keep(bytes, start, end);
+  }
+
+  requestEnd(trailers: Head | undefined): void {
+    this.#requestEnded = true;
+    const upstream = this.#upstream;
+    if (upstream === undefined) return;
+    if (trailers !== undefined) this.#requestTrailers = passingTrailers(trailers, this.#head!);
+    upstream.sendEnd(this.#requestTrailers);
+  }
+
+  requestAborted(reason: ReasonCode): void {
+    if (this.#head === undefined) return;
+    this.#context.stats.failure(this.#route.row, reason);
+    this.#upstream?.abort();
+    if (this.#isWaiting) this.#pool?.cancel(this);
+    this.#finish();
+  }
+
+  requestRefused(reason: ReasonCode): void {
+    if (this.#head === undefined) this.#startedAtMs = performance.now();
+    this.#upstream?.abort();
+    if (this.#isWaiting) this.#pool?.cancel(this);
+    if (!this.#responseStarted) {
+      this.#refuse(reason, '');
+      return;
+    }
+    this.#context.stats.failure(this.#route.row, reason);
+    this.#record(this.#status);
+    this.#finish();
+    this.#downstream.cut();
+  }
+
+  downstreamDrained(): void {
+    this.#upstream?.resumeResponse();
+  }
+
+  flush(): void {
+    const upstream = this.#upstream;
+    if (upstream !== undefined) {
+      upstream.flush();
+      if (upstream.isBlocked) this.#downstream.hold();
+    }
+    this.#downstream.flush();
+    if (upstream !== undefined && this.#downstream.isBlocked) upstream.pauseResponse();
+  }
+
+  // A stream to an endpoint.
+
+  #acquire(): void {
+    const pool = this.#route.pick(this.#tried);
+    if (typeof pool === 'string') {
+      this.#refuse(pool, '');
+      return;
+    }
+    this.#pool = pool;
+    this.#attempts++;
+    pool.endpoint.outstanding++;
+    const stream = pool.take();
+    if (stream !== undefined) {
+      this.#send(stream);
+      return;
+    }
+    this.#isWaiting = true;
+    if (!pool.wait(this)) {
+      this.#isWaiting = false;
+      this.#leaveEndpoint();
+      this.#refuse('upstream-overflow', '');
+      return;
+    }
+    if (this.#isWaiting) this.#downstream.hold();
+  }
+
+  acquired(stream: UpstreamStream): void {
+    this.#isWaiting = false;
+    this.#send(stream);
+    this.#downstream.release();
+    this.flush();
+  }
+
+  acquireFailed(reason: ReasonCode, detail: string): void {
+    this.#isWaiting = false;
+    const failed = this.#pool!.endpoint;
+    this.#leaveEndpoint();
+    const { upstream, stats } = this.#context;
+    this.#tried = [...this.#tried, failed];
+    if (this.#attempts < upstream.maxAttempts && typeof this.#route.pick(this.#tried) !== 'string') {
+      stats.count('upstreamRetried');
+      this.#acquire();
+    } else {
+      this.#refuse(reason, detail);
+    }
+    this.flush();
+  }
+
+  #send(stream: UpstreamStream): void {
+    const head = this.#head!;
+    this.#upstream = stream;
+    stream.begin(this);
+    stream.sendHead(head, this.#target!, this.#extra);
+    if (stream.isReused) {
+      this.#context.stats.count('upstreamReused');
+      if (head.body !== BODY.none && !this.#wasReplayed && IDEMPOTENT.test(head.method())) this.#replay = [];
+    }
+    if (this.#wasReplayed && this.#replay !== undefined) {
+      for (const kept of this.#replay) stream.sendData(kept, 0, kept.length);
+      this.#replay = undefined;
+    }
+    if (this.#requestEnded) stream.sendEnd(this.#requestTrailers);
+  }
+
+  // The response, from upstream.
+
+  responseInterim(head: Head): void {
+    if (++this.#interims > MAX_INTERIM) {
+      this.#upstream!.abort();
+      this.#refuse('upstream-interim-flood', '');
+      return;
+    }
+    if (this.#head!.minor === 1) this.#downstream.sendInterim(head);
+  }
+
+  responseHead(head: Head): void {
+    this.#replay = undefined;
+    if (this.#route.isLocal) {
+      head.dropAll(FIELD.weftReason);
+      head.dropAll(FIELD.weftNode);
+    }
+    if (head.status === 101 && !this.#head!.upgrade) {
+      this.#upstream!.abort();
+      this.#refuse('upstream-unasked-upgrade', '');
+      return;
+    }
+    this.#responseStarted = true;
+    this.#status = head.status;
+    this.#downstream.sendHead(head);
+    if (head.status === 101) this.#switchProtocols();
+  }
+
+  responseData(bytes: Buffer, start: number, end: number): void {
+    this.#downstream.sendData(bytes, start, end);
+  }
+
+  responseEnd(trailers: Head | undefined): void {
+    this.#downstream.sendEnd(trailers === undefined ? '' : passingTrailers(trailers, this.#head!));
+  }
+
+  responseComplete(): void {
+    this.#record(this.#status);
+    this.#finish();
+    this.#downstream.done();
+  }
+
+  upstreamFailed(reason: ReasonCode, detail: string, received: boolean): void {
+    const stream = this.#upstream!;
+    this.#upstream = undefined;
+    if (this.#responseStarted) {
+      this.#context.stats.failure(this.#route.row, 'upstream-truncated');
+      this.#record(this.#status);
+      this.#finish();
+      this.#downstream.cut();
+      return;
+    }
+    if (stream.isReused && !received && this.#canReplay()) {
+      this.#replayOnce();
+      return;
+    }
+    this.#refuse(reason, detail);
+    this.flush();
+  }
+
+  upstreamDrained(): void {
+    this.#downstream.release();
+  }
+
+  /** RFC 9112 §9.3.1: a proxy repeats only what is idempotent, and only once here. */
+  #canReplay(): boolean {
+    if (this.#wasReplayed || !IDEMPOTENT.test(this.#head!.method())) return false;
+    return this.#head!.body === BODY.none || this.#replay !== undefined;
+  }
+
+  #replayOnce(): void {
+    const pool = this.#pool!;
+    this.#wasReplayed = true;
+    this.#context.stats.count('upstreamReplayed');
+    pool.dropIdle();
+    const stream = pool.take();
+    if (stream !== undefined) {
+      this.acquired(stream);
+      return;
+    }
+    this.#isWaiting = true;
+    if (!pool.wait(this)) {
+      this.#isWaiting = false;
+      this.#refuse('upstream-overflow', '');
+      this.flush();
+    } else if (this.#isWaiting) this.#downstream.hold();
+  }
+
+  #keep(bytes: Buffer, start: number, end: number): void {
+    this.#replayBytes += end - start;
+    if (this.#replayBytes > this.#context.http.replayBytes) this.#replay = undefined;
+    else this.#replay!.push(bytes.subarray(start, end));
+  }
+
+  /** After a 101 both sides are bytes. */
+  #switchProtocols(): void {
+    this.flush();
+    const upstream = this.#upstream!.detach();
+    const downstream = this.#downstream.detach();
+    this.#record(101);
+    const { row } = this.#route;
+    const endpoint = this.#pool!.endpoint;
+    endpoint.outstanding++; // the relay holds its own place
+    this.#finish();
+    new OpaqueRelay({
+      downstream,
+      upstream,
+      row,
+      context: this.#context,
+      onClose: () => {
+        endpoint.outstanding--;
+        this.#context.stats.closed(row);
+      },
+    }).start();
+  }
+
+  /** RFC 9110 §7.6.2, for the two methods it is about. False: this hop is the last one. */
+  #countForwards(head: Head): boolean {
+    const method = head.method();
+    if (method !== 'OPTIONS' && method !== 'TRACE') return true;
+    const value = head.value(head.find(FIELD.maxForwards));
+    if (!/^\d{1,9}$/.test(value)) return true;
+    if (Number(value) === 0) return false;
+    head.dropAll(FIELD.maxForwards);
+    this.#extra += `Max-Forwards: ${Number(value) - 1}\r\n`;
+    return true;
+  }
+
+  #refuse(reason: ReasonCode, detail: string): void {
+    this.#context.stats.failure(this.#route.row, reason);
+    this.#record(REASONS[reason].status);
+    this.#finish();
+    this.#downstream.respond(reason, detail);
+  }
+
+  #record(status: number): void {
+    this.#context.stats.request(this.#route.row, status, performance.now() - this.#startedAtMs);
+  }
+
+  #leaveEndpoint(): void {
+    if (this.#pool === undefined) return;
+    this.#pool.endpoint.outstanding--;
+    this.#pool = undefined;
+  }
+
+  /** Lets go of everything of this request. */
+  #finish(): void {
+    this.#leaveEndpoint();
+    this.#isWaiting = false;
+    this.#upstream = undefined;
+    this.#responseStarted = false;
+    this.#replay = undefined;
+    this.#head = undefined;
+    this.#target = undefined;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * A listening TCP socket of the data plane: one that was inherited, or an address to bind. Counts what it accepts, refuses
+ * what is over the limit, and knows its open sockets.
+ * @module
+ */
+
+import net from 'node:net';
+import { ProxyError } from '../errors.ts';
+import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import type { ListenerSpec } from './listener-spec.ts';
+
+/** Connections of all listeners of a worker together. */
+export interface ConnectionBudget {
+  readonly max: number;
+  open: number;
+}
+
+export interface TcpListenerOptions {
+  readonly spec: ListenerSpec;
+  readonly budget: ConnectionBudget;
+  readonly stats: StatsWriter;
+  readonly onConnection: (socket: net.Socket) => void;
+}
+
+const KEEP_ALIVE_MS = 60_000;
+
+export class TcpListener {
+  readonly #server: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+
+  private constructor(server: net.Server) {
+    this.#server = server;
+  }
+
+  /** @throws ProxyError when it cannot listen there */
+  static async start({ spec, budget, stats, onConnection }: TcpListenerOptions): Promise<TcpListener> {
+    const server = net.createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    });
+    const listener = new TcpListener(server);
+    server.on('connection', (socket) => {
+      stats.count('connectionsAccepted');
+      if (budget.open >= budget.max) {
+        stats.count('connectionsRefusedLimit');
+        socket.resetAndDestroy();
+        return;
+      }
+      budget.open++;
+      listener.#sockets.add(socket);
+      socket.on('error', ignore); // whoever owns the socket learns of it from its 'close'
+      socket.on('close', () => {
+        budget.open--;
+        listener.#sockets.delete(socket);
+      });
+      onConnection(socket);
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('listening', resolve);
+    server.once('error', reject);
+    if (spec.fd !== undefined) server.listen({ fd: spec.fd });
+    else {
+      const { address: host = '127.0.0.1', port = 0, reusePort = false } = spec;
+      server.listen({ host, port, reusePort, exclusive: true });
+    }
+    try {
+      await promise;
+    } catch (cause) {
+      const where =
+        spec.fd === undefined ? `${spec.address ?? '127.0.0.1'}:${spec.port ?? 0}` : `descriptor ${spec.fd}`;
+      throw new ProxyError('WEFT_PROXY_LISTEN_FAILED', `listener ${spec.id} on ${where}`, { cause });
+    }
+    server.off('error', reject);
+    server.on('error', ignore); // an accept that failed, for want of descriptors; the next may work
+    return listener;
+  }
+
+  /** The port it is bound to, as far as the kernel tells. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** Accepts no more; open connections stay. */
+  stop(): void {
+    this.#server.close();
+  }
+
+  /** Closes what is open. */
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+function ignore(): void {}

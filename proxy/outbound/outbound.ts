@@ -1,0 +1,188 @@
+/**
+ * Connections that workloads of this node open: where does it lead, what does it speak, who takes it.
+ *
+ * The original destination is a virtual address of a service, an address of an endpoint, or neither; the last is passed
+ * through untouched. An explicit listener leads to one service whatever the destination was.
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+import type { Balanced } from '../balancer/p2c.ts';
+import type { Route } from '../http/route.ts';
+import { Http1ServerConnection } from '../http1/server-connection.ts';
+import type { ListenerSpec } from '../listeners/listener-spec.ts';
+import type { ReasonCode } from '../reasons.ts';
+import { ALPN, type Protocol } from '../snapshot.ts';
+import { type Attempt, connectOpaque } from '../tcp/connect.ts';
+import { reset } from '../tcp/relay.ts';
+import type { Counter } from '../telemetry/counters.ts';
+import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
+import { dialMesh, dialTcp } from '../upstream/dial.ts';
+import { EndpointRoute, meshDestination, pickEndpoint, type RouteContext, ServiceRoute } from '../upstream/routes.ts';
+import type { Destination, Workload } from '../world.ts';
+import { detect } from './detect.ts';
+
+export interface OutboundContext extends RouteContext {
+  /** HTTP connections that are open, so that draining can reach them. */
+  readonly connections: Set<Http1ServerConnection>;
+}
+
+/** Takes a connection accepted on an outbound or explicit listener. */
+export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: OutboundContext): void {
+  const { world, stats } = context;
+  const workload = spec.workload === undefined ? undefined : world.workload(spec.workload);
+  if (workload === undefined) {
+    refuse(socket, context, 'noDestination');
+    return;
+  }
+  if (spec.target !== undefined) {
+    const cluster = world.cluster(spec.target.service, spec.target.port);
+    if (cluster === undefined) refuse(socket, context, 'unknownService');
+    else enter(socket, { kind: 'cluster', cluster }, workload, context);
+    return;
+  }
+  const original = context.sockets.originalDestination(socket);
+  if (original === undefined) {
+    refuse(socket, context, 'noDestination');
+    return;
+  }
+  const { address, port } = original;
+  if (port === socket.localPort && address === unmapped(socket.localAddress)) {
+    refuse(socket, context, 'loopRefused');
+    return;
+  }
+  const destination = world.resolve(address, port);
+  if (destination !== undefined) enter(socket, destination, workload, context);
+  else if (world.isVip(address)) refuse(socket, context, 'unknownService');
+  else {
+    const labels = labelsOf(workload, 'passthrough', 'tcp');
+    const tcp = { unit: workload.data.unit, address, port, failure: 'connect-failed' } as const;
+    const attempt: Attempt = {
+      endpoint: { weight: 1, outstanding: 0 },
+      dial: (done) => dialTcp(tcp, { sockets: context.sockets, config: context.upstream, stats }, done),
+    };
+    socket.pause();
+    connectOpaque({
+      downstream: { socket, transport: socket, leftover: undefined },
+      row: stats.series(labels),
+      maxAttempts: 1,
+      next: () => attempt,
+      context,
+    });
+  }
+}
+
+/** A connection into the mesh, once it is known where to. */
+function enter(socket: Socket, destination: Destination, workload: Workload, context: OutboundContext): void {
+  const declared = protocolOf(destination);
+  if (declared === 'http') {
+    serveHttp(socket, destination, workload, undefined, context);
+    return;
+  }
+  const isServerFirst = destination.kind === 'cluster' && destination.cluster.isServerFirst;
+  if (declared === 'tcp' || isServerFirst) {
+    socket.pause();
+    relay(socket, destination, workload, undefined, false, context);
+    return;
+  }
+  detect(socket, context.tcp.sniffTimeoutMs, ({ protocol, leftover, wasSilent }) => {
+    if (wasSilent) context.stats.count('sniffTimeouts');
+    if (protocol === 'http') serveHttp(socket, destination, workload, leftover, context);
+    else relay(socket, destination, workload, leftover, wasSilent, context);
+  });
+}
+
+function serveHttp(
+  socket: Socket,
+  destination: Destination,
+  workload: Workload,
+  leftover: Buffer | undefined,
+  context: OutboundContext,
+): void {
+  const row = context.stats.series(labelsOf(workload, serviceOf(destination), 'http'));
+  const route: Route =
+    destination.kind === 'cluster'
+      ? new ServiceRoute(destination.cluster, workload, row, context)
+      : new EndpointRoute(destination.endpoint, workload, row, context);
+  const connection = new Http1ServerConnection({
+    socket,
+    transport: socket,
+    route,
+    context,
+    idleTimeoutMs: context.http.idleTimeoutMs,
+    endIsAbort: false,
+    onGone: (gone) => context.connections.delete(gone),
+  });
+  context.connections.add(connection);
+  if (leftover !== undefined) connection.feed(leftover);
+}
+
+function relay(
+  socket: Socket,
+  destination: Destination,
+  workload: Workload,
+  leftover: Buffer | undefined,
+  wasSilent: boolean,
+  context: OutboundContext,
+): void {
+  const { stats, sockets, memory, world, random, upstream: config } = context;
+  const next = (tried: readonly Balanced[]): Attempt | ReasonCode => {
+    const endpoint = endpointFor(destination, tried, random);
+    if (endpoint === undefined) return 'no-endpoint';
+    const target = meshDestination(workload, endpoint, ALPN.tcp, world);
+    return { endpoint, dial: (done) => dialMesh(target, { sockets, config, stats, memory }, done) };
+  };
+  const cluster: Cluster | undefined = destination.kind === 'cluster' ? destination.cluster : undefined;
+  connectOpaque({
+    downstream: { socket, transport: socket, leftover },
+    row: stats.series(labelsOf(workload, serviceOf(destination), 'tcp')),
+    maxAttempts: config.maxAttempts,
+    next,
+    context,
+    ...(wasSilent && cluster !== undefined
+      ? {
+          onServerFirst: () => {
+            cluster.isServerFirst = true;
+          },
+        }
+      : {}),
+  });
+}
+
+function endpointFor(
+  destination: Destination,
+  tried: readonly Balanced[],
+  random: () => number,
+): UpstreamEndpoint | undefined {
+  if (destination.kind === 'cluster') return pickEndpoint(destination.cluster, tried, random);
+  return tried.length === 0 ? destination.endpoint : undefined;
+}
+
+function protocolOf(destination: Destination): Protocol {
+  return destination.kind === 'cluster' ? destination.cluster.protocol : destination.endpoint.data.protocol;
+}
+
+function serviceOf(destination: Destination): string {
+  if (destination.kind === 'cluster') return destination.cluster.service;
+  const { namespace, service } = destination.endpoint.data;
+  return `${namespace}/${service}`;
+}
+
+function labelsOf(workload: Workload, destination: string, protocol: 'http' | 'tcp') {
+  return {
+    direction: 'outbound',
+    source: workload.data.identity,
+    destination,
+    protocol,
+  } as const;
+}
+
+function refuse(socket: Socket, context: OutboundContext, counter: Counter): void {
+  context.stats.count(counter);
+  reset({ socket, transport: socket });
+}
+
+/** `::ffff:10.0.0.1` is 10.0.0.1 to everybody but the socket. */
+function unmapped(address: string | undefined): string | undefined {
+  return address?.startsWith('::ffff:') ? address.slice(7) : address;
+}

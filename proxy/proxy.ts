@@ -1,0 +1,201 @@
+/**
+ * The front door of the data plane: one Proxy a worker thread.
+ *
+ * It is told what the mesh looks like (`apply`) and where to listen (`listen`), and carries traffic until it is closed.
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { CertificateMemory } from '../certs/memory.ts';
+import type { ProxyConfig } from './config.ts';
+import { Deadlines } from './deadlines.ts';
+import { ProxyError } from './errors.ts';
+import type { Http1ServerConnection } from './http1/server-connection.ts';
+import { Tunnel, type TunnelContext } from './inbound/tunnel.ts';
+import type { ListenerSpec } from './listeners/listener-spec.ts';
+import { type ConnectionBudget, TcpListener } from './listeners/tcp-listener.ts';
+import { acceptOutbound } from './outbound/outbound.ts';
+import type { SnapshotUpdate } from './snapshot.ts';
+import type { Sockets } from './sockets.ts';
+import { type OpaqueRelay, reset } from './tcp/relay.ts';
+import type { StatsWriter } from './telemetry/stats-writer.ts';
+import { World } from './world.ts';
+
+export type { ListenerRole, ListenerSpec } from './listeners/listener-spec.ts';
+
+/** A server that answers for a listener of role 'dns'; `lookup` gives the virtual addresses of a name of the mesh. */
+export type DnsFactory = (
+  spec: ListenerSpec,
+  lookup: (name: string) => readonly string[] | undefined,
+) => Promise<AsyncDisposable & { readonly port?: number }>;
+
+export interface ProxyDeps {
+  readonly sockets: Sockets;
+  readonly stats: StatsWriter;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly dns?: DnsFactory;
+}
+
+interface OpenListener {
+  readonly port: number;
+  /** Accept no more. */
+  readonly stop: () => Promise<void> | void;
+  readonly destroy: () => void;
+}
+
+/** How often draining looks whether all is done; it also ends as soon as the last connection closes. */
+const DRAIN_CHECK_MS = 20;
+
+export class Proxy implements AsyncDisposable {
+  readonly #deps: ProxyDeps;
+  readonly #world: World;
+  readonly #deadlines = new Deadlines();
+  readonly #connections = new Set<Http1ServerConnection>();
+  readonly #relays = new Set<OpaqueRelay>();
+  readonly #budget: ConnectionBudget;
+  readonly #context: TunnelContext;
+  readonly #listeners = new Map<string, OpenListener>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(config: ProxyConfig, deps: ProxyDeps) {
+    const { sockets, stats, log, random } = deps;
+    this.#deps = deps;
+    this.#world = new World(log, stats);
+    this.#budget = { max: config.maxConnections, open: 0 };
+    this.#context = {
+      node: config.node,
+      http: config.http,
+      upstream: config.upstream,
+      tcp: config.tcp,
+      tunnel: config.tunnel,
+      stats,
+      sockets,
+      random,
+      world: this.#world,
+      memory: new CertificateMemory(),
+      deadlines: this.#deadlines,
+      connections: this.#connections,
+      relays: this.#relays,
+      handshakes: { inProgress: 0 },
+    };
+  }
+
+  static start(config: ProxyConfig, deps: ProxyDeps): Proxy {
+    return new Proxy(config, deps);
+  }
+
+  /** Connections accepted and not yet closed. */
+  get openConnections(): number {
+    return this.#budget.open;
+  }
+
+  /** Version of the last snapshot update. */
+  get version(): number {
+    return this.#world.version;
+  }
+
+  apply(update: SnapshotUpdate): void {
+    this.#world.apply(update);
+  }
+
+  /** @throws ProxyError when the listener is incomplete or its address cannot be bound */
+  async listen(spec: ListenerSpec): Promise<{ readonly port: number }> {
+    if (this.#closing !== undefined) throw new ProxyError('WEFT_PROXY_CLOSED', `listener ${spec.id}`);
+    if (this.#listeners.has(spec.id)) throw new ProxyError('WEFT_PROXY_LISTENER_EXISTS', `listener ${spec.id}`);
+    checkSpec(spec);
+    const listener = spec.role === 'dns' ? await this.#listenDns(spec) : await this.#listenTcp(spec);
+    this.#listeners.set(spec.id, listener);
+    return { port: listener.port };
+  }
+
+  /** Accepts no more there; what is open goes on. */
+  async unlisten(id: string): Promise<void> {
+    const listener = this.#listeners.get(id);
+    this.#listeners.delete(id);
+    await listener?.stop();
+  }
+
+  /** Accepts no more, lets open requests and connections end until the deadline, then destroys the rest. */
+  close(deadlineMs = 5_000): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const listeners = [...this.#listeners.values()];
+    this.#listeners.clear();
+    await Promise.all(listeners.map((listener) => listener.stop()));
+    for (const connection of this.#connections) connection.drain();
+    await this.#drained(deadlineMs);
+    for (const connection of this.#connections) connection.destroy();
+    for (const relay of this.#relays) relay.destroy();
+    for (const listener of listeners) listener.destroy();
+    this.#world.close();
+    this.#deadlines.close();
+  }
+
+  async #drained(deadlineMs: number): Promise<void> {
+    const untilMs = performance.now() + deadlineMs;
+    while (this.#connections.size + this.#relays.size > 0 && performance.now() < untilMs) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      setTimeout(resolve, Math.min(DRAIN_CHECK_MS, untilMs - performance.now()));
+      await promise;
+    }
+  }
+
+  async #listenTcp(spec: ListenerSpec): Promise<OpenListener> {
+    const { stats } = this.#deps;
+    const listener = await TcpListener.start({
+      spec,
+      budget: this.#budget,
+      stats,
+      onConnection: this.#handlerOf(spec),
+    });
+    return { port: listener.port, stop: () => listener.stop(), destroy: () => listener.destroy() };
+  }
+
+  #handlerOf(spec: ListenerSpec): (socket: Socket) => void {
+    const { stats, log } = this.#deps;
+    switch (spec.role) {
+      case 'inbound':
+        // STRICT: what comes from outside the mesh without mTLS is not even read.
+        return (socket) => {
+          stats.count('plaintextRefused');
+          reset({ socket, transport: socket });
+        };
+      case 'tunnel': {
+        const tunnel = new Tunnel(spec.unit, this.#context, log.child({ listener: spec.id }));
+        return (socket) => tunnel.accept(socket);
+      }
+      default:
+        return (socket) => acceptOutbound(socket, spec, this.#context);
+    }
+  }
+
+  async #listenDns(spec: ListenerSpec): Promise<OpenListener> {
+    const { dns } = this.#deps;
+    if (dns === undefined) throw new ProxyError('WEFT_PROXY_BAD_LISTENER', `listener ${spec.id}: no DNS server here`);
+    const server = await dns(spec, (name) => this.#world.lookup(name));
+    const stop = (): Promise<void> => Promise.resolve(server[Symbol.asyncDispose]());
+    return { port: server.port ?? spec.port ?? 0, stop, destroy: () => undefined };
+  }
+}
+
+function checkSpec(spec: ListenerSpec): void {
+  const problem = problemOf(spec);
+  if (problem !== undefined) throw new ProxyError('WEFT_PROXY_BAD_LISTENER', `listener ${spec.id}: ${problem}`);
+}
+
+function problemOf({ role, transport, workload, target }: ListenerSpec): string | undefined {
+  if (role !== 'dns' && transport !== 'tcp') return `transport ${transport} with role ${role}, only dns takes udp`;
+  if (role === 'explicit' && target === undefined) return 'role explicit without a target';
+  if (role !== 'explicit' && target !== undefined) return `a target with role ${role}, only explicit takes one`;
+  if ((role === 'explicit' || role === 'outbound') && workload === undefined) return `role ${role} without a workload`;
+  return undefined;
+}

@@ -1,0 +1,89 @@
+/**
+ * What the control thread tells a data-plane worker: plain data, structured-cloneable, sent as versioned deltas.
+ * @module
+ */
+
+export type Protocol = 'http' | 'tcp' | 'auto';
+
+export interface Delta<T> {
+  readonly upsert: readonly T[];
+  /** Ids. */
+  readonly remove: readonly string[];
+}
+
+/** A workload of this node. */
+export interface LocalWorkload {
+  readonly id: string;
+  /** Capture unit: one network namespace; the processes of the host share 'host'. */
+  readonly unit: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** SPIFFE id. */
+  readonly identity: string;
+  readonly ports: readonly LocalPort[];
+  readonly svid: LocalSvid;
+}
+
+export interface LocalPort {
+  readonly endpointId: string;
+  readonly name: string;
+  /** Where the application listens. */
+  readonly port: number;
+  /** What callers dial. */
+  readonly servicePort: number;
+  readonly protocol: Protocol;
+  /** Where the application is reached from inside its namespace. */
+  readonly address: string;
+}
+
+export interface LocalSvid {
+  readonly certificateChainPem: string;
+  readonly privateKeyPem: string;
+  readonly expiresAtMs: number;
+}
+
+export interface Service {
+  /** 'namespace/service'. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** Virtual addresses of this node, v4 and v6 literals. */
+  readonly vips: readonly string[];
+  readonly ports: readonly { readonly port: number; readonly protocol: Protocol }[];
+}
+
+/** One address and port behind a service. What gossip publishes fits; the data plane reads only these fields. */
+export interface Endpoint {
+  readonly id: string;
+  readonly node: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** SPIFFE id the endpoint must present. */
+  readonly identity: string;
+  readonly address: string;
+  readonly port: number;
+  readonly servicePort: number;
+  readonly protocol: Protocol;
+  /** Where its agent accepts mTLS. */
+  readonly tunnelPort: number;
+  readonly weight: number;
+  readonly version: string;
+  readonly state: 'ready' | 'unready' | 'draining';
+}
+
+export interface SnapshotUpdate {
+  readonly version: number;
+  readonly trust?: { readonly trustDomain: string; readonly rootsPem: readonly string[] };
+  readonly workloads?: Delta<LocalWorkload>;
+  readonly services?: Delta<Service>;
+  readonly endpoints?: Delta<Endpoint>;
+}
+
+/** The TLS server name of an endpoint: application port, service and namespace. */
+export function endpointServerName(port: number, service: string, namespace: string): string {
+  return `${port}.${service}.${namespace}.weft`;
+}
+
+/** What agents agree to speak after the handshake. The coalescing tunnel will be one more. */
+export const ALPN = { http1: 'http/1.1', tcp: 'weft-tcp/1' } as const;
+export type Alpn = (typeof ALPN)[keyof typeof ALPN];

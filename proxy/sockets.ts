@@ -1,0 +1,25 @@
+/**
+ * Where the data plane gets its sockets from: declared here, implemented by the agent with capture, and plainly below for
+ * a mesh without network namespaces.
+ * @module
+ */
+
+import net from 'node:net';
+
+export interface Sockets {
+  /**
+   * A fresh, unconnected TCP socket inside the unit's network namespace, marked so that capture leaves it alone. The
+   * caller connects it and owns it from then on. Throws on EMFILE and the like.
+   */
+  open(unit: string, family: 4 | 6): net.Socket;
+  /** Where the client of a captured connection meant to go; undefined if the kernel does not know. */
+  originalDestination(socket: net.Socket): { readonly address: string; readonly port: number } | undefined;
+}
+
+/** Sockets of the process's own namespace, for loopback mode and tests. Nothing is captured, so nothing has a destination. */
+export function plainSockets(): Sockets {
+  return {
+    open: () => new net.Socket({ allowHalfOpen: true }),
+    originalDestination: () => undefined,
+  };
+}

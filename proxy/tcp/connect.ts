@@ -1,0 +1,103 @@
+/**
+ * An opaque connection: finding an endpoint that takes it, then joining the two. Until then the client is not read beyond
+ * what its socket buffers, and a client that leaves meanwhile is noticed.
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+import type { Balanced } from '../balancer/p2c.ts';
+import type { RawEnd } from '../http/streams.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { DialResult } from '../upstream/dial.ts';
+import { OpaqueRelay, type RelayContext, reset } from './relay.ts';
+
+/** One way to the destination. */
+export interface Attempt {
+  readonly endpoint: Balanced;
+  readonly dial: (done: (result: DialResult) => void) => void;
+}
+
+export interface OpaqueOptions {
+  readonly downstream: RawEnd;
+  readonly row: number;
+  readonly maxAttempts: number;
+  /** The next way to try, or why there is none. */
+  readonly next: (tried: readonly Balanced[]) => Attempt | ReasonCode;
+  readonly context: RelayContext;
+  /** Told when the endpoint was the first to send anything. */
+  readonly onServerFirst?: () => void;
+}
+
+/** Joins a client to a destination. The client's socket must be paused. */
+export function connectOpaque(options: OpaqueOptions): void {
+  const { downstream, row, context } = options;
+  context.stats.opened(row);
+  const client = downstream.socket;
+  const close = (reason: ReasonCode): void => {
+    context.stats.failure(row, reason);
+    context.stats.closed(row);
+    reset(downstream);
+  };
+  if (client.destroyed) {
+    close('client-aborted');
+    return;
+  }
+  tryNext(options, [], undefined, close);
+}
+
+function tryNext(
+  options: OpaqueOptions,
+  tried: readonly Balanced[],
+  lastFailure: ReasonCode | undefined,
+  close: (reason: ReasonCode) => void,
+): void {
+  const { downstream, context, maxAttempts, next } = options;
+  const attempt = tried.length < maxAttempts ? next(tried) : 'connect-failed';
+  if (typeof attempt === 'string') {
+    close(lastFailure ?? attempt);
+    return;
+  }
+  if (tried.length > 0) context.stats.count('upstreamRetried');
+  const { endpoint } = attempt;
+  endpoint.outstanding++;
+  attempt.dial((result) => {
+    if (downstream.socket.destroyed) {
+      endpoint.outstanding--;
+      if (result.ok) reset(result);
+      close('client-aborted');
+    } else if (result.ok) {
+      join(options, { ...result, leftover: undefined }, endpoint);
+    } else {
+      endpoint.outstanding--;
+      tryNext(options, [...tried, endpoint], result.reason, close);
+    }
+  });
+}
+
+function join(options: OpaqueOptions, upstream: RawEnd, endpoint: Balanced): void {
+  const { downstream, row, context, onServerFirst } = options;
+  if (onServerFirst !== undefined) tellWhoSpeaksFirst(downstream.socket, upstream.socket, onServerFirst);
+  new OpaqueRelay({
+    downstream,
+    upstream,
+    row,
+    context,
+    onClose: () => {
+      endpoint.outstanding--;
+      context.stats.closed(row);
+    },
+  }).start();
+}
+
+function tellWhoSpeaksFirst(client: Socket, server: Socket, onServerFirst: () => void): void {
+  const settle = (): void => {
+    client.off('data', settle);
+    server.off('data', serverSpoke);
+  };
+  const serverSpoke = (): void => {
+    settle();
+    onServerFirst();
+  };
+  client.on('data', settle);
+  server.on('data', serverSpoke);
+}

@@ -1,0 +1,114 @@
+/**
+ * Opaque bytes between two sockets: half-close is passed on as half-close, a reset as a reset, and a side that does not
+ * take its bytes stops the other from being read.
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+import type { TcpConfig } from '../config.ts';
+import type { Deadlines, Timed } from '../deadlines.ts';
+import type { RawEnd } from '../http/streams.ts';
+import type { StatsWriter } from '../telemetry/stats-writer.ts';
+
+export interface RelayContext {
+  readonly tcp: TcpConfig;
+  readonly stats: StatsWriter;
+  readonly deadlines: Deadlines;
+  /** Relays that run, so that closing the proxy can end them. */
+  readonly relays: Set<OpaqueRelay>;
+}
+
+export interface RelayOptions {
+  readonly downstream: RawEnd;
+  readonly upstream: RawEnd;
+  /** Row in the statistics. */
+  readonly row: number;
+  readonly context: RelayContext;
+  /** Called once, when both sockets are closed. */
+  readonly onClose: () => void;
+}
+
+export class OpaqueRelay implements Timed {
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #options: RelayOptions;
+  #open = 2;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { downstream, upstream, context, row } = this.#options;
+    const { stats } = context;
+    context.relays.add(this);
+    context.deadlines.add(this);
+    this.#touch();
+    this.#connect(downstream, upstream, (bytes) => stats.bytes(row, bytes, 0));
+    this.#connect(upstream, downstream, (bytes) => stats.bytes(row, 0, bytes));
+  }
+
+  onDeadline(): void {
+    this.#options.context.stats.failure(this.#options.row, 'idle-timeout');
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#options.downstream.socket.destroy();
+    this.#options.upstream.socket.destroy();
+  }
+
+  #touch(): void {
+    this.deadlineMs = performance.now() + this.#options.context.tcp.idleTimeoutMs;
+  }
+
+  /** Everything that happens on `from` and what it means for `to`. */
+  #connect(from: RawEnd, to: RawEnd, count: (bytes: number) => void): void {
+    const source = from.socket;
+    const sink = to.socket;
+    const forward = (chunk: Buffer): void => {
+      this.#touch();
+      count(chunk.length);
+      if (!sink.write(chunk)) source.pause();
+    };
+    if (from.leftover !== undefined && from.leftover.length > 0) forward(from.leftover);
+    source.on('data', forward);
+    sink.on('drain', () => {
+      this.#touch();
+      source.resume();
+    });
+    source.on('end', () => sink.end());
+    let hasFailed = false;
+    source.on('error', () => {
+      hasFailed = true;
+    });
+    source.on('close', () => {
+      // A socket that closed by itself had both directions ended; anything else is a reset to the other side.
+      if (hasFailed) reset(to);
+      else if (!source.readableEnded) sink.destroy();
+      this.#open--;
+      if (this.#open === 0) this.#close();
+    });
+    if (source.destroyed) {
+      // It died while it was being handed over: its 'close' was told to its former owner.
+      reset(to);
+      this.#open--;
+      if (this.#open === 0) this.#close();
+      return;
+    }
+    if (source.readableEnded) sink.end();
+    if (!sink.writableNeedDrain) source.resume();
+  }
+
+  #close(): void {
+    const { context, onClose } = this.#options;
+    context.relays.delete(this);
+    context.deadlines.delete(this);
+    onClose();
+  }
+}
+
+/** Ends a connection so that the peer sees it broken, not finished. */
+export function reset(end: { readonly socket: Socket; readonly transport: Socket }): void {
+  if (!end.transport.destroyed) end.transport.resetAndDestroy();
+  end.socket.destroy();
+}

@@ -1,0 +1,67 @@
+/**
+ * The plain counters of a data-plane worker: a closed set, each with the sentence that documents it.
+ *
+ * Its place in the table is a counter's cell in the shared buffer.
+ * @module
+ */
+
+import type { DnsOutcome } from '../dns/stats.ts';
+
+export const COUNTERS = {
+  connectionsAccepted: 'Connections accepted on any listener',
+  connectionsRefusedLimit: 'Connections closed at once because the worker held proxy.maxConnections',
+  plaintextRefused: 'Connections without mTLS refused on an inbound listener',
+  noDestination: 'Captured connections closed because their original destination was unknown',
+  loopRefused: 'Connections to the capture listener itself, refused',
+  unknownService: 'Connections on an explicit listener whose service the mesh does not know',
+  handshakesStarted: 'TLS handshakes begun on tunnel listeners',
+  handshakesCompleted: 'TLS handshakes completed and verified on tunnel listeners',
+  handshakesRefusedLimit: 'Connections closed at once because proxy.tunnel.maxHandshakes were in progress',
+  handshakesTimedOut: 'TLS handshakes given up after proxy.tunnel.handshakeTimeoutMs',
+  handshakesFailed: 'TLS handshakes that failed: not TLS, no common version, or broken off',
+  handshakesUnknownName: 'TLS handshakes for a server name that is no endpoint of this unit',
+  handshakesUnknownProtocol: 'TLS handshakes without an application protocol in common',
+  peersRefusedNoCertificate: 'Peers refused: no-certificate',
+  peersRefusedUntrustedRoot: 'Peers refused: untrusted-root',
+  peersRefusedExpired: 'Peers refused: expired or not-yet-valid',
+  peersRefusedIdentity: 'Peers refused: wrong-identity, bad-spiffe-id, wrong-trust-domain or wrong-role',
+  peersRefusedGrant: 'Peers refused: no-grant or outside-grant',
+  peersRefusedMalformed: 'Peers refused: malformed chain, bad signature or wrong key usage',
+  upstreamConnects: 'Connections opened to endpoints and local applications',
+  upstreamConnectFailures: 'Connections to endpoints and local applications that failed before any byte was sent',
+  upstreamHandshakeFailures: 'TLS handshakes with endpoints that failed',
+  upstreamReused: 'Requests sent over a connection that had served another before',
+  upstreamReplayed: 'Requests repeated on a fresh connection because a pooled one turned out dead',
+  upstreamRetried: 'Requests and connections moved to another endpoint after a failure to connect',
+  upstreamUnsolicited: 'Pooled connections closed because bytes arrived that no request had asked for',
+  sniffTimeouts: 'Connections taken as opaque after a silent proxy.tcp.sniffTimeoutMs',
+  dnsAnswered: 'DNS queries for a name of the mesh, answered',
+  dnsNoData: 'DNS queries for a name of the mesh that has no record of that type',
+  dnsNoName: 'DNS queries for a name of the mesh that no service has',
+  dnsRefused: 'DNS queries for a name of the mesh that were malformed or asked for what is not offered',
+  dnsPassedOn: 'DNS queries sent on to the resolver they were meant for',
+  dnsRelayed: 'DNS answers of a resolver brought back',
+  dnsTimedOut: 'DNS queries whose resolver did not answer in time',
+  dnsCrowded: 'DNS queries given up because too many queries or connections were open',
+  dnsNoDestination: 'DNS queries meant for no resolver: not redirected, or addressed to the agent itself',
+  dnsFailed: 'DNS queries that could not be sent on, or that the resolver refused',
+  seriesOverflow: 'Connections counted in the overflow row because the statistics table was full',
+  updatesApplied: 'Snapshot updates applied',
+  updatesRefused: 'Parts of snapshot updates refused because they could not be used',
+} as const;
+
+export type Counter = keyof typeof COUNTERS;
+export const COUNTER_NAMES = Object.keys(COUNTERS) as readonly Counter[];
+
+export const DNS_COUNTERS: Readonly<Record<DnsOutcome, Counter>> = {
+  answered: 'dnsAnswered',
+  'no-data': 'dnsNoData',
+  'no-name': 'dnsNoName',
+  refused: 'dnsRefused',
+  'passed-on': 'dnsPassedOn',
+  relayed: 'dnsRelayed',
+  'timed-out': 'dnsTimedOut',
+  crowded: 'dnsCrowded',
+  'no-destination': 'dnsNoDestination',
+  failed: 'dnsFailed',
+};

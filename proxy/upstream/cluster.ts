@@ -1,0 +1,66 @@
+/** Endpoints as the data plane uses them: with their load, their pools, and grouped behind the port that callers dial. @module */
+
+import { type Balanced, type BalancedSet, balancedSet } from '../balancer/p2c.ts';
+import type { Endpoint, Protocol } from '../snapshot.ts';
+import type { Http1Pool } from './pool.ts';
+
+/** Lives as long as the endpoint is published under the same address and identity; connections to it may outlive it. */
+export class UpstreamEndpoint implements Balanced {
+  data: Endpoint;
+  outstanding = 0;
+  /** By id of the local workload that calls: connections are never shared between identities. */
+  readonly pools = new Map<string, Http1Pool>();
+
+  constructor(data: Endpoint) {
+    this.data = data;
+  }
+
+  get weight(): number {
+    return this.data.weight;
+  }
+
+  /** Whether what was published anew leads to the same place, so that load and connections stay. */
+  isSamePlace(other: Endpoint): boolean {
+    const { address, port, tunnelPort, identity, namespace, service, servicePort } = this.data;
+    return (
+      address === other.address &&
+      port === other.port &&
+      tunnelPort === other.tunnelPort &&
+      identity === other.identity &&
+      namespace === other.namespace &&
+      service === other.service &&
+      servicePort === other.servicePort
+    );
+  }
+
+  /** Takes no more traffic: idle connections are closed, the others when they are done. */
+  retire(): void {
+    for (const pool of this.pools.values()) pool.close();
+    this.pools.clear();
+  }
+}
+
+/** One port of a service and the endpoints behind it. */
+export class Cluster {
+  /** 'namespace/service'. */
+  readonly service: string;
+  readonly port: number;
+  protocol: Protocol;
+  /** All endpoints, by id. */
+  readonly members = new Map<string, UpstreamEndpoint>();
+  /** Those that may be picked. Replaced as a whole when it changes. */
+  ready: BalancedSet<UpstreamEndpoint> = balancedSet<UpstreamEndpoint>([]);
+  /** Learned: here the server speaks first, so waiting for the client to speak is time lost. */
+  isServerFirst = false;
+
+  constructor(service: string, port: number, protocol: Protocol) {
+    this.service = service;
+    this.port = port;
+    this.protocol = protocol;
+  }
+
+  /** Prepares picking anew, after members changed. */
+  refresh(): void {
+    this.ready = balancedSet([...this.members.values()].filter(({ data }) => data.state === 'ready'));
+  }
+}

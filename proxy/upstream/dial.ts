@@ -1,0 +1,162 @@
+/**
+ * Opening connections: to another agent, TCP and then TLS 1.3 with both sides verified, and to an application of this
+ * node, plain TCP inside its network namespace.
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+import tls from 'node:tls';
+import type { CertificateMemory } from '../../certs/memory.ts';
+import type { TrustBundle } from '../../certs/trust-bundle.ts';
+import { peerChain, verifyChain } from '../../certs/verify.ts';
+import type { UpstreamConfig } from '../config.ts';
+import type { ReasonCode } from '../reasons.ts';
+import { type Alpn, type Endpoint, endpointServerName } from '../snapshot.ts';
+import type { Sockets } from '../sockets.ts';
+import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import { countRefusal, TLS_OPTIONS } from '../tls.ts';
+
+/** Silence after which the kernel asks whether the other side still lives. */
+const KEEP_ALIVE_MS = 60_000;
+
+export type DialResult =
+  | { readonly ok: true; readonly socket: Socket; readonly transport: Socket }
+  | { readonly ok: false; readonly reason: ReasonCode; readonly detail: string };
+
+export interface Dialer {
+  /** Calls back exactly once, never before it returned. */
+  dial(done: (result: DialResult) => void): void;
+}
+
+export interface DialContext {
+  readonly sockets: Sockets;
+  readonly config: UpstreamConfig;
+  readonly stats: StatsWriter;
+}
+
+export interface TcpDestination {
+  readonly unit: string;
+  readonly address: string;
+  readonly port: number;
+  /** Told to clients when nobody listens there. */
+  readonly failure: ReasonCode;
+}
+
+/** Connects within a unit, with a time limit. */
+export function dialTcp(destination: TcpDestination, context: DialContext, done: (result: DialResult) => void): void {
+  const { sockets, config, stats } = context;
+  const { unit, address, port, failure } = destination;
+  const fail = (reason: ReasonCode, detail: string): void => {
+    stats.count('upstreamConnectFailures');
+    done({ ok: false, reason, detail });
+  };
+  let socket: Socket;
+  try {
+    socket = sockets.open(unit, address.includes(':') ? 6 : 4);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    process.nextTick(fail, 'out-of-sockets', detail);
+    return;
+  }
+  socket.allowHalfOpen = true;
+  const timer = setTimeout(() => settle('connect-timeout', `${config.connectTimeoutMs} ms`), config.connectTimeoutMs);
+  const settle = (reason: ReasonCode | undefined, detail: string): void => {
+    clearTimeout(timer);
+    socket.off('connect', onConnect);
+    socket.off('error', onError);
+    if (reason === undefined) {
+      stats.count('upstreamConnects');
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
+      done({ ok: true, socket, transport: socket });
+      return;
+    }
+    socket.on('error', ignore);
+    socket.destroy();
+    fail(reason, detail);
+  };
+  const onConnect = (): void => settle(undefined, '');
+  const onError = (error: NodeJS.ErrnoException): void => settle(failure, error.code ?? error.message);
+  socket.on('connect', onConnect);
+  socket.on('error', onError);
+  socket.connect(port, address);
+}
+
+export interface MeshDestination {
+  readonly unit: string;
+  readonly endpoint: Endpoint;
+  readonly alpn: Alpn;
+  /** Read at each dial, so that renewed certificates and roots are used. */
+  readonly credentials: () => { readonly secureContext: tls.SecureContext; readonly trust: TrustBundle };
+}
+
+export interface MeshDialContext extends DialContext {
+  readonly memory: CertificateMemory;
+}
+
+/** Connects to the agent of an endpoint and makes sure that it speaks for that endpoint. */
+export function dialMesh(
+  destination: MeshDestination,
+  context: MeshDialContext,
+  done: (result: DialResult) => void,
+): void {
+  const { unit, endpoint } = destination;
+  const tcp = { unit, address: endpoint.address, port: endpoint.tunnelPort, failure: 'connect-failed' } as const;
+  dialTcp(tcp, context, (connected) => {
+    if (connected.ok) handshake(connected.socket, destination, context, done);
+    else done(connected);
+  });
+}
+
+function handshake(
+  transport: Socket,
+  { endpoint, alpn, credentials }: MeshDestination,
+  { config, stats, memory }: MeshDialContext,
+  done: (result: DialResult) => void,
+): void {
+  const { secureContext, trust } = credentials();
+  const socket = tls.connect({
+    ...TLS_OPTIONS,
+    socket: transport,
+    secureContext,
+    servername: endpointServerName(endpoint.port, endpoint.service, endpoint.namespace),
+    ALPNProtocols: [alpn],
+    checkServerIdentity: () => undefined, // verifyChain below is the judge
+  });
+  const timer = setTimeout(() => settle('handshake-failed', 'timeout'), config.handshakeTimeoutMs);
+  const settle = (reason: ReasonCode | undefined, detail: string): void => {
+    clearTimeout(timer);
+    socket.off('secureConnect', onSecure);
+    socket.off('error', onError);
+    socket.off('close', onClose);
+    if (reason === undefined) {
+      done({ ok: true, socket, transport });
+      return;
+    }
+    stats.count('upstreamHandshakeFailures');
+    socket.on('error', ignore);
+    socket.destroy();
+    done({ ok: false, reason, detail });
+  };
+  const onSecure = (): void => {
+    const verdict = verifyChain(peerChain(socket), {
+      trust,
+      role: 'workload',
+      nowMs: Date.now(),
+      expected: endpoint.identity,
+      memory,
+    });
+    if (!verdict.ok) {
+      countRefusal(stats, verdict.reason);
+      settle('identity-refused', verdict.reason);
+    } else if (socket.alpnProtocol !== alpn) settle('handshake-failed', 'no common application protocol');
+    else settle(undefined, '');
+  };
+  const onError = (error: NodeJS.ErrnoException): void => settle('handshake-failed', error.code ?? error.message);
+  const onClose = (): void => settle('handshake-failed', 'closed');
+  socket.on('secureConnect', onSecure);
+  socket.on('error', onError);
+  socket.on('close', onClose);
+}
+
+function ignore(): void {}

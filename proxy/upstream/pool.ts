@@ -1,0 +1,163 @@
+/**
+ * HTTP/1.1 connections to one endpoint under one identity: the most recently used idle one is taken first, new ones are
+ * dialled while there is room, and whoever finds none waits in line, up to a bound and a time.
+ * @module
+ */
+
+import type { Balanced } from '../balancer/p2c.ts';
+import type { HttpConfig, UpstreamConfig } from '../config.ts';
+import type { Deadlines, Timed } from '../deadlines.ts';
+import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
+import { type ClientConnectionOwner, Http1ClientConnection } from '../http1/client-connection.ts';
+import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import type { Dialer } from './dial.ts';
+
+export interface PoolOptions {
+  readonly endpoint: Balanced;
+  readonly dialer: Dialer;
+  readonly config: UpstreamConfig;
+  readonly http: HttpConfig;
+  readonly idleMs: number;
+  readonly stats: StatsWriter;
+  readonly deadlines: Deadlines;
+  /** Called when nothing is left in it: nobody waits, nothing is open. It may be filled again afterwards. */
+  readonly onEmpty: (pool: Http1Pool) => void;
+}
+
+export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
+  readonly endpoint: Balanced;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #options: PoolOptions;
+  /** Most recently used last. */
+  readonly #idle: Http1ClientConnection[] = [];
+  readonly #open = new Set<Http1ClientConnection>();
+  /** Who waits, in order, and since when. */
+  readonly #waiting = new Map<Waiter, number>();
+  #dialling = 0;
+  #isClosed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.endpoint = options.endpoint;
+  }
+
+  take(): UpstreamStream | undefined {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined || connection.isUsable) return connection;
+    }
+  }
+
+  wait(waiter: Waiter): boolean {
+    const { config } = this.#options;
+    const isFull = this.#open.size + this.#dialling >= config.maxConnections;
+    // Those whose connection is being dialled are not in line behind anybody.
+    if (isFull && this.#waiting.size - this.#dialling >= config.maxPending) return false;
+    this.#options.deadlines.add(this);
+    const nowMs = performance.now();
+    if (this.#waiting.size === 0) this.#expireBy(nowMs + config.pendingTimeoutMs);
+    this.#waiting.set(waiter, nowMs);
+    if (!isFull && this.#dialling < this.#waiting.size) this.#dial();
+    return true;
+  }
+
+  cancel(waiter: Waiter): void {
+    this.#waiting.delete(waiter);
+  }
+
+  dropIdle(): void {
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+
+  /** Closes idle connections now and the others when they are done. */
+  close(): void {
+    this.#isClosed = true;
+    this.dropIdle();
+    this.#checkEmpty();
+  }
+
+  /** Closes everything now. */
+  destroy(): void {
+    this.close();
+    for (const connection of this.#open) connection.abort();
+  }
+
+  released(connection: Http1ClientConnection): void {
+    const next = this.#nextWaiter();
+    if (next !== undefined) {
+      next.acquired(connection);
+      return;
+    }
+    if (this.#isClosed) {
+      connection.close();
+      return;
+    }
+    connection.idleSinceMs = performance.now();
+    if (this.#idle.length === 0) this.#expireBy(connection.idleSinceMs + this.#options.idleMs);
+    this.#idle.push(connection);
+  }
+
+  gone(connection: Http1ClientConnection, unsolicited: boolean): void {
+    if (unsolicited) this.#options.stats.count('upstreamUnsolicited');
+    if (!this.#open.delete(connection)) return;
+    const at = this.#idle.indexOf(connection);
+    if (at !== -1) this.#idle.splice(at, 1);
+    if (this.#waiting.size > this.#dialling && !this.#isFull()) this.#dial();
+    this.#checkEmpty();
+  }
+
+  onDeadline(): void {
+    const nowMs = performance.now();
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    const { idleMs, config } = this.#options;
+    while (this.#idle.length > 0 && this.#idle[0]!.idleSinceMs + idleMs <= nowMs) this.#idle.shift()!.close();
+    if (this.#idle.length > 0) this.#expireBy(this.#idle[0]!.idleSinceMs + idleMs);
+    for (const [waiter, sinceMs] of this.#waiting) {
+      if (sinceMs + config.pendingTimeoutMs > nowMs) {
+        this.#expireBy(sinceMs + config.pendingTimeoutMs);
+        break;
+      }
+      this.#waiting.delete(waiter);
+      waiter.acquireFailed('pending-timeout', '');
+    }
+  }
+
+  #isFull(): boolean {
+    return this.#open.size + this.#dialling >= this.#options.config.maxConnections;
+  }
+
+  #expireBy(instantMs: number): void {
+    if (instantMs < this.deadlineMs) this.deadlineMs = instantMs;
+  }
+
+  #nextWaiter(): Waiter | undefined {
+    for (const waiter of this.#waiting.keys()) {
+      this.#waiting.delete(waiter);
+      return waiter;
+    }
+    return undefined;
+  }
+
+  #dial(): void {
+    this.#dialling++;
+    this.#options.dialer.dial((result) => {
+      this.#dialling--;
+      if (result.ok) {
+        const { socket, transport } = result;
+        const connection = new Http1ClientConnection({ socket, transport, http: this.#options.http, owner: this });
+        this.#open.add(connection);
+        this.released(connection);
+      } else {
+        this.#nextWaiter()?.acquireFailed(result.reason, result.detail);
+      }
+      this.#checkEmpty();
+    });
+  }
+
+  #checkEmpty(): void {
+    if (this.#open.size > 0 || this.#dialling > 0 || this.#waiting.size > 0) return;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#options.deadlines.delete(this);
+    this.#options.onEmpty(this);
+  }
+}

@@ -1,0 +1,162 @@
+/** The three ways a request can go: to some endpoint of a service, to one endpoint, to an application of this node. @module */
+
+import type { CertificateMemory } from '../../certs/memory.ts';
+import { type Balanced, pickOther, pickP2C } from '../balancer/p2c.ts';
+import type { HttpContext } from '../http/exchange.ts';
+import type { Route } from '../http/route.ts';
+import type { StreamPool } from '../http/streams.ts';
+import type { ReasonCode } from '../reasons.ts';
+import { ALPN } from '../snapshot.ts';
+import type { Sockets } from '../sockets.ts';
+import type { Workload, World } from '../world.ts';
+import type { Cluster, UpstreamEndpoint } from './cluster.ts';
+import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
+import type { LocalTarget } from './local-target.ts';
+import { Http1Pool } from './pool.ts';
+
+/** What routes share within a worker. */
+export interface RouteContext extends HttpContext {
+  readonly world: World;
+  readonly sockets: Sockets;
+  readonly memory: CertificateMemory;
+  readonly random: () => number;
+}
+
+/** How to reach an endpoint in the name of a local workload. */
+export function meshDestination(
+  workload: Workload,
+  endpoint: UpstreamEndpoint,
+  alpn: MeshDestination['alpn'],
+  world: World,
+): MeshDestination {
+  return {
+    unit: workload.data.unit,
+    endpoint: endpoint.data,
+    alpn,
+    credentials: () => ({ secureContext: workload.secureContext, trust: world.trust }),
+  };
+}
+
+/** The endpoint to try next for a connection or request to a service. */
+export function pickEndpoint(
+  cluster: Cluster,
+  tried: readonly Balanced[],
+  random: () => number,
+): UpstreamEndpoint | undefined {
+  return tried.length === 0 ? pickP2C(cluster.ready, random) : pickOther(cluster.ready, tried, random);
+}
+
+export class ServiceRoute implements Route {
+  readonly row: number;
+  readonly authority: string;
+  readonly isLocal = false;
+  readonly #cluster: Cluster;
+  readonly #workload: Workload;
+  readonly #context: RouteContext;
+
+  constructor(cluster: Cluster, workload: Workload, row: number, context: RouteContext) {
+    this.row = row;
+    this.authority = authorityOf(cluster.service, cluster.port);
+    this.#cluster = cluster;
+    this.#workload = workload;
+    this.#context = context;
+  }
+
+  pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
+    const endpoint = pickEndpoint(this.#cluster, tried, this.#context.random);
+    return endpoint === undefined ? 'no-endpoint' : meshPool(endpoint, this.#workload, this.#context);
+  }
+}
+
+export class EndpointRoute implements Route {
+  readonly row: number;
+  readonly authority: string;
+  readonly isLocal = false;
+  readonly #endpoint: UpstreamEndpoint;
+  readonly #workload: Workload;
+  readonly #context: RouteContext;
+
+  constructor(endpoint: UpstreamEndpoint, workload: Workload, row: number, context: RouteContext) {
+    const { namespace, service, port } = endpoint.data;
+    this.row = row;
+    this.authority = authorityOf(`${namespace}/${service}`, port);
+    this.#endpoint = endpoint;
+    this.#workload = workload;
+    this.#context = context;
+  }
+
+  pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
+    if (tried.length > 0) return 'no-endpoint';
+    return meshPool(this.#endpoint, this.#workload, this.#context);
+  }
+}
+
+export class LocalRoute implements Route {
+  readonly row: number;
+  readonly authority: string;
+  readonly isLocal = true;
+  readonly #target: LocalTarget;
+  readonly #source: string;
+  readonly #context: RouteContext;
+
+  /** @param source SPIFFE id of the caller */
+  constructor(target: LocalTarget, source: string, row: number, context: RouteContext) {
+    this.row = row;
+    this.authority = authorityOf(target.service, target.port);
+    this.#target = target;
+    this.#source = source;
+    this.#context = context;
+  }
+
+  pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
+    if (this.#target.isRetired) return 'workload-gone';
+    if (tried.length > 0) return 'no-endpoint';
+    const target = this.#target;
+    const { pools, unit, address, port } = target;
+    const known = pools.get(this.#source);
+    if (known !== undefined) return known;
+    const dialer: Dialer = {
+      dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(this.#context), done),
+    };
+    return addPool(pools, this.#source, target, this.#context.upstream.localIdleMs, dialer, this.#context);
+  }
+}
+
+function meshPool(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Http1Pool {
+  const known = endpoint.pools.get(workload.data.id);
+  if (known !== undefined) return known;
+  const destination = meshDestination(workload, endpoint, ALPN.http1, context.world);
+  const dialer: Dialer = {
+    dial: (done) => dialMesh(destination, { ...dialContext(context), memory: context.memory }, done),
+  };
+  return addPool(endpoint.pools, workload.data.id, endpoint, context.upstream.meshIdleMs, dialer, context);
+}
+
+function dialContext({ sockets, upstream, stats }: RouteContext): {
+  sockets: Sockets;
+  config: RouteContext['upstream'];
+  stats: RouteContext['stats'];
+} {
+  return { sockets, config: upstream, stats };
+}
+
+function addPool(
+  pools: Map<string, Http1Pool>,
+  key: string,
+  endpoint: Balanced,
+  idleMs: number,
+  dialer: Dialer,
+  { upstream: config, http, stats, deadlines }: RouteContext,
+): Http1Pool {
+  const onEmpty = (empty: Http1Pool): void => {
+    if (pools.get(key) === empty) pools.delete(key);
+  };
+  const pool = new Http1Pool({ endpoint, dialer, config, http, idleMs, stats, deadlines, onEmpty });
+  pools.set(key, pool);
+  return pool;
+}
+
+function authorityOf(service: string, port: number): string {
+  const [namespace, name] = service.split('/');
+  return `${name}.${namespace}.weft:${port}`;
+}

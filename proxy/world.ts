@@ -1,0 +1,249 @@
+/**
+ * The snapshot, compiled: what the data plane looks up when a connection arrives.
+ *
+ * An update is compiled on the side, which is where it may fail, and then put in place in one go. What did not change
+ * keeps its object, and with it its load, its pools and what was learned about it.
+ * @module
+ */
+
+import type tls from 'node:tls';
+import type { Logger } from 'pino';
+import { parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
+import { ProxyError } from './errors.ts';
+import type { Delta, Endpoint, LocalWorkload, Service, SnapshotUpdate } from './snapshot.ts';
+import type { StatsWriter } from './telemetry/stats-writer.ts';
+import { secureContext } from './tls.ts';
+import { Cluster, UpstreamEndpoint } from './upstream/cluster.ts';
+import { LocalTarget } from './upstream/local-target.ts';
+
+/** A workload of this node with its TLS credentials, which are replaced while connections run. */
+export class Workload {
+  data: LocalWorkload;
+  secureContext: tls.SecureContext;
+  /** By endpoint id. */
+  readonly targets = new Map<string, LocalTarget>();
+
+  constructor(data: LocalWorkload, context: tls.SecureContext) {
+    this.data = data;
+    this.secureContext = context;
+  }
+}
+
+/** A port of a local workload, as a TLS server name finds it. */
+export interface NamedTarget {
+  readonly workload: Workload;
+  readonly target: LocalTarget;
+}
+
+/** Where a captured connection leads. */
+export type Destination =
+  | { readonly kind: 'cluster'; readonly cluster: Cluster }
+  | { readonly kind: 'endpoint'; readonly endpoint: UpstreamEndpoint };
+
+export class World {
+  trust: TrustBundle = { trustDomain: '', roots: [] }; // until told otherwise, nobody is trusted
+  version = 0;
+  readonly #workloads = new Map<string, Workload>();
+  readonly #services = new Map<string, Service>();
+  readonly #endpoints = new Map<string, UpstreamEndpoint>();
+  /** By 'namespace/service port'. */
+  readonly #clusters = new Map<string, Cluster>();
+  /** Service id by virtual address. */
+  readonly #vips = new Map<string, string>();
+  /** By 'address port' of the application. */
+  readonly #byAddress = new Map<string, UpstreamEndpoint>();
+  /** By 'unit servername': ports of local workloads. */
+  readonly #named = new Map<string, NamedTarget>();
+  readonly #log: Logger;
+  readonly #stats: StatsWriter;
+
+  constructor(log: Logger, stats: StatsWriter) {
+    this.#log = log;
+    this.#stats = stats;
+  }
+
+  workload(id: string): Workload | undefined {
+    return this.#workloads.get(id);
+  }
+
+  /** The local port that a TLS server name stands for in this unit. */
+  target(unit: string, serverName: string): NamedTarget | undefined {
+    return this.#named.get(`${unit} ${serverName}`);
+  }
+
+  cluster(service: string, port: number): Cluster | undefined {
+    return this.#clusters.get(`${service} ${port}`);
+  }
+
+  /** Whether an address is a virtual one: then it leads nowhere but through the mesh. */
+  isVip(address: string): boolean {
+    return this.#vips.has(address);
+  }
+
+  resolve(address: string, port: number): Destination | undefined {
+    const service = this.#vips.get(address);
+    if (service !== undefined) {
+      const cluster = this.cluster(service, port);
+      return cluster === undefined ? undefined : { kind: 'cluster', cluster };
+    }
+    const endpoint = this.#byAddress.get(`${address} ${port}`);
+    return endpoint === undefined ? undefined : { kind: 'endpoint', endpoint };
+  }
+
+  /** Virtual addresses of `<service>.<namespace>.weft`, for DNS. */
+  lookup(name: string): readonly string[] | undefined {
+    const match = /^([^.]+)\.([^.]+)\.weft\.?$/.exec(name.toLowerCase());
+    return match === null ? undefined : this.#services.get(`${match[2]}/${match[1]}`)?.vips;
+  }
+
+  /** Applies an update. Parts that cannot be used are refused and logged; the rest takes effect. */
+  apply(update: SnapshotUpdate): void {
+    if (update.trust !== undefined) this.#applyTrust(update.trust);
+    if (update.workloads !== undefined) this.#applyWorkloads(update.workloads);
+    if (update.services !== undefined) this.#applyServices(update.services);
+    if (update.endpoints !== undefined) this.#applyEndpoints(update.endpoints);
+    this.version = update.version;
+    this.#stats.count('updatesApplied');
+  }
+
+  /** Closes all pools. */
+  close(): void {
+    for (const endpoint of this.#endpoints.values()) endpoint.retire();
+    for (const { target } of this.#named.values()) target.retire();
+  }
+
+  #applyTrust({ trustDomain, rootsPem }: { readonly trustDomain: string; readonly rootsPem: readonly string[] }): void {
+    try {
+      this.trust = parseTrustBundle(trustDomain, rootsPem.join('\n'), 'snapshot');
+    } catch (err) {
+      this.#stats.count('updatesRefused');
+      this.#log.error({ err, trustDomain }, 'trust bundle refused, the former one stays');
+    }
+  }
+
+  #applyWorkloads(delta: Delta<LocalWorkload>): void {
+    for (const data of delta.upsert) {
+      const known = this.#workloads.get(data.id);
+      try {
+        const isSameSvid =
+          known?.data.svid.certificateChainPem === data.svid.certificateChainPem &&
+          known.data.svid.privateKeyPem === data.svid.privateKeyPem;
+        const context = isSameSvid ? known.secureContext : secureContext(data.svid);
+        this.#putWorkload(known, data, context);
+      } catch (cause) {
+        this.#stats.count('updatesRefused');
+        const err = new ProxyError('WEFT_PROXY_BAD_SVID', data.identity, { cause });
+        this.#log.error({ err, workload: data.id }, 'workload update refused');
+      }
+    }
+    for (const id of delta.remove) {
+      const gone = this.#workloads.get(id);
+      if (gone === undefined) continue;
+      this.#workloads.delete(id);
+      for (const [endpointId, target] of gone.targets) this.#removeTarget(gone, endpointId, target);
+    }
+  }
+
+  #putWorkload(known: Workload | undefined, data: LocalWorkload, context: tls.SecureContext): void {
+    const workload = known ?? new Workload(data, context);
+    // Connections that are open keep the context they were made with; new ones read this field.
+    workload.data = data;
+    workload.secureContext = context;
+    this.#workloads.set(data.id, workload);
+    for (const [id, target] of workload.targets) {
+      if (!data.ports.some((port) => target.isFor(data, port))) this.#removeTarget(workload, id, target);
+    }
+    for (const port of data.ports) {
+      if (workload.targets.has(port.endpointId)) continue;
+      const target = new LocalTarget(data, port);
+      workload.targets.set(port.endpointId, target);
+      this.#named.set(nameOf(target), { workload, target });
+    }
+  }
+
+  #removeTarget(workload: Workload, id: string, target: LocalTarget): void {
+    workload.targets.delete(id);
+    if (this.#named.get(nameOf(target))?.target === target) this.#named.delete(nameOf(target));
+    target.retire();
+  }
+
+  #applyServices(delta: Delta<Service>): void {
+    for (const id of [...delta.remove, ...delta.upsert.map((service) => service.id)]) {
+      for (const vip of this.#services.get(id)?.vips ?? []) {
+        if (this.#vips.get(vip) === id) this.#vips.delete(vip);
+      }
+    }
+    for (const id of delta.remove) {
+      const gone = this.#services.get(id);
+      this.#services.delete(id);
+      for (const { port } of gone?.ports ?? []) this.#dropIfUnused(this.cluster(id, port));
+    }
+    for (const service of delta.upsert) {
+      this.#services.set(service.id, service);
+      for (const vip of service.vips) this.#vips.set(vip, service.id);
+      for (const { port, protocol } of service.ports) this.#ensureCluster(service.id, port).protocol = protocol;
+    }
+  }
+
+  #applyEndpoints(delta: Delta<Endpoint>): void {
+    const touched = new Set<Cluster>();
+    for (const id of delta.remove) this.#removeEndpoint(id, touched);
+    for (const data of delta.upsert) {
+      const known = this.#endpoints.get(data.id);
+      if (known?.isSamePlace(data)) known.data = data;
+      else {
+        this.#removeEndpoint(data.id, touched);
+        this.#addEndpoint(data);
+      }
+      const cluster = this.#ensureCluster(`${data.namespace}/${data.service}`, data.servicePort);
+      if (!this.#declares(cluster)) cluster.protocol = data.protocol;
+      touched.add(cluster);
+    }
+    for (const cluster of touched) {
+      cluster.refresh();
+      this.#dropIfUnused(cluster);
+    }
+  }
+
+  #addEndpoint(data: Endpoint): void {
+    const endpoint = new UpstreamEndpoint(data);
+    this.#endpoints.set(data.id, endpoint);
+    this.#byAddress.set(`${data.address} ${data.port}`, endpoint);
+    this.#ensureCluster(`${data.namespace}/${data.service}`, data.servicePort).members.set(data.id, endpoint);
+  }
+
+  #removeEndpoint(id: string, touched: Set<Cluster>): void {
+    const gone = this.#endpoints.get(id);
+    if (gone === undefined) return;
+    this.#endpoints.delete(id);
+    const { address, port, namespace, service, servicePort } = gone.data;
+    if (this.#byAddress.get(`${address} ${port}`) === gone) this.#byAddress.delete(`${address} ${port}`);
+    const cluster = this.cluster(`${namespace}/${service}`, servicePort);
+    if (cluster?.members.delete(id)) touched.add(cluster);
+    gone.retire();
+  }
+
+  #ensureCluster(service: string, port: number): Cluster {
+    const key = `${service} ${port}`;
+    let cluster = this.#clusters.get(key);
+    if (cluster === undefined) {
+      cluster = new Cluster(service, port, 'auto');
+      this.#clusters.set(key, cluster);
+    }
+    return cluster;
+  }
+
+  /** Whether the service itself, and not just its endpoints, says what is spoken on this port. */
+  #declares(cluster: Cluster): boolean {
+    return this.#services.get(cluster.service)?.ports.some(({ port }) => port === cluster.port) ?? false;
+  }
+
+  #dropIfUnused(cluster: Cluster | undefined): void {
+    if (cluster === undefined || cluster.members.size > 0 || this.#declares(cluster)) return;
+    this.#clusters.delete(`${cluster.service} ${cluster.port}`);
+  }
+}
+
+function nameOf({ unit, serverName }: LocalTarget): string {
+  return `${unit} ${serverName}`;
+}

@@ -1,0 +1,265 @@
+/**
+ * A small mesh for tests: real certificates, real sockets, two proxies back to back. A client talks to an explicit
+ * listener of the first, which speaks mTLS to the tunnel listener of the second, which talks to the application.
+ * @module
+ */
+
+import { once } from 'node:events';
+import net from 'node:net';
+import { pino } from 'pino';
+import type { NodeIdentity } from '../../certs/node-bundle.ts';
+import { mintSvid, type Svid } from '../../certs/svid.ts';
+import { type ProxyConfig, proxyConfig } from '../../proxy/config.ts';
+import { Proxy } from '../../proxy/proxy.ts';
+import type { Endpoint, LocalWorkload, Protocol, SnapshotUpdate } from '../../proxy/snapshot.ts';
+import { plainSockets, type Sockets } from '../../proxy/sockets.ts';
+import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
+import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
+import { StatsWriter } from '../../proxy/telemetry/stats-writer.ts';
+import { addNode, HOUR_MS, makeNode, TemporaryDirectory, TRUST_DOMAIN } from '../certs/trust.ts';
+
+export const WEB = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/web`;
+export const CART = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/cart`;
+export const SERVICE_PORT = 8_080;
+
+type DeepPartial<T> = { [K in keyof T]?: T[K] extends object ? DeepPartial<T[K]> : T[K] };
+
+/** One proxy with its statistics. */
+export class ProxyUnderTest {
+  readonly proxy: Proxy;
+  readonly reader = new StatsReader();
+
+  constructor(node: string, config: DeepPartial<ProxyConfig> = {}, sockets: Sockets = plainSockets()) {
+    const buffer = createStatsBuffer(64);
+    this.reader.attach('0', buffer);
+    const stats = new StatsWriter(buffer, (row, labels) => this.reader.register('0', row, labels));
+    this.proxy = Proxy.start(proxyConfig.parse({ node, ...config }), {
+      sockets,
+      stats,
+      log: pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' }),
+      random: Math.random,
+    });
+  }
+}
+
+export interface MeshOptions {
+  readonly protocol?: Protocol;
+  readonly config?: DeepPartial<ProxyConfig>;
+}
+
+export class Mesh implements AsyncDisposable {
+  readonly #directory = new TemporaryDirectory();
+  readonly nodeA: NodeIdentity;
+  readonly nodeB: NodeIdentity;
+  readonly a: ProxyUnderTest;
+  readonly b: ProxyUnderTest;
+  readonly #protocol: Protocol;
+  #version = 1;
+  /** Where clients connect. */
+  port = 0;
+  tunnelPort = 0;
+  appPort = 0;
+
+  private constructor({ protocol = 'http', config = {} }: MeshOptions) {
+    this.nodeA = makeNode(this.#directory, { name: 'a' });
+    this.nodeB = addNode(this.#directory, { name: 'b', grant: ['ns/shop/*'], nowMs: Date.now(), ttlMs: HOUR_MS });
+    this.a = new ProxyUnderTest('a', config);
+    this.b = new ProxyUnderTest('b', config);
+    this.#protocol = protocol;
+  }
+
+  /** @param appPort where the application listens on loopback */
+  static async start(appPort: number, options: MeshOptions = {}): Promise<Mesh> {
+    const mesh = new Mesh(options);
+    mesh.appPort = appPort;
+    const tunnel = { id: 'tunnel', role: 'tunnel', unit: 'host', transport: 'tcp' } as const;
+    mesh.tunnelPort = (await mesh.b.proxy.listen(tunnel)).port;
+    mesh.b.proxy.apply(mesh.update({ workloads: [mesh.cart()] }));
+    mesh.a.proxy.apply(mesh.update({ workloads: [mesh.web()], endpoints: [mesh.endpoint()] }));
+    mesh.port = await mesh.listenExplicit('explicit');
+    return mesh;
+  }
+
+  async listenExplicit(id: string): Promise<number> {
+    const { port } = await this.a.proxy.listen({
+      id,
+      role: 'explicit',
+      unit: 'host',
+      workload: 'web',
+      target: { service: 'shop/cart', port: SERVICE_PORT },
+      transport: 'tcp',
+    });
+    return port;
+  }
+
+  update(delta: {
+    readonly workloads?: readonly LocalWorkload[];
+    readonly endpoints?: readonly Endpoint[];
+    readonly remove?: readonly string[];
+  }): SnapshotUpdate {
+    const { workloads = [], endpoints = [], remove = [] } = delta;
+    return {
+      version: this.#version++,
+      trust: { trustDomain: TRUST_DOMAIN, rootsPem: this.nodeA.trust.roots.map((root) => root.toString()) },
+      workloads: { upsert: workloads, remove: [] },
+      endpoints: { upsert: endpoints, remove },
+    };
+  }
+
+  web(svid: Svid = this.mint(WEB)): LocalWorkload {
+    return { id: 'web', unit: 'host', namespace: 'shop', service: 'web', identity: WEB, ports: [], svid };
+  }
+
+  cart(svid: Svid = this.mint(CART, this.nodeB)): LocalWorkload {
+    const port = {
+      endpointId: 'b/cart/http',
+      name: 'http',
+      port: this.appPort,
+      servicePort: SERVICE_PORT,
+      protocol: this.#protocol,
+      address: '127.0.0.1',
+    };
+    return { id: 'cart', unit: 'host', namespace: 'shop', service: 'cart', identity: CART, ports: [port], svid };
+  }
+
+  endpoint(changes: Partial<Endpoint> = {}): Endpoint {
+    return {
+      id: 'b/cart/http',
+      node: 'b',
+      namespace: 'shop',
+      service: 'cart',
+      identity: CART,
+      address: '127.0.0.1',
+      port: this.appPort,
+      servicePort: SERVICE_PORT,
+      protocol: this.#protocol,
+      tunnelPort: this.tunnelPort,
+      weight: 1,
+      version: '1',
+      state: 'ready',
+      ...changes,
+    };
+  }
+
+  mint(spiffeId: string, node = this.nodeA): Svid {
+    return mintSvid(node, spiffeId, { ttlMs: HOUR_MS / 2, nowMs: Date.now() });
+  }
+
+  /** Failures that either proxy counted, by reason. */
+  failures(): Record<string, number> {
+    const all: Record<string, number> = {};
+    for (const { reader } of [this.a, this.b]) {
+      for (const { failures } of reader.series()) {
+        for (const [reason, count] of Object.entries(failures)) all[reason] = (all[reason] ?? 0) + count;
+      }
+    }
+    return all;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.a.proxy.close(0), this.b.proxy.close(0)]);
+    this.#directory[Symbol.dispose]();
+  }
+}
+
+/** A server of the test, closed with all its connections at the end of the block. */
+export class TestServer implements AsyncDisposable {
+  readonly sockets = new Set<net.Socket>();
+  /** Connections accepted, ever. */
+  accepted = 0;
+  readonly #server: net.Server;
+
+  private constructor(server: net.Server) {
+    this.#server = server;
+    server.on('connection', (socket) => {
+      this.accepted++;
+      this.sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => this.sockets.delete(socket));
+    });
+  }
+
+  /** A server of bytes. */
+  static tcp(onConnection: (socket: net.Socket) => void): Promise<TestServer> {
+    return TestServer.of(net.createServer({ allowHalfOpen: true, noDelay: true }, onConnection));
+  }
+
+  static async of(server: net.Server): Promise<TestServer> {
+    const test = new TestServer(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return test;
+  }
+
+  get port(): number {
+    return (this.#server.address() as net.AddressInfo).port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+}
+
+/** A client of bytes that can wait for what it expects. */
+export class TestClient implements Disposable {
+  readonly socket: net.Socket;
+  received = '';
+  error: NodeJS.ErrnoException | undefined;
+
+  private constructor(socket: net.Socket) {
+    this.socket = socket;
+    socket.setEncoding('latin1');
+    socket.on('data', (text: unknown) => {
+      this.received += String(text);
+    });
+    socket.on('error', (error) => {
+      this.error = error;
+    });
+  }
+
+  static async connect(port: number): Promise<TestClient> {
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    await once(socket, 'connect');
+    return new TestClient(socket);
+  }
+
+  send(text: string): void {
+    this.socket.write(text, 'latin1');
+  }
+
+  /** Resolves once everything received matches; rejects when the connection closes before. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.received);
+      if (match !== null) return match;
+      if (this.socket.closed) throw new Error(`closed after ${JSON.stringify(this.received)}`);
+      await Promise.race([once(this.socket, 'data'), this.closed()]);
+    }
+  }
+
+  async closed(): Promise<void> {
+    if (!this.socket.closed) await new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
+  }
+
+  /** The server's side has ended. */
+  async ended(): Promise<void> {
+    if (!this.socket.readableEnded && !this.socket.closed) {
+      await new Promise<void>((resolve) => {
+        this.socket.once('end', resolve);
+        this.socket.once('close', () => resolve());
+      });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+}
+
+/** Waits for a condition that some event will make true, looking at every turn of the event loop. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
