@@ -1,7 +1,7 @@
 /** One health check: a connection from inside the workload's network namespace, and for HTTP one request on it. @module */
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { isIP, type Socket } from 'node:net';
-import { type buildConnector, Client } from 'undici';
 import { formatSocketAddress } from '../addresses.ts';
 import { messageOf } from '../errors.ts';
 import type { HealthCheck } from './workload.ts';
@@ -53,15 +53,19 @@ async function statusOf(
   socket: Socket,
   { host, path, signal }: { readonly host: string; readonly path: string; readonly signal: AbortSignal },
 ): Promise<number> {
-  // undici expects the answer of `connect` on a later turn: given at once, the request would wait for ever.
-  const connect: buildConnector.connector = (_options, done) => process.nextTick(done, null, socket);
-  const client = new Client(`http://${host}`, { connect, maxHeaderSize: 16 * 1024 });
-  try {
-    const headers = { 'user-agent': 'weft-health' };
-    const { statusCode, body } = await client.request({ method: 'GET', path, headers, signal, reset: true });
-    body.on('error', () => {}).destroy();
-    return statusCode;
-  } finally {
-    await client.destroy().catch(() => {});
-  }
+  const headers = { host, 'user-agent': 'weft-health', connection: 'close' };
+  // node:http, and not the undici of our other clients: this one stays in memory as long as the agent lives.
+  const get = request({
+    createConnection: () => socket,
+
+    path,
+    headers,
+    signal,
+    maxHeaderSize: 16 * 1024,
+  });
+  get.on('error', () => {}); // also after we have let go of it
+  get.end();
+  const [response] = (await once(get, 'response', { signal })) as [IncomingMessage];
+  response.on('error', () => {});
+  return response.statusCode ?? 0;
 }
