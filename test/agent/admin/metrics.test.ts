@@ -105,7 +105,6 @@ test('what workers count is told by caller and destination', async () => {
   const row = writer.series({
     direction: 'outbound',
     source: 'spiffe://t/ns/shop/sa/web',
-    sourceService: 'shop/web',
     destination: 'shop/cart',
     protocol: 'http',
   });
