@@ -18,7 +18,8 @@ import { type ConnectionBudget, TcpListener } from './listeners/tcp-listener.ts'
 import { acceptOutbound } from './outbound/outbound.ts';
 import type { SnapshotUpdate } from './snapshot.ts';
 import type { Sockets } from './sockets.ts';
-import { type OpaqueRelay, reset } from './tcp/relay.ts';
+import type { OpaqueRelay } from './tcp/relay.ts';
+import { reset } from './tcp/reset.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
 import { World } from './world.ts';
 

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import type { HttpConfig } from '../config.ts';
 import type { RawEnd, ResponseSink, UpstreamStream } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
+import { reset } from '../tcp/reset.ts';
 import { BodyDecoder, STEP } from './grammar/body.ts';
 import { frameResponse } from './grammar/framing.ts';
 import { BODY, type Head } from './grammar/head.ts';
@@ -130,8 +131,7 @@ export class Http1ClientConnection implements UpstreamStream {
   abort(): void {
     this.#sink = undefined;
     // The request may be half sent: a reset says so at once, and nobody mistakes it for an orderly end.
-    if (this.#transport.destroyed || this.#transport.connecting) this.#socket.destroy();
-    else this.#transport.resetAndDestroy();
+    reset({ socket: this.#socket, transport: this.#transport });
   }
 
   /** Closes an idle connection. */

@@ -15,6 +15,7 @@ import { meshResponse } from '../http/mesh-response.ts';
 import type { Route } from '../http/route.ts';
 import type { DownstreamStream, RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
+import { reset } from '../tcp/reset.ts';
 import { BodyDecoder, STEP } from './grammar/body.ts';
 import { frameRequest } from './grammar/framing.ts';
 import { BODY, FIELD, type Head } from './grammar/head.ts';
@@ -174,7 +175,7 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
   cut(): void {
     this.#out.flush();
     // Without its end a chunked or counted response is seen to be cut; one that ends with the connection needs a reset.
-    if (this.#frame === FRAME_RAW && this.#parser.head.minor === 0) this.#destroyTransport();
+    if (this.#frame === FRAME_RAW && this.#parser.head.minor === 0) this.#reset();
     else this.#socket.destroy();
   }
 
@@ -417,7 +418,7 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
 
   #abort(): void {
     this.#exchange.requestAborted('client-aborted');
-    this.#destroyTransport();
+    this.#reset();
   }
 
   /** A client that asked for 100 (Continue) and gets a final response instead may or may not send its body. */
@@ -438,11 +439,9 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     this.#isPaused = false;
   }
 
-  #destroyTransport(): void {
-    const { transport } = this.#options;
+  #reset(): void {
     this.#state = GONE;
-    if (transport.destroyed) this.#socket.destroy();
-    else transport.resetAndDestroy();
+    reset(this.#options);
   }
 
   #countBytes(): void {

@@ -14,7 +14,7 @@ import type { ListenerSpec } from '../listeners/listener-spec.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN, type Protocol } from '../snapshot.ts';
 import { type Attempt, connectOpaque } from '../tcp/connect.ts';
-import { reset } from '../tcp/relay.ts';
+import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
 import { dialMesh, dialTcp } from '../upstream/dial.ts';

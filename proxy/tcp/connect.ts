@@ -9,7 +9,8 @@ import type { Balanced } from '../balancer/p2c.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { DialResult } from '../upstream/dial.ts';
-import { OpaqueRelay, type RelayContext, reset } from './relay.ts';
+import { OpaqueRelay, type RelayContext } from './relay.ts';
+import { reset } from './reset.ts';
 
 /** One way to the destination. */
 export interface Attempt {

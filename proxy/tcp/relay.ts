@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Socket } from 'node:net';
 import type { TcpConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import { reset } from './reset.ts';
 
 export interface RelayContext {
   readonly tcp: TcpConfig;
@@ -105,10 +105,4 @@ export class OpaqueRelay implements Timed {
     context.deadlines.delete(this);
     onClose();
   }
-}
-
-/** Ends a connection so that the peer sees it broken, not finished. */
-export function reset(end: { readonly socket: Socket; readonly transport: Socket }): void {
-  if (!end.transport.destroyed) end.transport.resetAndDestroy();
-  end.socket.destroy();
 }
