@@ -100,6 +100,7 @@ export class Linux implements Disposable {
   readonly #libc: Libc;
   readonly #address = Buffer.alloc(SOCKADDR_IN6_BYTES);
   readonly #addressBytes = int32(SOCKADDR_IN6_BYTES);
+  #isAway = false;
   #stranded: CaptureError | undefined;
 
   private constructor(libc: Libc, home: number) {
@@ -128,16 +129,20 @@ export class Linux implements Disposable {
    */
   inNamespace<T>(namespace: number, fn: () => T): T {
     if (this.#stranded !== undefined) throw this.#stranded;
+    if (this.#isAway)
+      throw new Error('inNamespace was called within inNamespace: the way back would lead home at once');
     if (namespace === this.home) return synchronous(fn());
     this.#check(
       this.#libc.setns(namespace, CLONE_NEWNET),
       'setns',
       () => `network namespace (descriptor ${namespace})`,
     );
+    this.#isAway = true;
     try {
       return synchronous(fn());
     } finally {
       if (this.#libc.setns(this.home, CLONE_NEWNET) < 0) this.#strand();
+      this.#isAway = false;
     }
   }
 

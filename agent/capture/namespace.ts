@@ -1,7 +1,7 @@
 /** A network namespace of this machine, found by path or process, held open so that it cannot vanish meanwhile. @module */
 import { closeSync, openSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { CaptureError, type CaptureErrorCode, SystemCallError } from './errors.ts';
 import { type Family, isSameNamespace, type Linux, type NamespaceIdentity, namespaceIdentity } from './linux.ts';
 
@@ -68,12 +68,16 @@ export class Namespace implements Disposable {
 
   /** The addresses others can reach it by: of interfaces that are up, without loopback and link-local ones. */
   addresses(linux: Linux): readonly NamespaceAddress[] {
-    const interfaces = linux.inNamespace(this.fd, () => networkInterfaces());
-    return Object.entries(interfaces).flatMap(([name, infos]) =>
-      (infos ?? [])
-        .filter(isGlobal)
-        .map(({ address }) => ({ family: isIPv6(address) ? 6 : 4, address, interface: name }) as const),
-    );
+    return this.#interfaces(linux)
+      .filter(({ internal, address }) => !internal && !isLinkLocal(address))
+      .map(({ name, address }) => ({ family: isIPv6(address) ? 6 : 4, address, interface: name }));
+  }
+
+  /** The addresses of loopback interfaces that are up. */
+  loopbackAddresses(linux: Linux): readonly string[] {
+    return this.#interfaces(linux)
+      .filter(({ internal }) => internal)
+      .map(({ address }) => address);
   }
 
   close(): void {
@@ -84,6 +88,11 @@ export class Namespace implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #interfaces(linux: Linux): { name: string; address: string; internal: boolean }[] {
+    const interfaces = linux.inNamespace(this.fd, () => networkInterfaces());
+    return Object.entries(interfaces).flatMap(([name, infos = []]) => infos.map((info) => ({ ...info, name })));
   }
 }
 
@@ -163,8 +172,8 @@ function processStart({ pid, startTicks }: { pid: number; startTicks?: number },
 }
 
 /** 169.254.0.0/16 and fe80::/10 mean something on one link only. */
-function isGlobal({ internal, address }: NetworkInterfaceInfo): boolean {
-  return !internal && !address.startsWith('169.254.') && !/^fe[89ab]/i.test(address);
+function isLinkLocal(address: string): boolean {
+  return address.startsWith('169.254.') || /^fe[89ab]/i.test(address);
 }
 
 function* candidates(): Generator<NamespaceLocator> {

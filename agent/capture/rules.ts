@@ -8,6 +8,7 @@
  * @module
  */
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { CAPTURE_MARK, CAPTURE_TABLE } from './constants.ts';
 import { CaptureError } from './errors.ts';
 
@@ -78,7 +79,7 @@ function workloadChain({ port, dnsPort, exclude }: OutboundRule): string[] {
     ...dns, // before loopback is let through, for resolvers such as 127.0.0.53
     'oif "lo" return',
     // A rule each, because a set refuses networks that overlap.
-    ...cidrs.map((cidr) => `${cidrFamily(cidr)} daddr ${cidr} return`),
+    ...cidrs.map((cidr) => `${cidrMatch(cidr)} return`),
     ...returns('tcp dport', exclude?.ports ?? []),
     `meta l4proto tcp redirect to :${port}`,
   ];
@@ -117,13 +118,16 @@ function block(head: string, lines: readonly string[]): string[] {
   return [`  ${head} {`, ...lines.map((line) => `    ${line}`), '  }'];
 }
 
-/** @throws CaptureError for text that is no network: it becomes part of a program for the kernel */
-function cidrFamily(cidr: string): 'ip' | 'ip6' {
-  const [address = '', bits = '', more] = cidr.split('/');
-  const version = isIP(address);
-  const isWrong =
-    version === 0 || more !== undefined || !/^\d{1,3}$/.test(bits) || Number(bits) > (version === 4 ? 32 : 128);
-  if (isWrong || address.includes('%'))
+/**
+ * The match for a network, its address written as nft reads it: nft knows fewer spellings than the RFCs allow.
+ *
+ * @throws CaptureError for text that is no network: it becomes part of a program for the kernel
+ */
+function cidrMatch(cidr: string): string {
+  // isIP is the strict one: ipaddr.js also reads 1.2/8, and 010.0.0.0/8 as octal.
+  if (isIP(cidr.slice(0, cidr.indexOf('/'))) === 0 || !ipaddr.isValidCIDR(cidr) || cidr.includes('%')) {
     throw new CaptureError('WEFT_CAPTURE_SPEC', `excluded network ${JSON.stringify(cidr)}`);
-  return version === 4 ? 'ip' : 'ip6';
+  }
+  const [address, bits] = ipaddr.parseCIDR(cidr);
+  return `${address.kind() === 'ipv4' ? 'ip' : 'ip6'} daddr ${address.toString()}/${bits}`;
 }

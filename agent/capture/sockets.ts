@@ -66,9 +66,9 @@ export class CaptureSockets implements DnsSockets, Disposable {
     if (held.isOwn) closeSync(held.namespace);
   }
 
-  /** A fresh, unconnected TCP socket in the unit's namespace that capture leaves alone. */
+  /** A fresh, unconnected TCP socket in the unit's namespace that capture leaves alone. A half-closed one stays open. */
   open(unit: string, family: Family): Socket {
-    return new Socket({ fd: this.#linux.openMarkedSocket(this.#held(unit).namespace, family) });
+    return new Socket({ allowHalfOpen: true, fd: this.#linux.openMarkedSocket(this.#held(unit).namespace, family) });
   }
 
   originalDestination(socket: Socket): Destination | undefined {

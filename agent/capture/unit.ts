@@ -88,7 +88,7 @@ export class CaptureUnit implements AsyncDisposable {
     this.#workers = options.workers;
     this.#isTakeover = options.isTakeover ?? false;
     this.#sockets = Array.from({ length: options.workers }, () => new Map());
-    this.#families = openableFamilies(deps.linux, namespace);
+    this.#families = redirectableFamilies(deps.linux, namespace);
   }
 
   /**
@@ -326,17 +326,11 @@ export class CaptureUnit implements AsyncDisposable {
   }
 }
 
-/** IPv6 may be switched off in a namespace; IPv4 loopback must be there. */
-function openableFamilies(linux: Linux, namespace: Namespace): readonly Family[] {
-  const canBind = (family: Family): boolean => {
-    try {
-      linux.close(linux.openUdp({ namespace: namespace.fd, family, address: LOOPBACK[family], port: 0 }));
-      return true;
-    } catch (err) {
-      if (err instanceof SystemCallError && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(err.code)) return false;
-      throw err;
-    }
-  };
-  if (!canBind(4)) throw new CaptureError('WEFT_CAPTURE_LOOPBACK_DOWN', describeLocator(namespace.locator));
-  return canBind(6) ? [4, 6] : [4];
+/** IPv6 may be switched off in a namespace; without IPv4 loopback nothing redirected would arrive. */
+function redirectableFamilies(linux: Linux, namespace: Namespace): readonly Family[] {
+  const addresses = namespace.loopbackAddresses(linux);
+  if (!addresses.includes(LOOPBACK[4])) {
+    throw new CaptureError('WEFT_CAPTURE_LOOPBACK_DOWN', describeLocator(namespace.locator));
+  }
+  return addresses.includes(LOOPBACK[6]) ? [4, 6] : [4];
 }

@@ -59,6 +59,11 @@ export function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
+/** A command in a namespace, to its end. */
+export function runIn(namespace: string, ...command: string[]): void {
+  execFileSync('ip', ['netns', 'exec', namespace, ...command], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
 export function path(namespace: string): string {
   return `/run/netns/${namespace}`;
 }
@@ -77,7 +82,7 @@ export async function runNode(namespace: string, source: string, options: { uid?
   return JSON.parse(Buffer.concat(chunks).toString());
 }
 
-/** A Node program in a namespace that prints a line once it is ready, and runs until it is disposed of. */
+/** A Node program in a namespace, or in ours, that prints a line once it is ready, and runs until it is disposed of. */
 export class Background implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterableIterator<string>;
@@ -87,7 +92,11 @@ export class Background implements AsyncDisposable {
     this.#lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   }
 
-  static async start(namespace: string, source: string, options: { uid?: number } = {}): Promise<Background> {
+  static async start(
+    namespace: string | undefined,
+    source: string,
+    options: { uid?: number } = {},
+  ): Promise<Background> {
     const background = new Background(spawnNode(namespace, source, options));
     await background.line();
     return background;
@@ -110,9 +119,13 @@ export class Background implements AsyncDisposable {
   }
 }
 
-function spawnNode(namespace: string, source: string, { uid }: { uid?: number }): ChildProcess {
+function spawnNode(namespace: string | undefined, source: string, { uid }: { uid?: number }): ChildProcess {
   const asUser = uid === undefined ? [] : ['setpriv', '--reuid', String(uid), '--clear-groups'];
   // nsenter becomes the program it runs, so a signal reaches that.
-  const args = [`--net=${path(namespace)}`, ...asUser, process.execPath, '-e', source];
-  return spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LIFETIME_MS, killSignal: 'SIGKILL' });
+  const enter = namespace === undefined ? [] : [`--net=${path(namespace)}`];
+  return spawn('nsenter', [...enter, ...asUser, process.execPath, '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: LIFETIME_MS,
+    killSignal: 'SIGKILL',
+  });
 }
