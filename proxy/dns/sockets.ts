@@ -15,7 +15,10 @@ export interface DatagramFlow {
 }
 
 export interface DnsSockets {
-  /** A fresh, unconnected TCP socket in the unit's namespace that capture leaves alone. Throws on EMFILE and the like. */
+  /**
+   * A fresh, unconnected TCP socket (allowHalfOpen) in the unit's namespace that capture leaves alone. Throws on EMFILE
+   * and the like.
+   */
   open(unit: string, family: 4 | 6): Socket;
   /** Where a redirected TCP connection was going; undefined when it was not redirected. */
   originalDestination(socket: Socket): ResolverAddress | undefined;

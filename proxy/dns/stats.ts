@@ -1,4 +1,5 @@
 /** What became of each DNS query, to be counted. @module */
+import type { Counter } from '../telemetry/counters.ts';
 
 /** The closed set of outcomes, each with the sentence that explains it. */
 export const DNS_OUTCOMES = {
@@ -20,3 +21,17 @@ export type DnsOutcome = keyof typeof DNS_OUTCOMES;
 export interface DnsStats {
   count(outcome: DnsOutcome): void;
 }
+
+/** Where the statistics of a worker count each outcome. */
+export const DNS_COUNTERS = {
+  answered: 'dnsAnswered',
+  'no-data': 'dnsNoData',
+  'no-name': 'dnsNoName',
+  refused: 'dnsRefused',
+  'passed-on': 'dnsPassedOn',
+  relayed: 'dnsRelayed',
+  'timed-out': 'dnsTimedOut',
+  crowded: 'dnsCrowded',
+  'no-destination': 'dnsNoDestination',
+  failed: 'dnsFailed',
+} as const satisfies Record<DnsOutcome, Counter>;

@@ -133,7 +133,6 @@ class Session {
         return undefined;
       }
       const upstream = sockets.open(unit, isIPv6(resolver.address) ? 6 : 4);
-      upstream.allowHalfOpen = true;
       upstream.setTimeout(limits.answerTimeoutMs, () => upstream.destroy(new Error('the resolver is silent')));
       upstream.on('connect', () => upstream.setTimeout(0)); // from here on the client's idle timeout counts
       upstream.on('data', (chunk: Buffer) => this.#fromUpstream(chunk));
