@@ -4,18 +4,16 @@ import type { EndpointView, MemberView } from '../admin/views.ts';
 
 const TIMEOUT_MS = 1_000;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const LIMITS = { connections: 2, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, connectTimeout: TIMEOUT_MS };
 
 export class AgentClient implements AsyncDisposable {
-  readonly #pool: Pool;
+  readonly #admin: Pool;
+  readonly #metrics: Pool;
 
-  constructor(socketPath: string) {
-    this.#pool = new Pool('http://localhost', {
-      socketPath,
-      connections: 2,
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
-      connectTimeout: TIMEOUT_MS,
-    });
+  /** @param metricsOrigin where /metrics can be reached by itself; otherwise it is asked for on the admin socket */
+  constructor(socketPath: string, metricsOrigin: string | undefined) {
+    this.#admin = new Pool('http://localhost', { ...LIMITS, socketPath });
+    this.#metrics = metricsOrigin === undefined ? this.#admin : new Pool(metricsOrigin, LIMITS);
   }
 
   /** undefined when the agent does not answer: it is not up yet, or gone. */
@@ -28,14 +26,14 @@ export class AgentClient implements AsyncDisposable {
     return this.#list<EndpointView>('/v1/endpoints');
   }
 
-  /** In Prometheus' text format. */
-  async metrics(): Promise<string | undefined> {
-    return this.#get('/metrics');
+  /** In Prometheus' text format; undefined when there is no answer. */
+  metrics(): Promise<string | undefined> {
+    return get(this.#metrics, '/metrics');
   }
 
   /** Twice is fine. */
   async close(): Promise<void> {
-    if (!this.#pool.closed && !this.#pool.destroyed) await this.#pool.destroy();
+    await Promise.all([this.#admin, this.#metrics].map((pool) => (pool.destroyed ? undefined : pool.destroy())));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -43,23 +41,23 @@ export class AgentClient implements AsyncDisposable {
   }
 
   async #list<T>(path: string): Promise<readonly T[] | undefined> {
-    const text = await this.#get(path);
+    const text = await get(this.#admin, path);
     if (text === undefined) return undefined;
     const list: unknown = JSON.parse(text);
     return Array.isArray(list) ? (list as T[]) : undefined; // an agent of our own version
   }
+}
 
-  async #get(path: string): Promise<string | undefined> {
-    try {
-      const { statusCode, body } = await this.#pool.request({ path, method: 'GET' });
-      let text = '';
-      for await (const chunk of body.setEncoding('utf8')) {
-        text += chunk;
-        if (text.length > MAX_ANSWER_BYTES) return undefined;
-      }
-      return statusCode === 200 ? text : undefined;
-    } catch {
-      return undefined;
+async function get(pool: Pool, path: string): Promise<string | undefined> {
+  try {
+    const { statusCode, body } = await pool.request({ path, method: 'GET' });
+    let text = '';
+    for await (const chunk of body.setEncoding('utf8')) {
+      text += chunk;
+      if (text.length > MAX_ANSWER_BYTES) return undefined;
     }
+    return statusCode === 200 ? text : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -32,6 +32,8 @@ export interface NodePlace {
   readonly address: string;
   /** Where its listeners for this machine only go, free of other nodes. */
   readonly loopback: string;
+  /** Whether `loopback` can be reached from where the demo itself runs. */
+  readonly isReachable: boolean;
 }
 
 export interface PodPlace {

@@ -23,7 +23,7 @@ export class LoopbackGround implements Ground {
   readonly #processes = new Processes();
 
   nodePlace({ index }: NodeSpec): NodePlace {
-    return { address: `127.0.1.${index}`, loopback: `127.0.1.${index}` };
+    return { address: `127.0.1.${index}`, loopback: `127.0.1.${index}`, isReachable: true };
   }
 
   podPlace({ index, calls }: PodSpec): PodPlace {

@@ -15,7 +15,7 @@ import { Program } from './program.ts';
 import { FRONT_SERVICE, type NodeSpec, type PodSpec, servicesOf, shopTopology, type Topology } from './topology.ts';
 import type { TrafficReport } from './traffic-report.ts';
 import { waitUntil } from './wait.ts';
-import { Workspace } from './workspace.ts';
+import { METRICS_PORT, Workspace } from './workspace.ts';
 
 const UP_TIMEOUT_MS = 60_000;
 const UP_POLL_MS = 100;
@@ -173,7 +173,7 @@ async function chooseGround(topology: Topology, loopback: boolean): Promise<Grou
 
 function startAgent({ node, workspace, ground, options }: Starting & { readonly node: NodeSpec }): RunningAgent {
   const name = `agent of ${node.name}`;
-  const argv = [process.execPath, ourFile('../main'), 'agent', '-c', workspace.agentConfig(node)];
+  const argv = [process.execPath, ...process.execArgv, ourFile('../main'), 'agent', '-c', workspace.agentConfig(node)];
   const program = Program.start({
     name,
     logPath: workspace.log(`agent-${node.name}`),
@@ -182,7 +182,9 @@ function startAgent({ node, workspace, ground, options }: Starting & { readonly 
     onEvent: options.onEvent,
   });
   const socket = workspace.socket(node);
-  return { node, program, client: new AgentClient(socket), socket };
+  const { loopback, isReachable } = ground.nodePlace(node);
+  const client = new AgentClient(socket, isReachable ? `http://${loopback}:${METRICS_PORT}` : undefined);
+  return { node, program, client, socket };
 }
 
 function startPod({ pod, workspace, ground, options }: Starting & { readonly pod: PodSpec }): Program {

@@ -40,7 +40,7 @@ export class NamespaceGround implements Ground {
   }
 
   nodePlace(node: NodeSpec): NodePlace {
-    return { address: this.#lab.node(node.index).address4, loopback: '127.0.0.1' };
+    return { address: this.#lab.node(node.index).address4, loopback: '127.0.0.1', isReachable: false };
   }
 
   podPlace(pod: PodSpec): PodPlace {

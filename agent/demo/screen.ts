@@ -24,10 +24,11 @@ export class Screen implements Disposable {
     return this.#terminal.hasColors() && !process.env.NO_COLOR;
   }
 
-  /** One write, so that nobody sees half a page; lines below the edge are left out. */
+  /** One write, so that nobody sees half a page. Where the page is too long, empty lines go first, then the last ones. */
   draw(lines: readonly string[]): void {
-    const page = lines.slice(0, this.#terminal.rows).map((line) => `${line}${CLEAR_LINE}`);
-    this.#terminal.write(HOME + page.join('\n') + CLEAR_BELOW);
+    const { rows } = this.#terminal;
+    const fitting = lines.length <= rows ? lines : lines.filter((line) => line !== '').slice(0, rows);
+    this.#terminal.write(HOME + fitting.map((line) => `${line}${CLEAR_LINE}`).join('\n') + CLEAR_BELOW);
   }
 
   /** Twice is fine. */

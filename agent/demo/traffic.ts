@@ -9,7 +9,6 @@ import { Agent, get } from 'node:http';
 import { Histogram } from './histogram.ts';
 import type { Failure, TrafficReport } from './traffic-report.ts';
 
-const TICK_MS = 5;
 const REPORT_MS = 500;
 const TIMEOUT_MS = 5_000;
 const MAX_OUTSTANDING = 2_000;
@@ -33,8 +32,8 @@ let failuresUnlisted = 0;
 let versions: Record<string, number> = {};
 let isStopping = false;
 
-/** @param dueMs when it should have been sent; a late start counts as latency, as it would for a user */
-function send(dueMs: number): void {
+/** @param sendAtMs when it should have been sent; a late start counts as latency, as it would for a user */
+function send(sendAtMs: number): void {
   requests += 1;
   if (outstanding >= MAX_OUTSTANDING) {
     fail(`${MAX_OUTSTANDING} requests wait already`);
@@ -46,7 +45,7 @@ function send(dueMs: number): void {
     if (isSettled) return;
     isSettled = true;
     outstanding -= 1;
-    if (reason === undefined) latency.record(performance.now() - dueMs);
+    if (reason === undefined) latency.record(performance.now() - sendAtMs);
     else fail(reason);
     if (isStopping && outstanding === 0) finish();
   };
@@ -98,15 +97,23 @@ function report(isLast: boolean): void {
   latency.clear();
 }
 
-const ticking = setInterval(() => {
-  const dueCount = Math.floor((performance.now() - startMs) * ratePerMs);
-  for (; issued < dueCount; issued += 1) send(startMs + issued / ratePerMs);
-}, TICK_MS);
+/** Sends what is due and sleeps until the next one is. */
+function tick(): void {
+  const nowMs = performance.now();
+  for (; dueAtMs(issued) <= nowMs; issued += 1) send(dueAtMs(issued));
+  ticking = setTimeout(tick, dueAtMs(issued) - nowMs);
+}
+
+function dueAtMs(request: number): number {
+  return startMs + request / ratePerMs;
+}
+
+let ticking = setTimeout(tick, 0);
 const reporting = setInterval(report, REPORT_MS, false);
 
 process.once('SIGTERM', () => {
   isStopping = true;
-  clearInterval(ticking);
+  clearTimeout(ticking);
   if (outstanding === 0) finish();
 });
 process.stdout.on('error', () => process.exit(0)); // nobody listens any more

@@ -16,7 +16,7 @@ import { grantOf, NAMESPACE, type NodeSpec, type PodSpec, podsOf, type Topology,
 
 const GOSSIP_PORT = 7946;
 const ADMIN_PORT = 15_000;
-const METRICS_PORT = 15_020;
+export const METRICS_PORT = 15_020;
 const TRUST_TTL_MS = 7 * 86_400_000;
 /** A unix socket's path ends at 107 characters, and ours needs 40 of them. */
 const MAX_TEMP_PATH = 60;
