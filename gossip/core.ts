@@ -403,7 +403,7 @@ export class Core {
   #linkDown(peer: string): void {
     if (!this.#links.delete(peer)) return;
     this.#puller.drop(peer);
-    this.#antiEntropy.close(peer);
+    this.#antiEntropy.drop(peer);
     this.#detector.linkDown(peer);
   }
 

@@ -31,6 +31,8 @@ export class AntiEntropy {
   readonly #host: AntiEntropyHost;
   /** Open sessions of ours: whether more buckets differ than the digest could hold. */
   readonly #sessions = new Map<string, { more: boolean }>();
+  /** Peers to compare with once a session ends: those whose links came up while all were taken. */
+  readonly #waiting = new Set<string>();
 
   constructor(context: Context, buckets: Buckets, host: AntiEntropyHost) {
     this.#context = context;
@@ -44,15 +46,30 @@ export class AntiEntropy {
   }
 
   open(peer: string): void {
-    if (this.#sessions.has(peer) || this.#sessions.size >= MAX_SESSIONS) return;
+    if (this.#sessions.has(peer)) return;
+    if (this.#sessions.size >= MAX_SESSIONS) {
+      this.#waiting.add(peer);
+      return;
+    }
+    this.#waiting.delete(peer);
     this.#sessions.set(peer, { more: false });
     this.#context.stats.antiEntropySessions++;
     send(this.#context, peer, { kind: 'ae-root', root: this.#buckets.root(), count: this.#buckets.count });
     arm(this.#context, 'ae-session', peer, SESSION_MS);
   }
 
+  /** The session is over, one way or another. */
   close(peer: string): void {
-    if (this.#sessions.delete(peer)) disarm(this.#context, 'ae-session', peer);
+    if (!this.#sessions.delete(peer)) return;
+    disarm(this.#context, 'ae-session', peer);
+    const [next] = this.#waiting;
+    if (next !== undefined) this.open(next);
+  }
+
+  /** The link is down: nothing to compare with any more. */
+  drop(peer: string): void {
+    this.#waiting.delete(peer);
+    this.close(peer);
   }
 
   firedPeriod(): void {

@@ -2,7 +2,8 @@
  * Asks peers for pages, a few at a time: after a gap, and for whatever anti-entropy found to be newer elsewhere.
  *
  * One request per peer is out at once and a page is asked of one peer at a time, so the one that answers sets the pace
- * and a joiner does not fetch the mesh from everybody it meets.
+ * and a joiner does not fetch the mesh from everybody it meets. Others that offered the page meanwhile are remembered,
+ * and asked when the first stays mute.
  * @module
  */
 import type { Context } from '../effects.ts';
@@ -16,15 +17,16 @@ interface Queue {
   asked: Map<string, Via> | undefined;
 }
 
-const ANSWER_MS = 5_000;
+const ANSWER_MS = 1_500;
 const MAX_WAITING = 10_000;
+const MAX_OTHERS = 3;
 
 export class Puller {
   readonly #context: Context;
   readonly #known: (name: string) => PullItem;
   readonly #queues = new Map<string, Queue>();
-  /** Names asked of somebody or waiting for their turn. */
-  readonly #underway = new Set<string>();
+  /** Names asked of somebody or waiting for their turn, and who else has them. */
+  readonly #underway = new Map<string, string[]>();
 
   /** @param known what we have of a page now */
   constructor(context: Context, known: (name: string) => PullItem) {
@@ -34,14 +36,15 @@ export class Puller {
 
   /** @param via how we came to want it: decides what the answer is worth */
   pull(peer: string, names: readonly string[], via: Via): void {
-    let queue = this.#queues.get(peer);
-    if (queue === undefined) {
-      queue = { waiting: new Map(), asked: undefined };
-      this.#queues.set(peer, queue);
-    }
+    const queue = this.#queueOf(peer);
     for (const name of names) {
-      if (this.#underway.has(name) || this.#underway.size >= MAX_WAITING) continue;
-      this.#underway.add(name);
+      const others = this.#underway.get(name);
+      if (others !== undefined) {
+        if (others.length < MAX_OTHERS && !others.includes(peer)) others.push(peer);
+        continue;
+      }
+      if (this.#underway.size >= MAX_WAITING) break;
+      this.#underway.set(name, []);
       queue.waiting.set(name, via);
     }
     this.#next(peer, queue);
@@ -71,14 +74,29 @@ export class Puller {
     if (queue !== undefined) this.#next(peer, queue);
   }
 
-  /** The peer is gone or mute: forget what it owes. Anti-entropy with somebody else finds the same again. */
+  /** The peer is gone or mute: ask others that have what it owes, and forget the rest. Anti-entropy will find it. */
   drop(peer: string): void {
     const queue = this.#queues.get(peer);
     if (queue === undefined) return;
     this.#queues.delete(peer);
-    for (const name of queue.waiting.keys()) this.#underway.delete(name);
-    for (const name of queue.asked?.keys() ?? []) this.#underway.delete(name);
     disarm(this.#context, 'pull', peer);
+    for (const [name, via] of [...(queue.asked ?? []), ...queue.waiting]) {
+      const others = this.#underway.get(name)?.filter((other) => other !== peer) ?? [];
+      this.#underway.delete(name);
+      const [next, ...rest] = others;
+      if (next === undefined) continue;
+      this.pull(next, [name], via);
+      for (const other of rest) this.pull(other, [name], via);
+    }
+  }
+
+  #queueOf(peer: string): Queue {
+    let queue = this.#queues.get(peer);
+    if (queue === undefined) {
+      queue = { waiting: new Map(), asked: undefined };
+      this.#queues.set(peer, queue);
+    }
+    return queue;
   }
 
   #next(peer: string, queue: Queue): void {
