@@ -1,0 +1,157 @@
+/** How `Gossip.stats()` reads in Prometheus. The agent registers these; no library is needed to say them. @module */
+import type { GossipStats } from './gossip.ts';
+
+export interface GossipMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  /** Name of the one label, for those that have one; its values come from closed sets. */
+  readonly label?: string;
+  /** By label value; a metric without a label has the key ''. */
+  readonly read: (stats: GossipStats) => Readonly<Record<string, number>>;
+}
+
+const one = (value: number): Readonly<Record<string, number>> => ({ '': value });
+
+export const GOSSIP_METRICS: readonly GossipMetric[] = [
+  {
+    name: 'weft_gossip_members',
+    help: 'Nodes this node knows, itself included, by the state they have here.',
+    type: 'gauge',
+    label: 'state',
+    read: (stats) => stats.members,
+  },
+  {
+    name: 'weft_gossip_links',
+    help: 'Nodes this node exchanges messages with.',
+    type: 'gauge',
+    read: (stats) => one(stats.links),
+  },
+  {
+    name: 'weft_gossip_endpoints',
+    help: 'Endpoints of all nodes that traffic may go to.',
+    type: 'gauge',
+    read: (stats) => one(stats.endpoints),
+  },
+  {
+    name: 'weft_gossip_messages_sent_total',
+    help: 'Messages sent to other nodes.',
+    type: 'counter',
+    label: 'kind',
+    read: (stats) => stats.messagesSent,
+  },
+  {
+    name: 'weft_gossip_messages_received_total',
+    help: 'Messages received from other nodes and understood.',
+    type: 'counter',
+    label: 'kind',
+    read: (stats) => stats.messagesReceived,
+  },
+  {
+    name: 'weft_gossip_sent_bytes_total',
+    help: 'Bytes of messages sent, before encryption and framing by libp2p.',
+    type: 'counter',
+    label: 'kind',
+    read: (stats) => stats.bytesSent,
+  },
+  {
+    name: 'weft_gossip_received_bytes_total',
+    help: 'Bytes of messages received, after decryption.',
+    type: 'counter',
+    label: 'kind',
+    read: (stats) => stats.bytesReceived,
+  },
+  {
+    name: 'weft_gossip_peers_refused_total',
+    help: 'Connections that ended in admission, by reason. Rises steadily while a foreign or expired node keeps trying.',
+    type: 'counter',
+    label: 'reason',
+    read: (stats) => stats.refused,
+  },
+  {
+    name: 'weft_gossip_frames_dropped_total',
+    help: 'Frames of admitted nodes that were dropped: malformed, oversized, above the rate, or no room to send.',
+    type: 'counter',
+    label: 'reason',
+    read: (stats) => stats.framesDropped,
+  },
+  {
+    name: 'weft_gossip_news_dropped_total',
+    help: 'Well-formed news that was not believed, by reason.',
+    type: 'counter',
+    label: 'reason',
+    read: (stats) => stats.dropped,
+  },
+  {
+    name: 'weft_gossip_dials_total',
+    help: 'Connections this node tried to make.',
+    type: 'counter',
+    read: (stats) => one(stats.dials),
+  },
+  {
+    name: 'weft_gossip_dial_failures_total',
+    help: 'Connections this node failed to make.',
+    type: 'counter',
+    read: (stats) => one(stats.dialFailures),
+  },
+  {
+    name: 'weft_gossip_suspicions_total',
+    help: 'Suspicions of other nodes, raised here or heard of.',
+    type: 'counter',
+    read: (stats) => one(stats.suspicions),
+  },
+  {
+    name: 'weft_gossip_refutations_total',
+    help: 'Times this node proved itself alive. Rises when it is too slow, or when others cannot reach it.',
+    type: 'counter',
+    read: (stats) => one(stats.refutations),
+  },
+  {
+    name: 'weft_gossip_deaths_total',
+    help: 'Nodes that this node saw die.',
+    type: 'counter',
+    read: (stats) => one(stats.deaths),
+  },
+  {
+    name: 'weft_gossip_probes_total',
+    help: 'Connect probes sent to nodes that did not answer.',
+    type: 'counter',
+    read: (stats) => one(stats.probes),
+  },
+  {
+    name: 'weft_gossip_vetoes_total',
+    help: 'Times a node was found to accept connections without answering.',
+    type: 'counter',
+    read: (stats) => one(stats.vetoes),
+  },
+  {
+    name: 'weft_gossip_stalls_total',
+    help: 'Times the gossip thread of this node stood still for more than 250 ms.',
+    type: 'counter',
+    read: (stats) => one(stats.stalls),
+  },
+  {
+    name: 'weft_gossip_epoch_raises_total',
+    help: 'Times another node knew a newer life of this one. More than one after a start: its bundle is used twice.',
+    type: 'counter',
+    read: (stats) => one(stats.epochRaises),
+  },
+  {
+    name: 'weft_gossip_anti_entropy_sessions_total',
+    help: 'Comparisons with a neighbour that this node began.',
+    type: 'counter',
+    read: (stats) => one(stats.antiEntropySessions),
+  },
+  {
+    name: 'weft_gossip_repairs_total',
+    help: 'Pages fetched because broadcast had not brought them.',
+    type: 'counter',
+    read: (stats) => one(stats.repairs),
+  },
+  {
+    name: 'weft_gossip_gaps_total',
+    help: 'Changes that did not fit what this node held, and were fetched whole.',
+    type: 'counter',
+    read: (stats) => one(stats.gaps),
+  },
+];
