@@ -14,6 +14,7 @@ import { ProxyError } from './errors.ts';
 import type { Http1ServerConnection } from './http1/server-connection.ts';
 import { Tunnel, type TunnelContext } from './inbound/tunnel.ts';
 import type { ListenerSpec } from './listeners/listener-spec.ts';
+import { SharedReader } from './listeners/shared-reader.ts';
 import { type ConnectionBudget, TcpListener } from './listeners/tcp-listener.ts';
 import { acceptOutbound } from './outbound/outbound.ts';
 import type { SnapshotUpdate } from './snapshot.ts';
@@ -73,6 +74,7 @@ export class Proxy implements AsyncDisposable {
       tunnel: config.tunnel,
       stats,
       sockets,
+      reader: new SharedReader(),
       random,
       world: this.#world,
       memory: new CertificateMemory(),
@@ -156,6 +158,7 @@ export class Proxy implements AsyncDisposable {
       spec,
       budget: this.#budget,
       stats,
+      ...(spec.role === 'tunnel' ? {} : { reader: this.#context.reader }),
       onConnection: this.#handlerOf(spec),
     });
     return { port: listener.port, stop: () => listener.stop(), destroy: () => listener.destroy() };

@@ -10,8 +10,10 @@ export interface Sockets {
   /**
    * A fresh, unconnected TCP socket inside the unit's network namespace, marked so that capture leaves it alone. The
    * caller connects it and owns it from then on. Throws on EMFILE and the like.
+   *
+   * @param onread to be given to the constructor of the socket; who ignores it only makes reading dearer
    */
-  open(unit: string, family: 4 | 6): net.Socket;
+  open(unit: string, family: 4 | 6, onread?: net.OnReadOpts): net.Socket;
   /** Where the client of a captured connection meant to go; undefined if the kernel does not know. */
   originalDestination(socket: net.Socket): { readonly address: string; readonly port: number } | undefined;
 }
@@ -19,7 +21,8 @@ export interface Sockets {
 /** Sockets of the process's own namespace, for loopback mode and tests. Nothing is captured, so nothing has a destination. */
 export function plainSockets(): Sockets {
   return {
-    open: () => new net.Socket({ allowHalfOpen: true }),
+    open: (_unit, _family, onread) =>
+      new net.Socket({ allowHalfOpen: true, ...(onread === undefined ? {} : { onread }) }),
     originalDestination: () => undefined,
   };
 }

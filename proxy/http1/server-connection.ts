@@ -102,6 +102,7 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     socket.on('end', this.#onEnd);
     socket.on('error', ignore);
     socket.on('close', this.#onClose);
+    socket.resume(); // it may have been paused by whoever looked at its first bytes
   }
 
   /** Takes bytes that were read before this connection was made. */

@@ -19,7 +19,7 @@ import { connectOpaque } from '../tcp/connect.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
 import { dialTcp } from '../upstream/dial.ts';
 import type { LocalTarget } from '../upstream/local-target.ts';
-import { LocalRoute } from '../upstream/routes.ts';
+import { dialContext, LocalRoute } from '../upstream/routes.ts';
 
 export interface TunnelContext extends OutboundContext {
   readonly tunnel: TunnelConfig;
@@ -141,15 +141,14 @@ export class Tunnel {
   #relay(socket: tls.TLSSocket, transport: Socket, target: LocalTarget, source: string): void {
     const context = this.#context;
     const { unit, address, port } = target;
-    const { sockets, upstream: config, stats } = context;
     socket.pause();
     connectOpaque({
       downstream: { socket, transport, leftover: undefined },
-      row: stats.series(labelsOf(source, target, 'tcp')),
+      row: context.stats.series(labelsOf(source, target, 'tcp')),
       maxAttempts: 1,
       next: () => ({
         endpoint: target,
-        dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, { sockets, config, stats }, done),
+        dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(context), done),
       }),
       context,
     });

@@ -8,6 +8,7 @@ import net from 'node:net';
 import { ProxyError } from '../errors.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import type { ListenerSpec } from './listener-spec.ts';
+import type { SharedReader } from './shared-reader.ts';
 
 /** Connections of all listeners of a worker together. */
 export interface ConnectionBudget {
@@ -19,6 +20,8 @@ export interface TcpListenerOptions {
   readonly spec: ListenerSpec;
   readonly budget: ConnectionBudget;
   readonly stats: StatsWriter;
+  /** Reads accepted connections; not given where TLS does. */
+  readonly reader?: SharedReader;
   readonly onConnection: (socket: net.Socket) => void;
 }
 
@@ -33,15 +36,17 @@ export class TcpListener {
   }
 
   /** @throws ProxyError when it cannot listen there */
-  static async start({ spec, budget, stats, onConnection }: TcpListenerOptions): Promise<TcpListener> {
+  static async start({ spec, budget, stats, reader, onConnection }: TcpListenerOptions): Promise<TcpListener> {
     const server = net.createServer({
       allowHalfOpen: true,
       noDelay: true,
+      pauseOnConnect: reader !== undefined,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     });
     const listener = new TcpListener(server);
-    server.on('connection', (socket) => {
+    server.on('connection', (accepted) => {
+      const socket = reader === undefined ? accepted : reader.adopt(accepted);
       stats.count('connectionsAccepted');
       if (budget.open >= budget.max) {
         stats.count('connectionsRefusedLimit');

@@ -18,7 +18,14 @@ import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
 import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import { EndpointRoute, meshDestination, pickEndpoint, type RouteContext, ServiceRoute } from '../upstream/routes.ts';
+import {
+  dialContext,
+  EndpointRoute,
+  meshDestination,
+  pickEndpoint,
+  type RouteContext,
+  ServiceRoute,
+} from '../upstream/routes.ts';
 import type { Destination, Workload } from '../world.ts';
 import { detect } from './detect.ts';
 
@@ -59,7 +66,7 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
     const tcp = { unit: workload.data.unit, address, port, failure: 'connect-failed' } as const;
     const attempt: Attempt = {
       endpoint: { weight: 1, outstanding: 0 },
-      dial: (done) => dialTcp(tcp, { sockets: context.sockets, config: context.upstream, stats }, done),
+      dial: (done) => dialTcp(tcp, dialContext(context), done),
     };
     socket.pause();
     connectOpaque({
@@ -125,18 +132,18 @@ function relay(
   wasSilent: boolean,
   context: OutboundContext,
 ): void {
-  const { stats, sockets, memory, world, random, upstream: config } = context;
+  const { stats, world, random } = context;
   const next = (tried: readonly Balanced[]): Attempt | ReasonCode => {
     const endpoint = endpointFor(destination, tried, random);
     if (endpoint === undefined) return 'no-endpoint';
     const target = meshDestination(workload, endpoint, ALPN.tcp, world);
-    return { endpoint, dial: (done) => dialMesh(target, { sockets, config, stats, memory }, done) };
+    return { endpoint, dial: (done) => dialMesh(target, dialContext(context), done) };
   };
   const cluster: Cluster | undefined = destination.kind === 'cluster' ? destination.cluster : undefined;
   connectOpaque({
     downstream: { socket, transport: socket, leftover },
     row: stats.series(labelsOf(workload, serviceOf(destination), 'tcp')),
-    maxAttempts: config.maxAttempts,
+    maxAttempts: context.upstream.maxAttempts,
     next,
     context,
     ...(wasSilent && cluster !== undefined

@@ -10,6 +10,7 @@ import type { CertificateMemory } from '../../certs/memory.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
 import { peerChain, verifyChain } from '../../certs/verify.ts';
 import type { UpstreamConfig } from '../config.ts';
+import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { type Alpn, type Endpoint, endpointServerName } from '../snapshot.ts';
 import type { Sockets } from '../sockets.ts';
@@ -30,6 +31,8 @@ export interface Dialer {
 
 export interface DialContext {
   readonly sockets: Sockets;
+  /** Reads connections that end here; not used where TLS does. */
+  readonly reader: SharedReader;
   readonly config: UpstreamConfig;
   readonly stats: StatsWriter;
 }
@@ -40,19 +43,23 @@ export interface TcpDestination {
   readonly port: number;
   /** Told to clients when nobody listens there. */
   readonly failure: ReasonCode;
+  /** Whether TLS will run on it. */
+  readonly isForTls?: boolean;
 }
 
 /** Connects within a unit, with a time limit. */
 export function dialTcp(destination: TcpDestination, context: DialContext, done: (result: DialResult) => void): void {
-  const { sockets, config, stats } = context;
-  const { unit, address, port, failure } = destination;
+  const { sockets, reader, config, stats } = context;
+  const { unit, address, port, failure, isForTls = false } = destination;
   const fail = (reason: ReasonCode, detail: string): void => {
     stats.count('upstreamConnectFailures');
     done({ ok: false, reason, detail });
   };
   let socket: Socket;
   try {
-    socket = sockets.open(unit, address.includes(':') ? 6 : 4);
+    const read = isForTls ? undefined : reader.options();
+    socket = sockets.open(unit, address.includes(':') ? 6 : 4, read?.onread);
+    read?.bind(socket);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     process.nextTick(fail, 'out-of-sockets', detail);
@@ -101,7 +108,13 @@ export function dialMesh(
   done: (result: DialResult) => void,
 ): void {
   const { unit, endpoint } = destination;
-  const tcp = { unit, address: endpoint.address, port: endpoint.tunnelPort, failure: 'connect-failed' } as const;
+  const tcp = {
+    unit,
+    address: endpoint.address,
+    port: endpoint.tunnelPort,
+    failure: 'connect-failed',
+    isForTls: true,
+  } as const;
   dialTcp(tcp, context, (connected) => {
     if (connected.ok) handshake(connected.socket, destination, context, done);
     else done(connected);

@@ -5,12 +5,13 @@ import { type Balanced, pickOther, pickP2C } from '../balancer/p2c.ts';
 import type { HttpContext } from '../http/exchange.ts';
 import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
+import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
 import type { Sockets } from '../sockets.ts';
 import type { Workload, World } from '../world.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
-import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
+import { type Dialer, dialMesh, dialTcp, type MeshDestination, type MeshDialContext } from './dial.ts';
 import type { LocalTarget } from './local-target.ts';
 import { Http1Pool } from './pool.ts';
 
@@ -18,6 +19,7 @@ import { Http1Pool } from './pool.ts';
 export interface RouteContext extends HttpContext {
   readonly world: World;
   readonly sockets: Sockets;
+  readonly reader: SharedReader;
   readonly memory: CertificateMemory;
   readonly random: () => number;
 }
@@ -127,17 +129,14 @@ function meshPool(endpoint: UpstreamEndpoint, workload: Workload, context: Route
   if (known !== undefined) return known;
   const destination = meshDestination(workload, endpoint, ALPN.http1, context.world);
   const dialer: Dialer = {
-    dial: (done) => dialMesh(destination, { ...dialContext(context), memory: context.memory }, done),
+    dial: (done) => dialMesh(destination, dialContext(context), done),
   };
   return addPool(endpoint.pools, workload.data.id, endpoint, context.upstream.meshIdleMs, dialer, context);
 }
 
-function dialContext({ sockets, upstream, stats }: RouteContext): {
-  sockets: Sockets;
-  config: RouteContext['upstream'];
-  stats: RouteContext['stats'];
-} {
-  return { sockets, config: upstream, stats };
+/** The part of the context that dialling needs. */
+export function dialContext({ sockets, reader, upstream: config, stats, memory }: RouteContext): MeshDialContext {
+  return { sockets, reader, config, stats, memory };
 }
 
 function addPool(
