@@ -30,6 +30,7 @@ const proxy = Proxy.start(config, {
         }),
       }),
 });
+process.on('exit', () => captured?.[Symbol.dispose]()); // also after an uncaught error: descriptors outlive a thread
 control.on('message', (message: ToWorker) => void obey(message));
 tell({ kind: 'ready' });
 
@@ -50,7 +51,6 @@ async function obey(message: ToWorker): Promise<void> {
       });
     case 'close':
       await proxy.close(message.deadlineMs);
-      captured?.[Symbol.dispose]();
       control.close(); // nothing keeps the thread alive after this
   }
 }

@@ -5,6 +5,7 @@
  * The control thread's copy of the snapshot is what a restarted worker is born with. Listening descriptors are opened here,
  * one a worker, because a descriptor handed to a worker belongs to it and dies with it.
  */
+import { closeSync, fstatSync } from 'node:fs';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
@@ -37,6 +38,8 @@ export interface DataPlaneOptions {
 interface Pending {
   readonly resolve: (port: number) => void;
   readonly reject: (reason: Error) => void;
+  /** A listening descriptor on its way to the worker, and the socket it is; undefined for other requests. */
+  readonly handed: { readonly fd: number; readonly inode: number } | undefined;
 }
 
 interface Slot {
@@ -179,7 +182,7 @@ export class DataPlane implements AsyncDisposable {
       thread.on('error', (err) => this.#options.log.error({ err, worker: index }, 'data-plane worker failed'));
       thread.on('exit', (code) => {
         const reason = new Error(`data-plane worker ${index} ended with code ${code}`);
-        for (const ask of slot.pending.values()) ask.reject(reason);
+        for (const ask of slot.pending.values()) abandon(ask, reason);
         slot.pending.clear();
         if (!slot.isReady) reject(reason);
         else if (this.#closing === undefined) this.#restartLater(index, slot);
@@ -228,8 +231,11 @@ export class DataPlane implements AsyncDisposable {
   #ask(slot: Slot, message: (request: number) => ToWorker): Promise<number> {
     const request = this.#nextRequest++;
     return new Promise((resolve, reject) => {
-      slot.pending.set(request, { resolve, reject });
-      this.#send(slot, message(request));
+      const asked = message(request);
+      const fd = asked.kind === 'listen' ? asked.spec.fd : undefined;
+      const handed = fd === undefined ? undefined : { fd, inode: fstatSync(fd).ino };
+      slot.pending.set(request, { resolve, reject, handed });
+      this.#send(slot, asked);
     });
   }
 
@@ -243,4 +249,21 @@ function settle({ pending }: Slot, answer: Extract<FromWorker, { readonly reques
   pending.delete(answer.request);
   if (answer.kind === 'done') ask?.resolve(answer.port);
   else ask?.reject(new Error(answer.message));
+}
+
+/**
+ * The worker died before it answered. A descriptor it did not adopt any more would go on taking its share of connections,
+ * with nobody to accept them; one it did adopt was closed with it, and its number may mean another file by now.
+ */
+function abandon({ reject, handed }: Pending, reason: Error): void {
+  if (handed !== undefined && isSocket(handed)) closeSync(handed.fd);
+  reject(reason);
+}
+
+function isSocket({ fd, inode }: { readonly fd: number; readonly inode: number }): boolean {
+  try {
+    return fstatSync(fd).ino === inode;
+  } catch {
+    return false; // closed
+  }
 }
