@@ -1,6 +1,9 @@
 /**
- * The demo without root: nodes on 127.0.1.N, pods on 127.0.2.N, all in the one network of this machine. There is nothing
- * to capture, so programs are told to dial the listeners their agent opens for them, 127.0.2.N:9001 and on.
+ * The demo without root: nodes and pods on loopback addresses, all in the one network of this machine. There is nothing
+ * to capture, so programs are told to dial the listeners their agent opens for them, port 9001 and on of their address.
+ *
+ * Linux answers on all of 127.0.0.0/8. A run takes a /24 of it by its pid, so that two runs do not meet: node N is .N,
+ * pod N is .(100+N).
  *
  * @module
  */
@@ -10,6 +13,7 @@ import type { Ground, NodePlace, PodPlace } from './ground.ts';
 import type { NodeSpec, PodSpec } from './topology.ts';
 
 const FIRST_UPSTREAM_PORT = 9001;
+const FIRST_POD = 100;
 
 export class LoopbackGround implements Ground {
   readonly captureMode = 'none';
@@ -23,11 +27,12 @@ export class LoopbackGround implements Ground {
   readonly #processes = new Processes();
 
   nodePlace({ index }: NodeSpec): NodePlace {
-    return { address: `127.0.1.${index}`, loopback: `127.0.1.${index}`, isReachable: true };
+    const address = ownAddress(index);
+    return { address, loopback: address, isReachable: true };
   }
 
   podPlace({ index, calls }: PodSpec): PodPlace {
-    const address = `127.0.2.${index}`;
+    const address = ownAddress(FIRST_POD + index);
     return {
       address,
       bind: address,
@@ -62,4 +67,9 @@ export class LoopbackGround implements Ground {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#processes.close();
   }
+}
+
+/** @param last of its four numbers; the middle two are this process's, from 127.64.0 to 127.191.255 */
+function ownAddress(last: number): string {
+  return `127.${64 + ((process.pid >> 8) % 128)}.${process.pid % 256}.${last}`;
 }

@@ -4,16 +4,18 @@
  *
  * @module
  */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
+import { makeFolder, removeOrphanedFolders } from '../lab/leftovers.ts';
 import type { Ground } from './ground.ts';
 import { RESOLV_CONF } from './namespace-ground.ts';
 import { grantOf, NAMESPACE, type NodeSpec, type PodSpec, podsOf, type Topology, TRUST_DOMAIN } from './topology.ts';
 
+const FOLDER_PREFIX = 'weft-demo';
 const GOSSIP_PORT = 7946;
 const ADMIN_PORT = 15_000;
 export const METRICS_PORT = 15_020;
@@ -31,9 +33,11 @@ export class Workspace implements Disposable {
     this.inPod = inPod;
   }
 
+  /** Also removes folders of runs that were killed before they could. */
   static create(topology: Topology, ground: Ground): Workspace {
-    sweepWorkspaces();
-    const directory = mkdtempSync(join(tempDirectory(), `weft-demo-${process.pid}-`));
+    const parent = tempDirectory();
+    removeOrphanedFolders(FOLDER_PREFIX, parent);
+    const directory = makeFolder(FOLDER_PREFIX, parent);
     try {
       const trustDirectory = join(directory, 'trust');
       const ttl = { rootTtlMs: TRUST_TTL_MS, issuerTtlMs: TRUST_TTL_MS, operatorTtlMs: TRUST_TTL_MS };
@@ -142,15 +146,6 @@ function writeInPod(directory: string, ground: Ground): string | undefined {
   writeFileSync(path, script);
   chmodSync(path, 0o700);
   return path;
-}
-
-/** Removes folders of runs whose process is gone: it was killed before it could. */
-function sweepWorkspaces(): void {
-  for (const name of readdirSync(tempDirectory())) {
-    const pid = /^weft-demo-(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    rmSync(join(tempDirectory(), name), { recursive: true, force: true });
-  }
 }
 
 function tempDirectory(): string {

@@ -1,16 +1,18 @@
 /** What went over a wire: tcpdump for as long as needed, then the pcap file as bytes. @module */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError } from './errors.ts';
+import { makeFolder } from './leftovers.ts';
 import { isInstalled, type Processes, stopProcess } from './processes.ts';
 
 const START_TIMEOUT_MS = 10_000;
 const STOP_GRACE_MS = 3_000;
 /** Enough for seconds of a busy link; the capture ends by itself there, and holds what came first. */
 const MAX_PACKETS = 200_000;
+/** Of the temporary folders that hold recordings. */
+export const CAPTURE_PREFIX = 'weft-pcap';
 
 export interface CaptureOptions {
   readonly interface: string;
@@ -31,7 +33,7 @@ export class Capture implements AsyncDisposable {
   /** Resolves once packets are being recorded; to undefined when tcpdump is not installed. */
   static async start(processes: Processes, namespace: string, options: CaptureOptions): Promise<Capture | undefined> {
     if (!isInstalled('tcpdump')) return undefined;
-    const directory = mkdtempSync(join(tmpdir(), 'weft-pcap-'));
+    const directory = makeFolder(CAPTURE_PREFIX);
     const file = join(directory, 'wire.pcap');
     // --immediate-mode and -U: what happened before stop() is in the file. -Z root: the file is in a private folder.
     const flags = ['-n', '-U', '--immediate-mode', '-Z', 'root', '-s', '0', '-c', String(MAX_PACKETS)];

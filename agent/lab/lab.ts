@@ -8,11 +8,17 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { type Addresses, MAX_NODES, MAX_PODS_PER_NODE, podAddresses, uplinkOf } from './addresses.ts';
-import { Capture, type CaptureOptions } from './capture.ts';
+import { CAPTURE_PREFIX, Capture, type CaptureOptions } from './capture.ts';
 import { LabError } from './errors.ts';
 import { type Faults, faultRules, HEALTHY } from './faults.ts';
-import { listNamespaces, namespaceName, orphanedNamespaces, removeNamespaces } from './leftovers.ts';
-import { type ExecOptions, type ExecResult, Processes, type SpawnOptions } from './processes.ts';
+import {
+  listNamespaces,
+  namespaceName,
+  orphanedNamespaces,
+  removeNamespaces,
+  removeOrphanedFolders,
+} from './leftovers.ts';
+import { type ExecOptions, type ExecResult, Processes, SCRATCH_PREFIX, type SpawnOptions } from './processes.ts';
 import * as scripts from './scripts.ts';
 import { labObstacle } from './support.ts';
 
@@ -76,8 +82,12 @@ export class Lab implements AsyncDisposable {
     return lab;
   }
 
-  /** Removes what runs with this prefix left behind when they were killed; their owners' pids must be gone. */
+  /**
+   * Removes what runs with this prefix left behind when they were killed: namespaces with the processes in them, and
+   * temporary folders of any lab. Only what belongs to a pid that is gone.
+   */
   static async sweep(name: string): Promise<readonly string[]> {
+    for (const prefix of [SCRATCH_PREFIX, CAPTURE_PREFIX]) removeOrphanedFolders(prefix);
     const orphans = orphanedNamespaces(name);
     await using processes = new Processes();
     await removeNamespaces(processes, orphans);

@@ -7,15 +7,17 @@
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError } from './errors.ts';
+import { makeFolder } from './leftovers.ts';
 
 /** A bound against a runaway test, far above what any lab needs. */
 const MAX_PROCESSES = 512;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_GRACE_MS = 5_000;
+/** Of the temporary folders that hold resolv.conf files. */
+export const SCRATCH_PREFIX = 'weft-lab';
 
 export interface SpawnOptions {
   /** Added to this process's environment; a value of undefined removes the variable. */
@@ -97,7 +99,7 @@ export class Processes implements AsyncDisposable {
   }
 
   #scratchFile(text: string): string {
-    this.#scratch ??= mkdtempSync(join(tmpdir(), 'weft-lab-'));
+    this.#scratch ??= makeFolder(SCRATCH_PREFIX);
     this.#files += 1;
     const path = join(this.#scratch, `file-${this.#files}`);
     writeFileSync(path, text);
