@@ -10,7 +10,6 @@
 import type { Balanced } from '../balancer/p2c.ts';
 import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import { BODY, FIELD, type Head } from '../http1/grammar/head.ts';
-import { readTarget, type Target } from '../http1/grammar/target.ts';
 import { passingTrailers } from '../http1/grammar/trailers.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
 import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
@@ -35,7 +34,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   readonly #context: HttpContext;
   /** The request; undefined between two. */
   #head: Head | undefined = undefined;
-  #target: Target | undefined = undefined;
   #extra = '';
   #pool: StreamPool | undefined = undefined;
   #upstream: UpstreamStream | undefined = undefined;
@@ -79,13 +77,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#wasReplayed = false;
     this.#replay = undefined;
     this.#replayBytes = 0;
-    const target = readTarget(head);
-    this.#target = target;
-    if (target.reason !== undefined) {
-      this.#refuse(target.reason, '');
-      return;
-    }
-    if (target.authority !== undefined) head.dropAll(FIELD.host);
+    if (head.target.authority !== undefined) head.dropAll(FIELD.host);
     else if (!head.has(FIELD.host)) this.#extra += `Host: ${this.#route.authority}\r\n`;
     if (head.has(FIELD.maxForwards) && !this.#countForwards(head)) {
       this.#refuse('max-forwards', '');
@@ -197,7 +189,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     const head = this.#head!;
     this.#upstream = stream;
     stream.begin(this);
-    stream.sendHead(head, this.#target!, this.#extra);
+    stream.sendHead(head, this.#extra);
     if (stream.isReused) {
       this.#context.stats.count('upstreamReused');
       if (head.body !== BODY.none && !this.#wasReplayed && IDEMPOTENT.test(head.method())) this.#replay = [];
@@ -362,6 +354,5 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#responseStarted = false;
     this.#replay = undefined;
     this.#head = undefined;
-    this.#target = undefined;
   }
 }

@@ -10,7 +10,6 @@
 import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/p2c.ts';
 import type { Head } from '../http1/grammar/head.ts';
-import type { Target } from '../http1/grammar/target.ts';
 import type { ReasonCode } from '../reasons.ts';
 
 /** A byte stream taken out of a protocol, with what was read from it but not used. */
@@ -63,7 +62,7 @@ export interface UpstreamStream {
   readonly isReused: boolean;
   begin(sink: ResponseSink): void;
   /** @param extra complete header lines to add */
-  sendHead(head: Head, target: Target, extra: string): void;
+  sendHead(head: Head, extra: string): void;
   sendData(bytes: Buffer, start: number, end: number): void;
   sendEnd(trailers: string): void;
   /** Stop delivering the response until `resumeResponse`. */

@@ -15,7 +15,6 @@ import { BodyDecoder, STEP } from './grammar/body.ts';
 import { frameResponse } from './grammar/framing.ts';
 import { BODY, type Head } from './grammar/head.ts';
 import { HeadParser, NEED_MORE, REFUSED } from './grammar/head-parser.ts';
-import type { Target } from './grammar/target.ts';
 import { Outbox } from './outbox.ts';
 import { writeRequestHead } from './serialize.ts';
 
@@ -91,10 +90,10 @@ export class Http1ClientConnection implements UpstreamStream {
     this.#inBody = false;
   }
 
-  sendHead(head: Head, target: Target, extra: string): void {
+  sendHead(head: Head, extra: string): void {
     this.#toHead = head.methodEnd - head.start === 4 && head.bytes[head.start] === 0x48 && head.method() === 'HEAD';
     this.#isChunked = head.body === BODY.chunked;
-    writeRequestHead(this.#out, head, target, extra);
+    writeRequestHead(this.#out, head, extra);
   }
 
   sendData(bytes: Buffer, start: number, end: number): void {

@@ -5,7 +5,6 @@
  */
 
 import { FIELD_STRIDE, type Head } from './grammar/head.ts';
-import type { Target } from './grammar/target.ts';
 import type { Outbox } from './outbox.ts';
 
 const ONE = 0x31;
@@ -17,9 +16,9 @@ const SHORT_STATUS_LINE = 12;
  *
  * @param extra complete header lines to add, each with its CRLF
  */
-export function writeRequestHead(out: Outbox, head: Head, target: Target, extra: string): void {
+export function writeRequestHead(out: Outbox, head: Head, extra: string): void {
   out.reserve(head.end - head.start + extra.length + 64);
-  const { bytes } = head;
+  const { bytes, target } = head;
   const isOneOne = bytes[head.lineEnd - 1] === ONE;
   if (target.authority === undefined && isOneOne) {
     writeFrom(out, head, head.start);

@@ -10,7 +10,7 @@
 import type { ReasonCode } from '../../reasons.ts';
 import { COMMA, HTAB, SP, sameName, spells, TOKEN } from './characters.ts';
 import { BODY, FIELD, FIELD_STRIDE, type Head } from './head.ts';
-import { checkHost } from './target.ts';
+import { checkHost, readTarget } from './target.ts';
 
 const MAX_CONNECTION_OPTIONS = 16;
 
@@ -28,6 +28,9 @@ const LENGTHS = (1 << FIELD.contentLength) | (1 << FIELD.transferEncoding);
 export function frameRequest(head: Head): ReasonCode | undefined {
   const refusal = checkHost(head) ?? frameLength(head);
   if (refusal !== undefined) return refusal;
+  const target = readTarget(head);
+  if (typeof target === 'string') return target;
+  head.target = target;
   head.keepAlive = head.minor === 1; // an HTTP/1.0 client gets one response, however it asks
   if ((head.seen & HOP_BY_HOP) !== 0) {
     const bad = hopByHop(head);

@@ -32,6 +32,23 @@ export type BodyKind = (typeof BODY)[keyof typeof BODY];
 /** Numbers kept per field: name start and end, value start and end (without white space), id, 1 if it is not passed on. */
 export const FIELD_STRIDE = 6;
 
+/**
+ * What the request line is to say when it goes on: origin-form always (RFC 9112 §3.2.2: a proxy replaces Host by the
+ * authority of an absolute-form target).
+ */
+export interface Target {
+  /** Where the path starts in the head's bytes; equal to pathEnd when the path is empty. */
+  readonly pathStart: number;
+  readonly pathEnd: number;
+  /** Put before the path: '' or '/' or, for OPTIONS without a path, '*'. */
+  readonly prefix: string;
+  /** The authority of an absolute-form target, to replace Host. */
+  readonly authority: string | undefined;
+}
+
+/** The common case costs no object. */
+export const AS_IT_IS: Target = { pathStart: 0, pathEnd: 0, prefix: '', authority: undefined };
+
 const EMPTY = Buffer.alloc(0);
 
 export class Head {
@@ -64,6 +81,8 @@ export class Head {
   expectContinue = false;
   /** Number of fields not passed on. */
   dropped = 0;
+  /** What becomes of the request target. */
+  target: Target = AS_IT_IS;
 
   constructor(maxFields: number) {
     this.fields = new Int32Array(maxFields * FIELD_STRIDE);
@@ -87,6 +106,7 @@ export class Head {
     this.upgrade = false;
     this.expectContinue = false;
     this.dropped = 0;
+    this.target = AS_IT_IS;
   }
 
   /** Lets go of the bytes, which may be a small slice of a large read. */
@@ -130,8 +150,8 @@ export class Head {
     return this.bytes.toString('latin1', this.start, this.methodEnd);
   }
 
-  /** Request target as text. Not for the hot path. */
-  target(): string {
+  /** Request target as text, as it came. Not for the hot path. */
+  rawTarget(): string {
     return this.bytes.toString('latin1', this.targetStart, this.targetEnd);
   }
 

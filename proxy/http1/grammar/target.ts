@@ -5,63 +5,38 @@
 
 import type { ReasonCode } from '../../reasons.ts';
 import { COLON, HEX, HOST, spells } from './characters.ts';
-import { FIELD, FIELD_STRIDE, type Head } from './head.ts';
+import { AS_IT_IS, FIELD, FIELD_STRIDE, type Head, type Target } from './head.ts';
 
 const SLASH = 0x2f;
 const QUESTION = 0x3f;
 const ASTERISK = 0x2a;
 
-/**
- * What the request line is to say when it goes on: origin-form always (RFC 9112 §3.2.2: a proxy replaces Host by the
- * authority of an absolute-form target).
- */
-export interface Target {
-  readonly reason: ReasonCode | undefined;
-  /** Where the path starts in the head's bytes; equal to pathEnd when the path is empty. */
-  readonly pathStart: number;
-  readonly pathEnd: number;
-  /** Put before the path: '' or '/' or, for OPTIONS without a path, '*'. */
-  readonly prefix: string;
-  /** The authority of an absolute-form target, to replace Host. */
-  readonly authority: string | undefined;
-}
-
-/** The common case costs no object. */
-const AS_IT_IS: Target = { reason: undefined, pathStart: 0, pathEnd: 0, prefix: '', authority: undefined };
-
-function refuse(reason: ReasonCode): Target {
-  return { reason, pathStart: 0, pathEnd: 0, prefix: '', authority: undefined };
-}
-
-/** Judges the target of a request head. `authority` is set only for the absolute form. */
-export function readTarget(head: Head): Target {
+/** Judges the target of a request head. */
+export function readTarget(head: Head): ReasonCode | Target {
   const { bytes, targetStart, targetEnd } = head;
   const first = bytes[targetStart]!;
-  if (isConnect(head))
-    return refuse(isHostPort(bytes, targetStart, targetEnd) ? 'connect-not-supported' : 'bad-target');
+  if (isConnect(head)) return isHostPort(bytes, targetStart, targetEnd) ? 'connect-not-supported' : 'bad-target';
   if (first === SLASH) return AS_IT_IS;
   if (first === ASTERISK) {
     return targetEnd - targetStart === 1 &&
       spells(bytes, head.start, head.methodEnd, 'options') &&
       bytes[head.start] === 0x4f
       ? AS_IT_IS
-      : refuse('bad-target');
+      : 'bad-target';
   }
-  if (!spells(bytes, targetStart, targetStart + 7, 'http://') || targetEnd - targetStart < 7)
-    return refuse('bad-target');
+  if (!spells(bytes, targetStart, targetStart + 7, 'http://') || targetEnd - targetStart < 7) return 'bad-target';
   return absolute(head, targetStart + 7);
 }
 
-function absolute(head: Head, authorityStart: number): Target {
+function absolute(head: Head, authorityStart: number): ReasonCode | Target {
   const { bytes, targetEnd } = head;
   let authorityEnd = authorityStart;
   while (authorityEnd < targetEnd && bytes[authorityEnd] !== SLASH && bytes[authorityEnd] !== QUESTION) authorityEnd++;
-  if (!isAuthority(bytes, authorityStart, authorityEnd)) return refuse('bad-target');
+  if (!isAuthority(bytes, authorityStart, authorityEnd)) return 'bad-target';
   let prefix = '';
   if (bytes[authorityEnd] === QUESTION && authorityEnd < targetEnd) prefix = '/';
   else if (authorityEnd === targetEnd) prefix = head.method() === 'OPTIONS' ? '*' : '/';
   return {
-    reason: undefined,
     pathStart: authorityEnd,
     pathEnd: targetEnd,
     prefix,

@@ -4,7 +4,6 @@ import { BodyDecoder, STEP } from '../../../proxy/http1/grammar/body.ts';
 import { frameRequest, frameResponse } from '../../../proxy/http1/grammar/framing.ts';
 import { BODY } from '../../../proxy/http1/grammar/head.ts';
 import { HeadParser, NEED_MORE, REFUSED } from '../../../proxy/http1/grammar/head-parser.ts';
-import { readTarget } from '../../../proxy/http1/grammar/target.ts';
 
 export interface ReadMessage {
   start: string;
@@ -97,7 +96,7 @@ export function readMessages(
 
 function judge(kind: 'request' | 'response', parser: HeadParser, toHead: boolean): string | undefined {
   if (kind === 'response') return frameResponse(parser.head, toHead);
-  return frameRequest(parser.head) ?? readTarget(parser.head).reason;
+  return frameRequest(parser.head);
 }
 
 /** Every piece one byte long. */
