@@ -182,7 +182,11 @@ class Agent implements AsyncDisposable {
       services: this.#services,
       captures,
     };
-    const sources = adminSources(running, { waitingFor: () => waitingFor(running), shutdown: () => stop.abort() });
+    const sources = adminSources(running, {
+      metrics: () => registry.metrics(),
+      waitingFor: () => waitingFor(running),
+      shutdown: () => stop.abort(),
+    });
     const registry = buildRegistry({
       status: sources.status,
       workloads: sources.workloads,

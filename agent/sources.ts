@@ -35,11 +35,12 @@ export interface Running {
 }
 
 export interface Controls {
+  readonly metrics: () => Promise<string>;
   readonly waitingFor: () => readonly string[];
   readonly shutdown: () => void;
 }
 
-export function adminSources(running: Running, { waitingFor, shutdown }: Controls): AdminSources {
+export function adminSources(running: Running, { metrics, waitingFor, shutdown }: Controls): AdminSources {
   return {
     status: () => statusView(running, waitingFor()),
     members: () => memberViews(running),
@@ -64,6 +65,7 @@ export function adminSources(running: Running, { waitingFor, shutdown }: Control
         problems: running.directory.problems(),
       }),
     config: () => running.config,
+    metrics,
     shutdown,
   };
 }

@@ -30,6 +30,8 @@ const READS: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/v1/capture', (sources) => sources.capture()],
   ['/v1/check', (sources) => sources.check()],
   ['/v1/config', (sources) => withoutSecrets(sources.config())],
+  // Also here, because the listener of its own may be out of reach, in the network namespace of the node.
+  ['/metrics', (sources) => sources.metrics()],
 ]);
 
 /** POST, over the unix socket only. */
@@ -84,6 +86,7 @@ interface HandlerOptions {
 
 interface Answer {
   readonly status: number;
+  /** Text is sent as it is, all else as JSON. */
   readonly body: unknown;
 }
 
@@ -131,9 +134,10 @@ function refusal(status: number, message: string): Answer {
 }
 
 function send(response: ServerResponse, { status, body }: Answer): void {
-  const text = `${JSON.stringify(body)}\n`;
+  const isText = typeof body === 'string';
+  const text = isText ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    'content-type': 'application/json',
+    'content-type': isText ? 'text/plain; charset=utf-8' : 'application/json',
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',

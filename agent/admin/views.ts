@@ -102,6 +102,8 @@ export interface AdminSources {
   check(): CheckReport | Promise<CheckReport>;
   /** The configuration in force; the server removes secrets. */
   config(): unknown;
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>;
   /** Begins an orderly stop; the answer is sent before it takes effect. */
   shutdown(): void;
 }

@@ -200,3 +200,9 @@ test('an answer under way is finished before the server is gone', async () => {
   expect(await client).toEqual([]);
   await closed;
 });
+
+test('metrics are text, as Prometheus reads them', async () => {
+  await using _server = await start();
+  const { status, body } = await http({ socketPath: socket }, { path: '/metrics' });
+  expect([status, body]).toEqual([200, expect.stringMatching(/^# HELP weft_agent_ready /)]);
+});

@@ -74,6 +74,7 @@ export function sources(replaced: Partial<AdminSources> = {}): AdminSources {
         rules: 'table inet weft {\n}',
       },
     ],
+    metrics: async () => '# HELP weft_agent_ready 1 when ready.\nweft_agent_ready 1\n',
     check: () => ({ isOk: true, results: [{ name: 'peers', status: 'ok', detail: '2 alive', fix: '' }] }),
     config: () => ({ nodeName: 'n1', nested: { privateKeyPem: 'SECRET', token: 'SECRET' } }),
     shutdown: () => {},
