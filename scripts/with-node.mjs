@@ -1,11 +1,12 @@
 /**
  * Runs a script of this repository on the Node it pins, installing what is missing first.
  *
- * Usage: node scripts/with-node.mjs [--system=start|test|bench] SCRIPT [ARG...]
+ * Usage: node scripts/with-node.mjs [--system=start|test|bench] [--build] SCRIPT [ARG...]
  *
  * The one file that the system's own Node runs, so it keeps to what Node 18 understands. npm packages are installed when
  * package-lock.json differs from what the last install saw; Debian packages only as root, only where apt-get is, and
- * only when a command they provide is absent.
+ * only when a command they provide is absent. --build brings dist/ up to date: what runs from it is what users install,
+ * and each thread of it is some 10 MB smaller than one that strips types.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -36,8 +37,8 @@ function installPackages() {
   const [command, prefix] = npm ? [process.execPath, [npm]] : ['npm', []];
   run(
     command,
-    [...prefix, 'ci', '--no-audit', '--no-fund', '--loglevel=error'],
-    'npm ci failed; its output above says why',
+    [...prefix, 'install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'],
+    'npm install failed; its output above says why',
   );
   if (!existsSync(pinnedNode)) fail('the npm package `node` did not unpack its binary; run: npm rebuild node');
   writeFileSync(stamp, wanted);
@@ -61,6 +62,14 @@ function installSystem(purpose) {
   run('apt-get', install, `could not install ${missing.join(' ')}`, { env, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
+function build() {
+  run(
+    pinnedNode,
+    [join(modules, 'typescript', 'bin', 'tsc'), '-p', join(root, 'tsconfig.build.json')],
+    'the build failed',
+  );
+}
+
 function onPath(name) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
@@ -76,13 +85,18 @@ function fail(message) {
   process.exit(1);
 }
 
+/** As the first line of agent/main.ts has it. */
+const NODE_FLAGS = ['--max-semi-space-size=2'];
+
 const args = process.argv.slice(2);
 const system = args[0]?.startsWith('--system=') ? args.shift().slice('--system='.length) : undefined;
+const isBuilt = args[0] === '--build' && args.shift() !== undefined;
 installPackages();
 if (system !== undefined) installSystem(system);
+if (isBuilt) build();
 
 const path = [join(modules, '.bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
-const child = spawn(pinnedNode, args, { stdio: 'inherit', env: { ...process.env, PATH: path } });
+const child = spawn(pinnedNode, [...NODE_FLAGS, ...args], { stdio: 'inherit', env: { ...process.env, PATH: path } });
 // A terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is passed on.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -72,8 +72,8 @@ function start(directory: string, trust: string, node: (typeof NODES)['client' |
   };
   const file = join(home, 'agent.yaml');
   writeFileSync(file, stringify(config));
-  const main = join(import.meta.dirname, '../../agent/main.ts');
-  return pinned(PROXY_CORE, [process.execPath, main, 'agent', '-c', file], join(home, 'log'));
+  const main = join(import.meta.dirname, '../../dist/agent/main.js'); // what users install
+  return pinned(PROXY_CORE, [process.execPath, ...process.execArgv, main, 'agent', '-c', file], join(home, 'log'));
 }
 
 /** The agents have met when a request comes through. */
