@@ -279,6 +279,44 @@ test('a response that comes before the upload is complete is delivered', async (
   await client.until(/^HTTP\/1\.1 413 .*too much/s);
 });
 
+test('a client that goes on with its upload after an early response keeps its connection', async () => {
+  await using app = await TestServer.of(
+    http.createServer((request, response) => {
+      response.writeHead(request.url === '/early' ? 403 : 200);
+      response.end(request.url);
+    }),
+  );
+  await using mesh = await Mesh.start(app.port);
+  using client = await TestClient.connect(mesh.port);
+  client.send('POST /early HTTP/1.1\r\nHost: cart\r\nContent-Length: 10\r\n\r\nfirst');
+  await client.until(/403 Forbidden.*\/early/s);
+  client.send('lastsGET /next HTTP/1.1\r\nHost: cart\r\n\r\n');
+  await client.until(/200 OK.*\/next/s);
+});
+
+test('an application that does not read stops the client from being read', async () => {
+  await using app = await TestServer.tcp((socket) => socket.pause());
+  await using mesh = await Mesh.start(app.port);
+  using client = await TestClient.connect(mesh.port);
+  client.send('POST / HTTP/1.1\r\nHost: cart\r\nContent-Length: 1073741824\r\n\r\n');
+  const block = Buffer.alloc(65_536);
+  let taken = 0;
+  const pump = (): void => {
+    do taken += block.length;
+    while (client.socket.write(block) && taken < 1_073_741_824);
+  };
+  client.socket.on('drain', pump);
+  pump();
+  let last = -1;
+  let quiet = 0;
+  while (quiet < 200) {
+    await new Promise((resolve) => setImmediate(resolve));
+    quiet = taken === last ? quiet + 1 : 0;
+    last = taken;
+  }
+  expect(taken).toBeLessThan(48 * 1_048_576);
+});
+
 test('a client that leaves in the middle of its upload takes the upstream connection with it', async () => {
   const closed: boolean[] = [];
   await using app = await TestServer.tcp((socket) => {
