@@ -34,6 +34,7 @@ export interface CertificateFacts {
   /** URI alternative names as sent, one character a byte. */
   readonly uris: readonly string[];
   readonly grant: readonly string[] | undefined;
+  readonly scope: readonly string[] | undefined;
   readonly subjectKeyId: Buffer | undefined;
   readonly isP256: boolean;
   readonly signatureAlgorithm: string | undefined;
@@ -100,7 +101,7 @@ function readInstant(validity: DerReader): number {
 
 type ExtensionFacts = Pick<
   CertificateFacts,
-  'isCa' | 'pathLength' | 'keyUsage' | 'extendedKeyUsage' | 'uris' | 'grant' | 'subjectKeyId'
+  'isCa' | 'pathLength' | 'keyUsage' | 'extendedKeyUsage' | 'uris' | 'grant' | 'scope' | 'subjectKeyId'
 >;
 
 function readExtensions(wrapper: DerReader): ExtensionFacts {
@@ -136,6 +137,7 @@ function readExtensions(wrapper: DerReader): ExtensionFacts {
     extendedKeyUsage: read(EXTENSION.extendedKeyUsage, readIdentifiers),
     uris: read(EXTENSION.subjectAltName, readUris) ?? [],
     grant: read(EXTENSION.weftGrant, readStrings),
+    scope: read(EXTENSION.weftScope, readStrings),
     subjectKeyId: read(EXTENSION.subjectKeyIdentifier, (value) => value.read(TAG.octetString)),
   };
 }
@@ -182,6 +184,7 @@ const EXTENSION = {
   subjectAltName: hexOid(OID.subjectAltName),
   subjectKeyIdentifier: hexOid(OID.subjectKeyIdentifier),
   weftGrant: hexOid(OID.weftGrant),
+  weftScope: hexOid(OID.weftScope),
 } as const;
 
 /** Extensions that may be critical, because what they say is taken into account. */
@@ -191,6 +194,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.extendedKeyUsage,
   EXTENSION.subjectAltName,
   EXTENSION.weftGrant,
+  EXTENSION.weftScope,
 ]);
 
 /** SubjectPublicKeyInfo of every uncompressed P-256 key, up to its point (RFC 5480 §2). */

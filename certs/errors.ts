@@ -23,6 +23,10 @@ export const CERTS_ERRORS = {
     'node certificate does not lead to a root in roots.crt; check which trust domain it is from',
   WEFT_CERTS_NODE_NO_GRANT: 'node certificate grants no identities; issue the node bundle again with a grant',
   WEFT_CERTS_NODE_INVALID: 'node certificate is not acceptable; issue the node bundle again',
+  WEFT_CERTS_BAD_SCOPE:
+    'not a scope; write kind/namespace patterns such as AccessPolicy/shop, */shop, MeshConfig/- or */* for everything',
+  WEFT_CERTS_OPERATOR_INVALID:
+    'operator certificate is not acceptable; check its expiry and the clock, or issue the operator again with the root',
   WEFT_CERTS_OUTSIDE_GRANT: 'this node may not speak for this identity; issue its bundle again with a wider grant',
 } as const;
 

@@ -63,9 +63,12 @@ const MAX_CHAIN = 3;
 /** Bounds the walk over what a peer sent; more than MAX_CHAIN, so that verifyChain can say that it is too long. */
 const MAX_PRESENTED = 8;
 
-type Refused = Extract<Verdict, { ok: false }>;
+/** What deciding about any chain takes, whatever the role of its leaf. */
+export type ChainOptions = Pick<VerifyOptions, 'trust' | 'nowMs' | 'memory'>;
 
-interface Link {
+export type Refused = Extract<Verdict, { ok: false }>;
+
+export interface Link {
   /** Where in the chain, for messages. */
   readonly label: string;
   readonly certificate: X509Certificate;
@@ -140,7 +143,7 @@ function readLinks(chain: readonly X509Certificate[], { memory }: VerifyOptions)
  * The root that signed `top`. Two may have: while rotating, or when a root was renewed with its old key, which makes two
  * certificates of one name and key. One that is in its time is preferred.
  */
-function findRoot(top: Link, options: VerifyOptions): Link | undefined {
+export function findRoot(top: Link, options: ChainOptions): Link | undefined {
   let outOfTime: Link | undefined;
   for (const certificate of options.trust.roots) {
     const facts = options.memory?.factsOf(certificate) ?? readRoot(certificate, options);
@@ -153,7 +156,7 @@ function findRoot(top: Link, options: VerifyOptions): Link | undefined {
   return outOfTime;
 }
 
-function readRoot(certificate: X509Certificate, { memory }: VerifyOptions): CertificateFacts | undefined {
+function readRoot(certificate: X509Certificate, { memory }: ChainOptions): CertificateFacts | undefined {
   const read = readCertificate(certificate);
   if (!read.ok) return undefined; // parseTrustBundle lets no such root in
   memory?.remember(certificate, certificate, read.facts);
@@ -170,7 +173,7 @@ function checkSignatures(links: readonly Link[], options: VerifyOptions): Refuse
   return undefined;
 }
 
-function isIssuedBy(link: Link, issuer: Link, { memory }: VerifyOptions): boolean {
+function isIssuedBy(link: Link, issuer: Link, { memory }: ChainOptions): boolean {
   if (!link.facts.issuerName.equals(issuer.facts.subjectName)) return false;
   if (memory?.isSignedBy(link.certificate, issuer.certificate)) return true;
   if (link.facts.signatureAlgorithm !== OID.ecdsaWithSha256 || !hasSigned(issuer, link)) return false;
@@ -186,7 +189,7 @@ function hasSigned(issuer: Link, link: Link): boolean {
   }
 }
 
-function checkTimes(path: readonly Link[], nowMs: number): Refused | undefined {
+export function checkTimes(path: readonly Link[], nowMs: number): Refused | undefined {
   for (const { label, facts } of path) {
     if (nowMs > facts.notAfterMs + CLOCK_SKEW_MS) {
       return refuse('expired', `${label} expired at ${new Date(facts.notAfterMs).toISOString()}`);
@@ -199,7 +202,7 @@ function checkTimes(path: readonly Link[], nowMs: number): Refused | undefined {
 }
 
 /** Every certificate above the leaf must be a CA, allowed to sign certificates, with room for the CAs below it. */
-function checkAuthorities(path: readonly Link[]): Refused | undefined {
+export function checkAuthorities(path: readonly Link[]): Refused | undefined {
   let casBelow = path[0]!.facts.isCa ? 1 : 0; // stricter than RFC 5280 §4.2.1.9: a node is there to issue
   for (const { label, facts } of path.slice(1)) {
     if (!facts.isCa) return refuse('not-a-ca', `${label} is not a CA`);
@@ -272,7 +275,7 @@ function checkNode(links: readonly Link[], id: SpiffeId, { trust }: VerifyOption
   return nameOf(id);
 }
 
-function identityOf({ label, facts }: Link, { trust }: VerifyOptions): SpiffeId | Refused {
+export function identityOf({ label, facts }: Link, { trust }: ChainOptions): SpiffeId | Refused {
   const [uri, ...others] = facts.uris;
   if (uri === undefined || others.length > 0) {
     return refuse('bad-spiffe-id', `${label} has ${facts.uris.length} URI names, needs exactly one`);
@@ -285,7 +288,7 @@ function identityOf({ label, facts }: Link, { trust }: VerifyOptions): SpiffeId 
   return id;
 }
 
-function hasUsage(facts: CertificateFacts, bits: number): boolean {
+export function hasUsage(facts: CertificateFacts, bits: number): boolean {
   return ((facts.keyUsage ?? 0) & bits) !== 0;
 }
 
@@ -297,6 +300,6 @@ function allowsTlsPeers({ extendedKeyUsage }: CertificateFacts): boolean {
   );
 }
 
-function refuse(reason: Refusal, detail: string): Refused {
+export function refuse(reason: Refusal, detail: string): Refused {
   return { ok: false, reason, detail };
 }
