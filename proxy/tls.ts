@@ -46,7 +46,6 @@ const REFUSAL_COUNTERS: Record<Refusal, Counter> = {
   'wrong-trust-domain': 'peersRefusedIdentity',
   'no-grant': 'peersRefusedGrant',
   'outside-grant': 'peersRefusedGrant',
-  'no-scope': 'peersRefusedGrant',
   'wrong-role': 'peersRefusedIdentity',
   'key-usage': 'peersRefusedMalformed',
   'chain-too-long': 'peersRefusedMalformed',

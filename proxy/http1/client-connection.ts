@@ -11,6 +11,7 @@ import type { HttpConfig } from '../config.ts';
 import type { RawEnd, ResponseSink, UpstreamStream } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { reset } from '../tcp/reset.ts';
+import { BodyWriter, FRAME } from './body-writer.ts';
 import { BodyDecoder, STEP } from './grammar/body.ts';
 import { frameResponse } from './grammar/framing.ts';
 import { BODY, type Head } from './grammar/head.ts';
@@ -34,11 +35,11 @@ export class Http1ClientConnection implements UpstreamStream {
   readonly #parser: HeadParser;
   readonly #decoder: BodyDecoder;
   readonly #out: Outbox;
+  readonly #body: BodyWriter;
   /** The exchange being served; undefined while idle and after the end. */
   #sink: ResponseSink | undefined = undefined;
   #served = 0;
   #toHead = false;
-  #isChunked = false;
   #requestEnded = false;
   #received = false;
   #inBody = false;
@@ -62,6 +63,7 @@ export class Http1ClientConnection implements UpstreamStream {
     this.#parser = new HeadParser('response', http);
     this.#decoder = new BodyDecoder(http);
     this.#out = new Outbox(socket);
+    this.#body = new BodyWriter(this.#out);
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -92,23 +94,17 @@ export class Http1ClientConnection implements UpstreamStream {
 
   sendHead(head: Head, extra: string): void {
     this.#toHead = head.methodEnd - head.start === 4 && head.bytes[head.start] === 0x48 && head.method() === 'HEAD';
-    this.#isChunked = head.body === BODY.chunked;
+    this.#body.frame = head.body === BODY.chunked ? FRAME.chunked : FRAME.raw;
     writeRequestHead(this.#out, head, extra);
   }
 
   sendData(bytes: Buffer, start: number, end: number): void {
-    if (!this.#isChunked) {
-      this.#out.data(bytes, start, end);
-      return;
-    }
-    this.#out.text(`${(end - start).toString(16)}\r\n`);
-    this.#out.data(bytes, start, end);
-    this.#out.text('\r\n');
+    this.#body.data(bytes, start, end);
   }
 
   sendEnd(trailers: string): void {
     this.#requestEnded = true;
-    if (this.#isChunked) this.#out.text(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);
+    this.#body.end(trailers);
   }
 
   pauseResponse(): void {

@@ -16,6 +16,7 @@ import type { Route } from '../http/route.ts';
 import type { DownstreamStream, RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { reset } from '../tcp/reset.ts';
+import { BodyWriter, FRAME } from './body-writer.ts';
 import { BodyDecoder, STEP } from './grammar/body.ts';
 import { frameRequest } from './grammar/framing.ts';
 import { BODY, FIELD, type Head } from './grammar/head.ts';
@@ -35,11 +36,6 @@ const DISCARD = 3;
 const LINGER = 4;
 /** Closed, or handed over to somebody else. */
 const GONE = 5;
-
-/** How the body of the current response is framed towards this client. */
-const FRAME_NONE = 0;
-const FRAME_RAW = 1;
-const FRAME_CHUNKED = 2;
 
 const CHUNKED = 'Transfer-Encoding: chunked\r\n';
 const CLOSE = 'Connection: close\r\n';
@@ -67,6 +63,7 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
   readonly #parser: HeadParser;
   readonly #decoder: BodyDecoder;
   readonly #out: Outbox;
+  readonly #body: BodyWriter;
   readonly #exchange: Exchange;
   #state = HEAD;
   /** Bytes read but not used, from #at on. */
@@ -78,7 +75,6 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
   #isPaused = false;
   #closeAfter = false;
   #hasEnded = false;
-  #frame = FRAME_NONE;
   #toHead = false;
   #discarded = 0;
   #bytesIn = 0;
@@ -93,6 +89,7 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     this.#parser = new HeadParser('request', context.http);
     this.#decoder = new BodyDecoder(context.http);
     this.#out = new Outbox(socket);
+    this.#body = new BodyWriter(this.#out);
     this.#exchange = new Exchange(this, options.route, context);
     context.stats.opened(options.route.row);
     context.deadlines.add(this);
@@ -138,13 +135,13 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     }
     if (!request.keepAlive || this.#isBodyDoubtful()) this.#closeAfter = true;
     let extra = '';
-    if (head.body === BODY.none) this.#frame = FRAME_NONE;
-    else if (head.body === BODY.length) this.#frame = FRAME_RAW;
+    if (head.body === BODY.none) this.#body.frame = FRAME.none;
+    else if (head.body === BODY.length) this.#body.frame = FRAME.raw;
     else if (request.minor === 1) {
-      this.#frame = FRAME_CHUNKED;
+      this.#body.frame = FRAME.chunked;
       if (head.body === BODY.untilClose) extra = CHUNKED;
     } else {
-      this.#frame = FRAME_RAW; // an HTTP/1.0 client reads until we close
+      this.#body.frame = FRAME.raw; // an HTTP/1.0 client reads until we close
       this.#closeAfter = true;
       head.dropAll(FIELD.transferEncoding);
     }
@@ -153,17 +150,11 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
   }
 
   sendData(bytes: Buffer, start: number, end: number): void {
-    if (this.#frame === FRAME_CHUNKED) {
-      this.#out.text(`${(end - start).toString(16)}\r\n`);
-      this.#out.data(bytes, start, end);
-      this.#out.text('\r\n');
-    } else if (this.#frame === FRAME_RAW) {
-      this.#out.data(bytes, start, end);
-    }
+    this.#body.data(bytes, start, end);
   }
 
   sendEnd(trailers: string): void {
-    if (this.#frame === FRAME_CHUNKED) this.#out.text(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);
+    this.#body.end(trailers);
   }
 
   respond(reason: ReasonCode, detail: string): void {
@@ -176,7 +167,7 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
   cut(): void {
     this.#out.flush();
     // Without its end a chunked or counted response is seen to be cut; one that ends with the connection needs a reset.
-    if (this.#frame === FRAME_RAW && this.#parser.head.minor === 0) this.#reset();
+    if (this.#body.frame === FRAME.raw && this.#parser.head.minor === 0) this.#reset();
     else this.#socket.destroy();
   }
 
@@ -240,6 +231,9 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
         return;
       case REQUEST_BODY:
         this.#refuse('body-timeout');
+        return;
+      case DISCARD:
+        this.#finish();
         return;
       default:
         this.#socket.destroy();

@@ -5,8 +5,6 @@
  * @module
  */
 
-import type { DnsOutcome } from '../dns/stats.ts';
-
 export const COUNTERS = {
   connectionsAccepted: 'Connections accepted on any listener',
   connectionsRefusedLimit: 'Connections closed at once because the worker held proxy.maxConnections',
@@ -52,16 +50,3 @@ export const COUNTERS = {
 
 export type Counter = keyof typeof COUNTERS;
 export const COUNTER_NAMES = Object.keys(COUNTERS) as readonly Counter[];
-
-export const DNS_COUNTERS: Readonly<Record<DnsOutcome, Counter>> = {
-  answered: 'dnsAnswered',
-  'no-data': 'dnsNoData',
-  'no-name': 'dnsNoName',
-  refused: 'dnsRefused',
-  'passed-on': 'dnsPassedOn',
-  relayed: 'dnsRelayed',
-  'timed-out': 'dnsTimedOut',
-  crowded: 'dnsCrowded',
-  'no-destination': 'dnsNoDestination',
-  failed: 'dnsFailed',
-};

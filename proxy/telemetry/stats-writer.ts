@@ -1,8 +1,7 @@
 /** Counts what a worker does, into its shared buffer. Every call on the hot path is a few additions. @module */
 
-import type { DnsOutcome } from '../dns/stats.ts';
 import { REASON_CODES, type ReasonCode } from '../reasons.ts';
-import { COUNTER_NAMES, type Counter, DNS_COUNTERS } from './counters.ts';
+import { COUNTER_NAMES, type Counter } from './counters.ts';
 import { bucketOf } from './histogram.ts';
 import { COLUMN, OVERFLOW_ROW, rowStart, rowsOf, type SeriesLabels } from './stats-table.ts';
 
@@ -46,11 +45,6 @@ export class StatsWriter {
 
   count(counter: Counter): void {
     this.#cells[CELL_OF_COUNTER[counter]]!++;
-  }
-
-  /** For the DNS server, which has its own words. */
-  dns(outcome: DnsOutcome): void {
-    this.count(DNS_COUNTERS[outcome]);
   }
 
   opened(row: number): void {
