@@ -9,8 +9,8 @@
 
 import type { Socket } from 'node:net';
 
-/** Pieces up to this size are copied together; a TLS record holds as much. */
-const COPY_BYTES = 16_384;
+/** Pieces up to this size are copied together. Below 16 kB, which is what one TLS record brings when bodies stream. */
+const COPY_BYTES = 8_192;
 const SMALLEST = 512;
 
 const EMPTY = Buffer.alloc(0);
