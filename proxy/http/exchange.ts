@@ -47,7 +47,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   #interims = 0;
   #status = 0;
   #wasReplayed = false;
-  /** Body sent so far on a reused connection, while it may have to be sent again; undefined when it is not kept. */
+  /** Body sent so far, while it may have to be sent again; undefined when it is not kept. */
   #replay: Buffer[] | undefined = undefined;
   #replayBytes = 0;
 
@@ -87,6 +87,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   }
 
   requestData(bytes: Buffer, start: number, end: number): void {
+    this.#context.garbage.passed(end - start);
     const upstream = this.#upstream;
     if (upstream === undefined) return; // the response is complete; the rest of the request is read and dropped
     upstream.sendData(bytes, start, end);
@@ -172,6 +173,11 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
 
   acquireFailed(reason: ReasonCode, detail: string): void {
     this.#isWaiting = false;
+    this.#moveOn(reason, detail);
+  }
+
+  /** To another endpoint, if one is left; what failed here is told otherwise. */
+  #moveOn(reason: ReasonCode, detail: string): void {
     const failed = this.#pool!.endpoint;
     this.#leaveEndpoint();
     const { upstream, stats } = this.#context;
@@ -190,10 +196,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#upstream = stream;
     stream.begin(this);
     stream.sendHead(head, this.#extra);
-    if (stream.isReused) {
-      this.#context.stats.count('upstreamReused');
-      if (head.body !== BODY.none && !this.#wasReplayed && IDEMPOTENT.test(head.method())) this.#replay = [];
-    }
+    if (stream.isReused) this.#context.stats.count('upstreamReused');
+    if (head.body !== BODY.none && !this.#wasReplayed && IDEMPOTENT.test(head.method())) this.#replay = [];
     if (this.#wasReplayed && this.#replay !== undefined) {
       for (const kept of this.#replay) stream.sendData(kept, 0, kept.length);
       this.#replay = undefined;
@@ -230,6 +234,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   }
 
   responseData(bytes: Buffer, start: number, end: number): void {
+    this.#context.garbage.passed(end - start);
     this.#downstream.sendData(bytes, start, end);
   }
 
@@ -253,28 +258,30 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
       this.#downstream.cut();
       return;
     }
-    if (stream.isReused && !received && this.#canReplay()) {
-      this.#replayOnce();
+    if (received || !this.#canReplay()) {
+      this.#refuse(reason, detail);
+      this.flush();
       return;
     }
-    this.#refuse(reason, detail);
-    this.flush();
+    // A connection that served before had merely grown old; one that dies with its first request speaks for its endpoint.
+    this.#wasReplayed = true;
+    this.#context.stats.count('upstreamReplayed');
+    if (stream.isReused) this.#replayHere();
+    else this.#moveOn(reason, detail);
   }
 
   upstreamDrained(): void {
     this.#downstream.release();
   }
 
-  /** RFC 9112 §9.3.1: a proxy repeats only what is idempotent, and only once here. */
+  /** RFC 9110 §9.2.2: a proxy repeats only what is idempotent, and only once here. */
   #canReplay(): boolean {
     if (this.#wasReplayed || !IDEMPOTENT.test(this.#head!.method())) return false;
     return this.#head!.body === BODY.none || this.#replay !== undefined;
   }
 
-  #replayOnce(): void {
+  #replayHere(): void {
     const pool = this.#pool!;
-    this.#wasReplayed = true;
-    this.#context.stats.count('upstreamReplayed');
     pool.dropIdle();
     const stream = pool.take();
     if (stream !== undefined) {

@@ -1,6 +1,7 @@
 /** Endpoints that are dead, leave, or are full. @module */
 
 import http from 'node:http';
+import net from 'node:net';
 import { expect, test } from 'vitest';
 import { eventually, Mesh, TestClient, TestServer } from '../mesh.ts';
 
@@ -133,4 +134,32 @@ test('idle connections to the application are closed before the application woul
   expect((await get(mesh.port)).status).toBe(200);
   expect(app.sockets.size).toBe(1);
   await eventually(() => app.sockets.size === 0);
+});
+
+test.each([
+  { method: 'GET', status: 200, reached: 2 },
+  { method: 'POST', status: 502, reached: 1 },
+])('$method on a new connection that dies unanswered ends with $status', async ({ method, status, reached }) => {
+  let requests = 0;
+  const links = new Set<net.Socket>();
+  const server = http.createServer((_request, response) => {
+    requests++;
+    if (requests > 1) response.end('hello');
+    else for (const link of links) link.resetAndDestroy(); // as the node of the endpoint does when it is killed
+  });
+  await using app = await TestServer.of(server);
+  await using mesh = await Mesh.start(app.port);
+  await using wire = await TestServer.tcp((link) => {
+    links.add(link);
+    const tunnel = net.connect(mesh.tunnelPort, '127.0.0.1');
+    link.pipe(tunnel).on('error', () => link.destroy());
+    tunnel.pipe(link);
+  });
+  const endpoints = ['c', 'd'].map((node) => mesh.endpoint({ id: `${node}/cart/http`, node, tunnelPort: wire.port }));
+  mesh.a.proxy.apply(mesh.update({ endpoints, remove: ['b/cart/http'] }));
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    http.request({ port: mesh.port, host: '127.0.0.1', agent: false, method }, resolve).on('error', reject).end();
+  });
+  response.resume();
+  expect([response.statusCode, requests]).toEqual([status, reached]);
 });
