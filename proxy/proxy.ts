@@ -11,6 +11,7 @@ import { CertificateMemory } from '../certs/memory.ts';
 import type { ProxyConfig } from './config.ts';
 import { Deadlines } from './deadlines.ts';
 import { ProxyError } from './errors.ts';
+import { GarbagePace } from './garbage.ts';
 import type { Http1ServerConnection } from './http1/server-connection.ts';
 import { Tunnel, type TunnelContext } from './inbound/tunnel.ts';
 import type { ListenerSpec } from './listeners/listener-spec.ts';
@@ -38,6 +39,8 @@ export interface ProxyDeps {
   readonly log: Logger;
   readonly random: () => number;
   readonly dns?: DnsFactory;
+  /** Runs a young collection of this thread's heap, at once. */
+  readonly collectGarbage?: () => void;
 }
 
 interface OpenListener {
@@ -79,6 +82,7 @@ export class Proxy implements AsyncDisposable {
       world: this.#world,
       memory: new CertificateMemory(),
       deadlines: this.#deadlines,
+      garbage: new GarbagePace(deps.collectGarbage ?? (() => {})),
       connections: this.#connections,
       relays: this.#relays,
       handshakes: { inProgress: 0 },

@@ -1,6 +1,6 @@
 /** The data plane's sockets in the namespaces of captured workloads. One a worker thread. @module */
 import { closeSync, openSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { type OnReadOpts, Socket } from 'node:net';
 import type { DatagramFlow, DnsSockets } from '../../proxy/dns/sockets.ts';
 import { CaptureError } from './errors.ts';
 import {
@@ -67,8 +67,9 @@ export class CaptureSockets implements DnsSockets, Disposable {
   }
 
   /** A fresh, unconnected TCP socket in the unit's namespace that capture leaves alone. A half-closed one stays open. */
-  open(unit: string, family: Family): Socket {
-    return new Socket({ allowHalfOpen: true, fd: this.#linux.openMarkedSocket(this.#held(unit).namespace, family) });
+  open(unit: string, family: Family, onread?: OnReadOpts): Socket {
+    const fd = this.#linux.openMarkedSocket(this.#held(unit).namespace, family);
+    return new Socket({ allowHalfOpen: true, fd, ...(onread === undefined ? {} : { onread }) });
   }
 
   originalDestination(socket: Socket): Destination | undefined {

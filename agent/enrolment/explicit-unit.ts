@@ -83,6 +83,7 @@ class ExplicitUnit implements Unit {
       unit,
       workload: workload.id,
       transport: 'tcp',
+      reusePort: true,
       target: { service, port },
       ...listen,
     }));
@@ -91,6 +92,7 @@ class ExplicitUnit implements Unit {
         role: 'tunnel',
         unit,
         transport: 'tcp',
+        reusePort: true,
         address: this.addressOf(workload),
         port: CAPTURE_PORTS.tunnel,
       });

@@ -1,4 +1,6 @@
 /** Entry of a data-plane worker thread: one `Proxy`, driven by messages from the control thread. Holds no rule. @module */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { workerData as born, parentPort } from 'node:worker_threads';
 import { dnsListeners } from '../../proxy/dns/server.ts';
 import { DNS_COUNTERS } from '../../proxy/dns/stats.ts';
@@ -20,6 +22,7 @@ const proxy = Proxy.start(config, {
   stats,
   log,
   random: Math.random,
+  collectGarbage: youngCollection(),
   ...(captured === undefined
     ? {}
     : {
@@ -65,4 +68,11 @@ async function answer(request: number, work: () => Promise<number>): Promise<voi
 
 function tell(message: FromWorker): void {
   control.postMessage(message);
+}
+
+/** V8's own collector of the young generation, which Node gives out only under a flag. */
+function youngCollection(): () => void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as (options: { readonly type: 'minor' }) => void;
+  return () => collect({ type: 'minor' });
 }

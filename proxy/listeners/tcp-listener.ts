@@ -25,6 +25,8 @@ export interface TcpListenerOptions {
   readonly onConnection: (socket: net.Socket) => void;
 }
 
+/** Connections the kernel completes before they are accepted; a burst beyond it is refused. */
+const BACKLOG = 4_096;
 const KEEP_ALIVE_MS = 60_000;
 
 export class TcpListener {
@@ -65,10 +67,10 @@ export class TcpListener {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('listening', resolve);
     server.once('error', reject);
-    if (spec.fd !== undefined) server.listen({ fd: spec.fd });
+    if (spec.fd !== undefined) server.listen({ fd: spec.fd, backlog: BACKLOG });
     else {
       const { address: host = '127.0.0.1', port = 0, reusePort = false } = spec;
-      server.listen({ host, port, reusePort, exclusive: true });
+      server.listen({ host, port, reusePort, exclusive: true, backlog: BACKLOG });
     }
     try {
       await promise;

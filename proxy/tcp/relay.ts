@@ -6,6 +6,7 @@
 
 import type { TcpConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
+import type { GarbagePace } from '../garbage.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import { reset } from './reset.ts';
@@ -14,6 +15,7 @@ export interface RelayContext {
   readonly tcp: TcpConfig;
   readonly stats: StatsWriter;
   readonly deadlines: Deadlines;
+  readonly garbage: GarbagePace;
   /** Relays that run, so that closing the proxy can end them. */
   readonly relays: Set<OpaqueRelay>;
 }
@@ -68,6 +70,7 @@ export class OpaqueRelay implements Timed {
     const forward = (chunk: Buffer): void => {
       this.#touch();
       count(chunk.length);
+      this.#options.context.garbage.passed(chunk.length);
       if (!sink.write(chunk)) source.pause();
     };
     if (from.leftover !== undefined && from.leftover.length > 0) forward(from.leftover);
