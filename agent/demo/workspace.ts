@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
-import { makeFolder, removeOrphanedFolders } from '../lab/leftovers.ts';
+import { makeFolder, removeOrphanedFolders } from '../lab/folders.ts';
 import type { Ground } from './ground.ts';
 import { RESOLV_CONF } from './namespace-ground.ts';
 import { grantOf, NAMESPACE, type NodeSpec, type PodSpec, podsOf, type Topology, TRUST_DOMAIN } from './topology.ts';

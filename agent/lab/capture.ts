@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError } from './errors.ts';
-import { makeFolder } from './leftovers.ts';
+import { makeFolder } from './folders.ts';
 import { isInstalled, type Processes, stopProcess } from './processes.ts';
 
 const START_TIMEOUT_MS = 10_000;

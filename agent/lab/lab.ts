@@ -11,13 +11,8 @@ import { type Addresses, MAX_NODES, MAX_PODS_PER_NODE, podAddresses, uplinkOf } 
 import { CAPTURE_PREFIX, Capture, type CaptureOptions } from './capture.ts';
 import { LabError } from './errors.ts';
 import { type Faults, faultRules, HEALTHY } from './faults.ts';
-import {
-  listNamespaces,
-  namespaceName,
-  orphanedNamespaces,
-  removeNamespaces,
-  removeOrphanedFolders,
-} from './leftovers.ts';
+import { removeOrphanedFolders } from './folders.ts';
+import { listNamespaces, namespaceName, orphanedNamespaces, removeNamespaces } from './leftovers.ts';
 import { type ExecOptions, type ExecResult, Processes, SCRATCH_PREFIX, type SpawnOptions } from './processes.ts';
 import * as scripts from './scripts.ts';
 import { labObstacle } from './support.ts';

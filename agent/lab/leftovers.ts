@@ -1,7 +1,5 @@
 /** Removing namespaces and whatever still runs in them; also those of a run that died before it could. @module */
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Processes } from './processes.ts';
 
@@ -24,19 +22,6 @@ export function orphanedNamespaces(prefix: string): string[] {
     const match = /^(.+?)-(\d+)-/.exec(name);
     return match?.[1] === prefix && !existsSync(`/proc/${match[2]}`);
   });
-}
-
-/** A new temporary folder, named so that removeOrphanedFolders() can tell whose it is. */
-export function makeFolder(prefix: string, parent: string = tmpdir()): string {
-  return mkdtempSync(join(parent, `${prefix}-${process.pid}-`));
-}
-
-/** Removes folders that makeFolder() made for processes that no longer run. */
-export function removeOrphanedFolders(prefix: string, parent: string = tmpdir()): void {
-  for (const name of readdirSync(parent)) {
-    const [, pid] = name.startsWith(`${prefix}-`) ? (/^-(\d+)-/.exec(name.slice(prefix.length)) ?? []) : [];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(parent, name), { recursive: true, force: true });
-  }
 }
 
 /** Kills every process whose main thread is in one of `names`, then removes the names. Names that are gone already are fine. */

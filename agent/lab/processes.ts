@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError } from './errors.ts';
-import { makeFolder } from './leftovers.ts';
+import { makeFolder } from './folders.ts';
 
 /** A bound against a runaway test, far above what any lab needs. */
 const MAX_PROCESSES = 512;
