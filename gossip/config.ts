@@ -132,6 +132,15 @@ export const gossipConfig = z
       .max(100_000)
       .default(10_000)
       .describe('Most nodes this one will remember, dead ones included; more are ignored and counted.'),
+    maxDocuments: z
+      .int()
+      .min(10)
+      .max(100_000)
+      .default(10_000)
+      .describe(
+        'Most documents (policy) the mesh carries, deleted ones included, the same on all nodes. Higher costs memory and ' +
+          'disk on every node: about 2 kB for each revision kept, up to ten a document.',
+      ),
   })
   .refine((c) => c.suspicionMinMs <= c.suspicionMaxMs, 'suspicionMinMs: set it to suspicionMaxMs or less')
   .refine((c) => c.freshMs > c.pingIntervalMs, 'freshMs: set it above pingIntervalMs');

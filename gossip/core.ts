@@ -7,6 +7,8 @@
  */
 import { Buckets } from './anti-entropy/buckets.ts';
 import { AntiEntropy } from './anti-entropy/session.ts';
+import type { DocumentOptions } from './documents/documents.ts';
+import { Documents } from './documents/documents.ts';
 import type { Context, Effect, Input, Settings, Timer } from './effects.ts';
 import { arm, sample, send } from './effects.ts';
 import { Detector } from './members/detector.ts';
@@ -44,6 +46,8 @@ export interface CoreOptions {
   readonly settings: Settings;
   readonly signer: Signer;
   readonly random: Random;
+  /** Without them this node takes no part in documents. */
+  readonly documents?: DocumentOptions;
 }
 
 /** A member as the outside sees it. */
@@ -72,6 +76,8 @@ const LONG_LINKS = 2;
 const IDLE_LINK_MS = 60_000;
 /** Pages of one answer, in bytes, with room for the frame around them. */
 const PAGES_BYTES = 256 * 1024;
+/** The entry of a node's record that says how it fares with the documents. */
+const REPORT_KEY = 'documents';
 
 export class Core {
   readonly #context: Context;
@@ -86,6 +92,10 @@ export class Core {
   readonly #antiEntropy: AntiEntropy;
   readonly #puller: Puller;
   readonly #bootstrap: Bootstrap;
+  /** Undefined in a node that takes no part in documents. */
+  readonly documents: Documents | undefined;
+  /** The reports of others that were last told. */
+  readonly #reports = new Map<string, Uint8Array>();
   /** Peers that we can send to, and since when. */
   readonly #links = new Map<string, number>();
   #longLinks: ReadonlySet<string> = new Set();
@@ -112,6 +122,12 @@ export class Core {
       pull: (peer, names, via) => this.#puller.pull(peer, names, via),
       partner: () => sample([...this.#links.keys()], 1, random)[0],
     });
+    this.documents =
+      options.documents &&
+      new Documents(this.#context, options.documents, {
+        links: () => this.#links,
+        partner: () => sample([...this.#links.keys()], 1, random)[0],
+      });
     this.#bootstrap = new Bootstrap(
       this.#context,
       (name) => this.#isPresent(name),
@@ -233,6 +249,24 @@ export class Core {
       case 'publish':
         this.#collect(input.endpoints);
         break;
+      case 'document-broadcast':
+        this.#context.out.push({ kind: 'validated', forward: this.documents?.broadcast(input.revision) ?? false });
+        break;
+      case 'document-write':
+        if (this.documents === undefined) break;
+        this.#context.out.push({
+          kind: 'document-written',
+          outcome: this.documents.write(input.revision, input.isDryRun),
+        });
+        break;
+      case 'documents-restore':
+        if (this.documents === undefined) break;
+        this.#context.out.push({ kind: 'documents-restored', outcome: this.documents.restore(input.revisions) });
+        break;
+      case 'report':
+        this.#own.note(REPORT_KEY, input.report);
+        this.#collect(this.#pending ?? [...this.#own.endpoints.values()]);
+        break;
       case 'leave':
         this.#membership.leave();
         break;
@@ -244,6 +278,7 @@ export class Core {
     this.#membership.start();
     this.#bootstrap.start(this.#options.seeds, this.#options.rememberedPeers);
     this.#antiEntropy.start();
+    this.documents?.start();
     arm(this.#context, 'redial', '', REDIAL_MS);
     arm(this.#context, 'sweep', '', SWEEP_MS);
     this.#membersChanged = true;
@@ -286,6 +321,15 @@ export class Core {
         break;
       case 'sweep':
         this.#sweep();
+        break;
+      case 'doc-ae':
+        this.documents?.firedPeriod();
+        break;
+      case 'doc-session':
+        this.documents?.firedSession(timer.about);
+        break;
+      case 'doc-pull':
+        this.documents?.firedPull(timer.about);
         break;
     }
   }
@@ -334,6 +378,8 @@ export class Core {
       case 'ae-digest':
         this.#antiEntropy.received(from, message);
         break;
+      default:
+        this.documents?.received(from, message);
     }
   }
 
@@ -398,12 +444,14 @@ export class Core {
     send(this.#context, peer, { kind: 'hello', page: this.#ownPage() });
     this.#detector.linkUp(peer);
     if (opened) this.#antiEntropy.open(peer);
+    this.documents?.linkUp(peer, opened);
   }
 
   #linkDown(peer: string): void {
     if (!this.#links.delete(peer)) return;
     this.#puller.drop(peer);
     this.#antiEntropy.drop(peer);
+    this.documents?.linkDown(peer);
     this.#detector.linkDown(peer);
   }
 
@@ -538,12 +586,14 @@ export class Core {
       this.#ringsChanged = true;
     }
     if (after === undefined && name !== this.#context.self) this.#register.forget(name);
+    this.#tellReport(name);
     this.#membersChanged = true;
     this.#stamp(name);
     this.#show(name);
   }
 
   #recordChanged(name: string): void {
+    this.#tellReport(name);
     this.#stamp(name);
     this.#show(name);
     this.#membersChanged = true; // the number of its endpoints may be another
@@ -574,6 +624,15 @@ export class Core {
     const routing = isSelf ? 'full' : routingOf(this.#membership.table.get(name));
     const delta = this.#directory.show(name, endpoints ?? new Map(), routing);
     if (delta !== undefined) this.#context.out.push({ kind: 'endpoints', delta });
+  }
+
+  #tellReport(name: string): void {
+    if (this.documents === undefined || name === this.#context.self) return;
+    const report = this.#register.get(name)?.record.entries.get(REPORT_KEY)?.value ?? undefined;
+    if (report === this.#reports.get(name)) return;
+    if (report === undefined) this.#reports.delete(name);
+    else this.#reports.set(name, report);
+    this.#context.out.push({ kind: 'report', node: name, report });
   }
 
   #rewatch(): void {

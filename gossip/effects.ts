@@ -2,6 +2,9 @@
  * What goes into the core and what comes out of it, and the context its parts share during one step.
  * @module
  */
+
+import type { RestoreOutcome, WriteOutcome } from './documents/outcome.ts';
+import type { Held, Revision } from './documents/revision.ts';
 import type { Random, Signer } from './ports.ts';
 import type { Endpoint } from './records/endpoint.ts';
 import type { RecordDelta } from './records/record.ts';
@@ -30,7 +33,10 @@ export type TimerKind =
   | 'seed' // dial or check a seed
   | 'redial' // try a dead member again
   | 'remember' // write the last peers to disk
-  | 'sweep'; // forget what is old
+  | 'sweep' // forget what is old
+  | 'doc-ae' // next comparison of documents
+  | 'doc-session' // a comparison took too long
+  | 'doc-pull'; // a peer owes us documents
 
 /** What a connect probe found: the port refused; it accepted; nothing answered. */
 export type ProbeOutcome = 'refused' | 'connected' | 'silent';
@@ -56,6 +62,14 @@ export type Input =
   /** We ourselves stood still for this long: nobody else is to blame for what we missed. */
   | { readonly kind: 'stalled'; readonly forMs: number }
   | { readonly kind: 'publish'; readonly endpoints: readonly Endpoint[] }
+  /** A document came by broadcast. Answered by a `validated` effect. */
+  | { readonly kind: 'document-broadcast'; readonly revision: Revision }
+  /** An operator writes a document. Answered by a `document-written` effect. */
+  | { readonly kind: 'document-write'; readonly revision: Revision; readonly isDryRun: boolean }
+  /** Revisions of a snapshot. Answered by a `documents-restored` effect. */
+  | { readonly kind: 'documents-restore'; readonly revisions: readonly Revision[] }
+  /** What this node says of its documents, for its own record: opaque here, see documents/report.ts. */
+  | { readonly kind: 'report'; readonly report: Uint8Array }
   | { readonly kind: 'leave' };
 
 export interface EndpointDelta {
@@ -81,6 +95,15 @@ export type Effect =
   /** Our epoch rose because somebody knew a newer one of us: keep it, so that the next start rises above it. */
   | { readonly kind: 'keep-epoch'; readonly epoch: number }
   | { readonly kind: 'remember-peers'; readonly addresses: readonly string[] }
+  | { readonly kind: 'broadcast-document'; readonly revision: Revision }
+  | { readonly kind: 'document-written'; readonly outcome: WriteOutcome }
+  | { readonly kind: 'documents-restored'; readonly outcome: RestoreOutcome }
+  /** Revisions that are news and must survive a restart. */
+  | { readonly kind: 'keep-revisions'; readonly revisions: readonly Revision[] }
+  /** The revisions now in force of documents that something new is known of; perhaps the same as before. */
+  | { readonly kind: 'documents'; readonly heads: readonly Held[] }
+  /** What another node says of its documents; undefined when it is gone. */
+  | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
   | { readonly kind: 'log'; readonly event: LogEvent };
 
 /** Changes an operator wants to read about. The edge has the sentences. */

@@ -3,6 +3,8 @@ export const GOSSIP_ERRORS = {
   WEFT_GOSSIP_LISTEN_FAILED: 'cannot listen; choose a free port and an address of this node under gossip.listen',
   WEFT_GOSSIP_BAD_ADDRESS: 'not an address; write host:port, for IPv6 [address]:port',
   WEFT_GOSSIP_STORE_FAILED: 'cannot read or write the data directory; check its owner, mode and free space',
+  WEFT_GOSSIP_STORE_FOREIGN:
+    'these documents belong to another trust domain; move the file away, or give this agent a dataDirectory of its own',
   WEFT_GOSSIP_BAD_ENDPOINT: 'an endpoint cannot be published',
   WEFT_GOSSIP_TOO_MANY_ENDPOINTS: 'more endpoints than one node may publish; run fewer workloads on it',
   WEFT_GOSSIP_CLOSED: 'gossip is closed',

@@ -6,14 +6,20 @@
  * @module
  */
 import { lookup } from 'node:dns/promises';
+import type { PeerId } from '@libp2p/interface';
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
 import type { GossipConfig } from './config.ts';
 import { Core } from './core.ts';
+import type { Chain } from './documents/chain.ts';
+import type { RestoreOutcome, WriteOutcome } from './documents/outcome.ts';
+import type { Held, Revision } from './documents/revision.ts';
 import type { HostPort } from './edge/address.ts';
 import { formatHostPort, ownAddress, parseHostPort } from './edge/address.ts';
+import { DocumentStore, type OpenedStore } from './edge/document-store.ts';
 import { FairClock } from './edge/fair-clock.ts';
 import { NodeSigner } from './edge/node-signer.ts';
+import { OperatorAuthority } from './edge/operator-authority.ts';
 import { probe } from './edge/probe.ts';
 import { GossipStore } from './edge/store.ts';
 import { Timers } from './edge/timers.ts';
@@ -51,6 +57,10 @@ export interface GossipEvents {
   members(members: readonly Member[]): void;
   /** What may be routed to changed, own endpoints included. Those of dead, departed and unconfirmed members are gone. */
   endpoints(delta: EndpointDelta): void;
+  /** Something new is known of these documents; each comes with the revision now in force, perhaps the same as before. */
+  documents?(heads: readonly Held[]): void;
+  /** What another node says of its documents, as it put it; undefined when that node is gone. */
+  report?(node: string, report: Uint8Array | undefined): void;
 }
 
 export interface GossipDeps {
@@ -75,7 +85,12 @@ export class Gossip implements AsyncDisposable {
   readonly #store: GossipStore;
   readonly #node: MeshNode;
   readonly #links: Links;
-  readonly #broadcast: Broadcast;
+  readonly #broadcast: Broadcast<'delta'>;
+  readonly #documentBroadcast: Broadcast<'doc'>;
+  readonly #documents: DocumentStore;
+  /** The last write to the documents' store, done or not. */
+  #kept: Promise<void> = Promise.resolve();
+  #outcome: WriteOutcome | RestoreOutcome | undefined;
   readonly #clock: FairClock;
   readonly #timers: Timers;
   readonly #core: Core;
@@ -105,16 +120,26 @@ export class Gossip implements AsyncDisposable {
       },
     });
     const listen = mustParse(config.listen);
-    const topic = `weft/${identity.trustDomain}/ep`;
+    const topics = { ep: `weft/${identity.trustDomain}/ep`, doc: `weft/${identity.trustDomain}/doc` };
     const node = await createNode({
       listen,
-      topic,
+      topics: Object.values(topics),
       admission,
       admissionTimeoutMs: config.admissionTimeoutMs,
       dialTimeoutMs: config.dialTimeoutMs,
       refused: (reason) => count(traffic.refused, reason),
     });
-    return Gossip.#listen({ config, deps, store, signer, traffic, admission, node, listen, topic }, signal);
+    const parts = { config, deps, store, signer, traffic, admission, node, listen, topics };
+    // The log is written anew from what the core holds by then.
+    let held: () => Iterable<[string, Chain]> = () => [];
+    const documents = await DocumentStore.open(config.dataDirectory, identity.trustDomain, () => allRevisions(held()));
+    if (documents.damage !== undefined) log.warn({ damage: documents.damage }, 'documents on disk were damaged');
+    const gossip = await Gossip.#listen({ ...parts, documents }, signal).catch(async (err: unknown) => {
+      await documents.store.close();
+      throw err;
+    });
+    held = () => gossip.#core.documents?.library.chains() ?? [];
+    return gossip;
   }
 
   static async #listen(parts: Parts, signal: AbortSignal): Promise<Gossip> {
@@ -143,6 +168,7 @@ export class Gossip implements AsyncDisposable {
     const gossip = new Gossip(parts, links, boundPort(node) ?? listen.port);
     resolve(gossip);
     gossip.#broadcast.subscribe();
+    gossip.#documentBroadcast.subscribe();
     gossip.#take({ kind: 'start' });
     if (!signal.aborted) return gossip;
     await gossip.close();
@@ -157,18 +183,25 @@ export class Gossip implements AsyncDisposable {
     this.#node = node;
     this.#links = links;
     this.#traffic = traffic;
+    const carrier = { node, traffic, log: deps.log, nameOf: (peer: PeerId) => links.nameOf(peer) };
+    const isWorthIt = (input: Input): boolean => {
+      this.#isForwarded = false;
+      this.#take(input);
+      return this.#isForwarded;
+    };
     this.#broadcast = new Broadcast({
-      node,
-      topic: parts.topic,
-      traffic,
-      log: deps.log,
-      nameOf: (peer) => links.nameOf(peer),
-      received: (from, delta) => {
-        this.#isForwarded = false;
-        this.#take({ kind: 'broadcast', from, delta });
-        return this.#isForwarded;
-      },
+      ...carrier,
+      topic: parts.topics.ep,
+      kind: 'delta',
+      received: (from, { delta }) => isWorthIt({ kind: 'broadcast', from, delta }),
     });
+    this.#documentBroadcast = new Broadcast({
+      ...carrier,
+      topic: parts.topics.doc,
+      kind: 'doc',
+      received: (_from, { revision }) => isWorthIt({ kind: 'document-broadcast', revision }),
+    });
+    this.#documents = parts.documents.store;
     this.#clock = new FairClock((forMs) => {
       deps.log.warn({ forMs: Math.round(forMs) }, 'the gossip thread stood still');
       queueMicrotask(() => this.#take({ kind: 'stalled', forMs }));
@@ -188,6 +221,11 @@ export class Gossip implements AsyncDisposable {
       settings: config,
       signer,
       random: Math.random,
+      documents: {
+        authority: new OperatorAuthority(deps.identity.trust),
+        initial: parts.documents.revisions,
+        maxDocuments: config.maxDocuments,
+      },
     });
   }
 
@@ -218,6 +256,45 @@ export class Gossip implements AsyncDisposable {
       links: this.#core.linkCount,
       endpoints: this.#core.endpointCount,
     };
+  }
+
+  /**
+   * Takes an operator's signed revision; it is on disk here and on its way to the others when this resolves.
+   *
+   * @param options.isDryRun judge only
+   */
+  async writeDocument(revision: Revision, { isDryRun = false } = {}): Promise<WriteOutcome> {
+    const outcome = this.#ask<WriteOutcome>({ kind: 'document-write', revision, isDryRun });
+    await this.#kept;
+    return outcome;
+  }
+
+  /** Takes the revisions of a snapshot, as far as they are news; nothing goes back to an older revision. */
+  async restoreDocuments(revisions: readonly Revision[]): Promise<RestoreOutcome> {
+    const outcome = this.#ask<RestoreOutcome>({ kind: 'documents-restore', revisions });
+    await this.#kept;
+    return outcome;
+  }
+
+  /** All documents with the revisions kept of each, by key. */
+  documents(): Iterable<[string, Chain]> {
+    return this.#core.documents?.library.chains() ?? [];
+  }
+
+  document(key: string): Chain | undefined {
+    return this.#core.documents?.library.get(key);
+  }
+
+  /** Tells all nodes how this one fares with its documents. */
+  report(report: Uint8Array): void {
+    this.#take({ kind: 'report', report });
+  }
+
+  #ask<T extends WriteOutcome | RestoreOutcome>(input: Input): T {
+    this.#outcome = undefined;
+    this.#take(input);
+    if (this.#outcome === undefined) throw new GossipError('WEFT_GOSSIP_CLOSED', input.kind);
+    return this.#outcome as T;
   }
 
   /** `ip:port` that this node tells others. */
@@ -259,6 +336,7 @@ export class Gossip implements AsyncDisposable {
     const deadline = setTimeout(resolve, STOP_MS);
     await Promise.race([Promise.resolve(this.#node.stop()), late]);
     clearTimeout(deadline);
+    await this.#documents.close();
   }
 
   #take(input: Input): void {
@@ -290,7 +368,24 @@ export class Gossip implements AsyncDisposable {
         this.#timers.disarm(effect.timer);
         break;
       case 'broadcast':
-        this.#broadcast.publish(effect.delta);
+        this.#broadcast.publish({ kind: 'delta', delta: effect.delta });
+        break;
+      case 'broadcast-document':
+        this.#documentBroadcast.publish({ kind: 'doc', revision: effect.revision });
+        break;
+      case 'keep-revisions':
+        this.#kept = this.#documents.keep(effect.revisions);
+        this.#keep(this.#kept);
+        break;
+      case 'document-written':
+      case 'documents-restored':
+        this.#outcome = effect.outcome;
+        break;
+      case 'documents':
+        this.#deps.events.documents?.(effect.heads);
+        break;
+      case 'report':
+        this.#deps.events.report?.(effect.node, effect.report);
         break;
       case 'validated':
         this.#isForwarded = effect.forward;
@@ -396,7 +491,12 @@ interface Parts {
   readonly admission: Admission;
   readonly node: MeshNode;
   readonly listen: HostPort;
-  readonly topic: string;
+  readonly topics: { readonly ep: string; readonly doc: string };
+  readonly documents: OpenedStore;
+}
+
+function* allRevisions(chains: Iterable<[string, Chain]>): Iterable<Revision> {
+  for (const [, chain] of chains) for (const held of chain.held) yield held.revision;
 }
 
 function mustParse(address: string): HostPort {

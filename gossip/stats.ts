@@ -2,6 +2,7 @@
  * What gossip counts, as plain numbers: `metrics.ts` names them for Prometheus, a simulation reads them directly.
  * @module
  */
+import type { DocumentRefusal } from './documents/revision.ts';
 import type { MessageKind } from './wire/messages.ts';
 
 /** Counted inside the core. Everything only rises. */
@@ -27,6 +28,20 @@ export interface CoreStats {
   gaps: number;
   /** Messages dropped by the core, by reason. */
   readonly dropped: Record<DropReason, number>;
+  readonly documents: DocumentStats;
+}
+
+/** Of the documents; those held are set by the library, everything else only rises. */
+export interface DocumentStats {
+  held: number;
+  revisions: number;
+  /** Revisions taken in, from peers, operators and disk. */
+  taken: number;
+  /** Revisions older than all that is kept of their document: replays, or very late. */
+  stale: number;
+  /** Writes refused because their base was not the revision in force. */
+  conflicts: number;
+  readonly refused: Record<DocumentRefusal, number>;
 }
 
 export type DropReason =
@@ -58,6 +73,23 @@ export function emptyCoreStats(): CoreStats {
       stranger: 0,
       full: 0,
       'out-of-place': 0,
+    },
+    documents: {
+      held: 0,
+      revisions: 0,
+      taken: 0,
+      stale: 0,
+      conflicts: 0,
+      refused: {
+        malformed: 0,
+        'too-large': 0,
+        future: 0,
+        certificate: 0,
+        author: 0,
+        scope: 0,
+        signature: 0,
+        full: 0,
+      },
     },
   };
 }

@@ -1,29 +1,34 @@
 /**
- * Deltas to everybody, by gossipsub. Best effort: what is lost here is found by the next delta's gap or by anti-entropy.
+ * Messages to everybody, by gossipsub: one topic for deltas of records, one for documents. Best effort: what is lost here
+ * is found by the next delta's gap or by anti-entropy.
  *
- * gossipsub asks before it passes a message on, and the register has answered by then: only what verified and was news is
+ * gossipsub asks before it passes a message on, and the core has answered by then: only what verified and was news is
  * forwarded. Nothing is ever "rejected", because not to know a member yet is no fault of the neighbour that does.
  * @module
  */
 import { type Message as PubsubMessage, TopicValidatorResult } from '@libp2p/gossipsub';
 import type { PeerId } from '@libp2p/interface';
 import type { Logger } from 'pino';
-import type { RecordDelta } from '../records/record.ts';
 import type { TrafficStats } from '../stats.ts';
 import { count } from '../stats.ts';
 import { decodeMessage, encodeMessage } from '../wire/codec.ts';
+import type { Message } from '../wire/messages.ts';
 import type { MeshNode } from './node.ts';
 import { MAX_BROADCAST_BYTES } from './node.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-export interface BroadcastOptions {
+type Carried<K extends 'delta' | 'doc'> = Extract<Message, { kind: K }>;
+
+export interface BroadcastOptions<K extends 'delta' | 'doc'> {
   readonly node: MeshNode;
   readonly topic: string;
+  /** The one kind of message this topic carries. */
+  readonly kind: K;
   readonly traffic: TrafficStats;
   readonly log: Logger;
   readonly nameOf: (peer: PeerId) => string | undefined;
-  /** @returns whether the delta is worth passing on */
-  readonly received: (from: string, delta: RecordDelta) => boolean;
+  /** @returns whether the message is worth passing on */
+  readonly received: (from: string, message: Carried<K>) => boolean;
 }
 
 /** Of all owners together, through one neighbour: a thousand nodes that change once a second each. */
@@ -31,11 +36,11 @@ const DELTAS_PER_SECOND = 1_000;
 const DELTA_BURST = 5_000;
 const MAX_RATED_PEERS = 1_024;
 
-export class Broadcast {
-  readonly #options: BroadcastOptions;
+export class Broadcast<K extends 'delta' | 'doc'> {
+  readonly #options: BroadcastOptions<K>;
   readonly #rates = new Map<string, TokenBucket>();
 
-  constructor(options: BroadcastOptions) {
+  constructor(options: BroadcastOptions<K>) {
     this.#options = options;
   }
 
@@ -46,18 +51,18 @@ export class Broadcast {
     pubsub.subscribe(this.#options.topic);
   }
 
-  publish(delta: RecordDelta): void {
-    const { node, topic, traffic, log } = this.#options;
-    const bytes = encodeMessage({ kind: 'delta', delta });
-    count(traffic.messagesSent, 'delta');
-    count(traffic.bytesSent, 'delta', bytes.length);
+  publish(message: Carried<K>): void {
+    const { node, topic, traffic, log, kind } = this.#options;
+    const bytes = encodeMessage(message);
+    count(traffic.messagesSent, kind);
+    count(traffic.bytesSent, kind, bytes.length);
     node.services.pubsub.publish(topic, bytes).catch((err: unknown) => {
       log.warn({ err, bytes: bytes.length }, 'broadcast of own changes failed, anti-entropy will carry them');
     });
   }
 
   #validate(peer: PeerId, { data }: PubsubMessage): TopicValidatorResult {
-    const { traffic, nameOf, received } = this.#options;
+    const { traffic, nameOf, received, kind } = this.#options;
     const from = nameOf(peer);
     if (from === undefined) return TopicValidatorResult.Ignore;
     if (!this.#rateOf(from).take(performance.now())) {
@@ -65,13 +70,13 @@ export class Broadcast {
       return TopicValidatorResult.Ignore;
     }
     const message = data.length > MAX_BROADCAST_BYTES ? undefined : decodeMessage(data);
-    if (message?.kind !== 'delta') {
+    if (message?.kind !== kind) {
       traffic.framesDropped[data.length > MAX_BROADCAST_BYTES ? 'oversized' : 'malformed']++;
       return TopicValidatorResult.Ignore;
     }
-    count(traffic.messagesReceived, 'delta');
-    count(traffic.bytesReceived, 'delta', data.length);
-    return received(from, message.delta) ? TopicValidatorResult.Accept : TopicValidatorResult.Ignore;
+    count(traffic.messagesReceived, kind);
+    count(traffic.bytesReceived, kind, data.length);
+    return received(from, message as Carried<K>) ? TopicValidatorResult.Accept : TopicValidatorResult.Ignore;
   }
 
   #rateOf(from: string): TokenBucket {

@@ -23,7 +23,7 @@ export type MeshNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
 
 export interface NodeOptions {
   readonly listen: HostPort;
-  readonly topic: string;
+  readonly topics: readonly string[];
   readonly admission: Admission;
   readonly admissionTimeoutMs: number;
   readonly dialTimeoutMs: number;
@@ -78,7 +78,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     services: {
       identify: identify({ timeout: 5_000 }),
       pubsub: gossipsub({
-        allowedTopics: [options.topic],
+        allowedTopics: [...options.topics],
         globalSignaturePolicy: StrictNoSign,
         msgIdFn: (message) => digest(message.data).subarray(0, 16),
         fastMsgIdFn: (message) => digest(message.data ?? new Uint8Array()).toString('latin1', 0, 16),

@@ -18,6 +18,8 @@ export class OwnPage {
   readonly #meta: Meta;
   #record: NodeRecord;
   #endpoints: ReadonlyMap<string, Endpoint> = new Map();
+  /** Entries that are no endpoints; their keys hold no slash, as those of endpoints do. */
+  readonly #notes = new Map<string, Uint8Array>();
   /** When each tombstone was written. */
   readonly #deletedAtMs = new Map<string, number>();
 
@@ -34,6 +36,11 @@ export class OwnPage {
   /** By id, as `publish` gave them. */
   get endpoints(): ReadonlyMap<string, Endpoint> {
     return this.#endpoints;
+  }
+
+  /** Says something beside the endpoints, from the next `publish` on. Readers that do not know the key keep it unread. */
+  note(key: string, value: Uint8Array): void {
+    this.#notes.set(key, value);
   }
 
   /** Writes what changed; undefined when nothing did. Check the bounds with `fitsRecord` first. */
@@ -56,6 +63,13 @@ export class OwnPage {
       entries.set(key, { ver, value });
       changed.push([key, ver, value]);
       this.#deletedAtMs.delete(key);
+    }
+    for (const [key, value] of this.#notes) {
+      const before = entries.get(key)?.value;
+      keys.add(key);
+      if (before !== undefined && before !== null && isSameBytes(before, value)) continue;
+      entries.set(key, { ver, value });
+      changed.push([key, ver, value]);
     }
     for (const [key, entry] of entries) {
       if (entry.value === null || keys.has(key)) continue;

@@ -4,11 +4,14 @@
  * ignored, so that a newer agent may add some.
  * @module
  */
+import { KEPT_REVISIONS } from '../documents/chain.ts';
+import type { Revision } from '../documents/revision.ts';
+import { MAX_BODY_BYTES, MAX_DOCUMENT_CERTIFICATE_BYTES, MAX_KEY_LENGTH } from '../documents/revision.ts';
 import type { Accusation, Standing } from '../members/standing.ts';
 import { RANK } from '../members/standing.ts';
 import type { Entry, Meta, NodeRecord, RecordDelta } from '../records/record.ts';
 import { MAX_RECORD_ENTRIES } from '../records/record.ts';
-import type { DigestItem, Message, Page, PullItem } from './messages.ts';
+import type { DigestItem, DocumentDigest, DocumentPull, Message, Page, PullItem } from './messages.ts';
 import { CAUSES, KIND, LIMITS } from './messages.ts';
 import { pack, unpackGuarded } from './pack.ts';
 
@@ -63,6 +66,26 @@ function fieldsOf(message: Message): unknown[] {
         message.items.map((item) => [item.name, item.epoch, item.ver, item.inc, item.rank]),
         message.answer,
       ];
+    case 'doc':
+      return [writeRevision(message.revision)];
+    case 'doc-have':
+      return [message.items];
+    case 'doc-root':
+      return [message.root, message.count];
+    case 'doc-equal':
+      return [];
+    case 'doc-sums':
+      return [message.sums, message.count];
+    case 'doc-digest':
+      return [
+        message.buckets,
+        message.items.map((item) => [item.key, item.ms, item.count, item.set, item.size]),
+        message.answer,
+      ];
+    case 'doc-pull':
+      return [message.items.map((item) => [item.key, item.known])];
+    case 'doc-pages':
+      return [message.revisions.map(writeRevision), message.served];
   }
 }
 
@@ -110,6 +133,31 @@ function readMessage(fields: Fields): Message | undefined {
         buckets: fields.list(256, (line) => line.byte(), 'plain'),
         items: fields.list(LIMITS.digestItems, readDigestItem),
         answer: fields.bool(),
+      };
+    case KIND.doc:
+      return { kind: 'doc', revision: readRevision(fields.nested()) };
+    case KIND['doc-have']:
+      return { kind: 'doc-have', items: fields.list(LIMITS.documentPulls, (line) => [line.key(), line.id()] as const) };
+    case KIND['doc-root']:
+      return { kind: 'doc-root', root: fields.bytes(8), count: fields.uint() };
+    case KIND['doc-equal']:
+      return { kind: 'doc-equal' };
+    case KIND['doc-sums']:
+      return { kind: 'doc-sums', sums: fields.bytes(2048), count: fields.uint() };
+    case KIND['doc-digest']:
+      return {
+        kind: 'doc-digest',
+        buckets: fields.list(256, (line) => line.byte(), 'plain'),
+        items: fields.list(LIMITS.documentDigests, readDocumentDigest),
+        answer: fields.bool(),
+      };
+    case KIND['doc-pull']:
+      return { kind: 'doc-pull', items: fields.list(LIMITS.documentPulls, readDocumentPull) };
+    case KIND['doc-pages']:
+      return {
+        kind: 'doc-pages',
+        revisions: fields.list(LIMITS.documentsInPages, readRevision),
+        served: fields.uint(),
       };
     default:
       return undefined; // a kind of a newer agent
@@ -237,6 +285,35 @@ function readDigestItem(fields: Fields): DigestItem {
   return { name: fields.name(), epoch: fields.uint(), ver: fields.uint(), inc: fields.uint(), rank: fields.uint() };
 }
 
+function writeRevision(revision: Revision): unknown[] {
+  const { kind, namespace, name, number, base, hlc, author, body, certificate, signature } = revision;
+  return [kind, namespace, name, number, base, hlc.ms, hlc.count, author, body, certificate, signature];
+}
+
+/** Shape only: what a revision says is judged by documents/library.ts. */
+function readRevision(fields: Fields): Revision {
+  return {
+    kind: fields.text(64),
+    namespace: fields.text(64),
+    name: fields.name(),
+    number: fields.uint(),
+    base: fields.text(32),
+    hlc: { ms: fields.uint(), count: fields.uint() },
+    author: fields.text(2_048),
+    body: fields.orNull(() => fields.bytes(MAX_BODY_BYTES)),
+    certificate: fields.bytes(MAX_DOCUMENT_CERTIFICATE_BYTES),
+    signature: fields.signature(),
+  };
+}
+
+function readDocumentDigest(fields: Fields): DocumentDigest {
+  return { key: fields.key(), ms: fields.uint(), count: fields.uint(), set: fields.uint(), size: fields.byte() };
+}
+
+function readDocumentPull(fields: Fields): DocumentPull {
+  return { key: fields.key(), known: fields.list(KEPT_REVISIONS, (line) => line.id(), 'plain') };
+}
+
 /** Thrown inside this file only: the message is not one of ours. */
 class Malformed extends Error {}
 
@@ -277,6 +354,14 @@ class Fields {
     const value = this.text(LIMITS.nameLength);
     if (value === '') throw new Malformed();
     return value;
+  }
+
+  key(): string {
+    return this.text(MAX_KEY_LENGTH);
+  }
+
+  id(): string {
+    return this.text(32);
   }
 
   bytes(maxBytes: number): Uint8Array {

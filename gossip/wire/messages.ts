@@ -3,6 +3,8 @@
  * Pings and membership travel on the member lane, bulk on its own, so that a large page never delays an ack.
  * @module
  */
+
+import type { Revision } from '../documents/revision.ts';
 import type { Accusation, Cause, Standing } from '../members/standing.ts';
 import type { NodeRecord, RecordDelta } from '../records/record.ts';
 
@@ -28,6 +30,21 @@ export interface PullItem {
   readonly name: string;
   readonly epoch: number;
   readonly ver: number;
+}
+
+/** A line of a digest of documents: the instant of the head, and a hash and the number of the revisions kept. */
+export interface DocumentDigest {
+  readonly key: string;
+  readonly ms: number;
+  readonly count: number;
+  readonly set: number;
+  readonly size: number;
+}
+
+/** A document wanted, and the ids of the revisions of it that the puller holds. */
+export interface DocumentPull {
+  readonly key: string;
+  readonly known: readonly string[];
 }
 
 export type Message =
@@ -68,7 +85,24 @@ export type Message =
       readonly buckets: readonly number[];
       readonly items: readonly DigestItem[];
       readonly answer: boolean;
-    };
+    }
+  /** One revision of a document to everybody, by gossipsub. */
+  | { readonly kind: 'doc'; readonly revision: Revision }
+  /** I hold these revisions now: pull what you lack. */
+  | { readonly kind: 'doc-have'; readonly items: readonly (readonly [key: string, id: string])[] }
+  /** Opens a comparison of documents, as `ae-root` does for members' pages. */
+  | { readonly kind: 'doc-root'; readonly root: Uint8Array; readonly count: number }
+  | { readonly kind: 'doc-equal' }
+  | { readonly kind: 'doc-sums'; readonly sums: Uint8Array; readonly count: number }
+  | {
+      readonly kind: 'doc-digest';
+      readonly buckets: readonly number[];
+      readonly items: readonly DocumentDigest[];
+      readonly answer: boolean;
+    }
+  | { readonly kind: 'doc-pull'; readonly items: readonly DocumentPull[] }
+  /** The first `served` items of the pull are answered in full, and of the next one perhaps a part. */
+  | { readonly kind: 'doc-pages'; readonly revisions: readonly Revision[]; readonly served: number };
 
 export type MessageKind = Message['kind'];
 
@@ -89,13 +123,21 @@ export const KIND: Readonly<Record<MessageKind, number>> = {
   'ae-sums': 21,
   'ae-digest': 22,
   'ae-equal': 23,
+  doc: 30,
+  'doc-have': 31,
+  'doc-root': 32,
+  'doc-equal': 33,
+  'doc-sums': 34,
+  'doc-digest': 35,
+  'doc-pull': 36,
+  'doc-pages': 37,
 };
 
-/** Which stream carries a message. Deltas go by gossipsub, not by either. */
+/** Which stream carries a message. Deltas and fresh documents go by gossipsub, not by either. */
 export type Lane = 'member' | 'bulk';
 
 export function laneOf(kind: MessageKind): Lane {
-  return kind === 'pull' || kind === 'pages' || kind.startsWith('ae-') ? 'bulk' : 'member';
+  return kind === 'pull' || kind === 'pages' || kind.startsWith('ae-') || kind.startsWith('doc') ? 'bulk' : 'member';
 }
 
 export const CAUSES: readonly Cause[] = ['refused', 'silent', 'stalled'];
@@ -111,6 +153,10 @@ export const LIMITS = {
   pages: 64,
   /** A digest line is about 30 bytes, so a full digest is about 64 kB. */
   digestItems: 2_000,
+  /** Lines of about 60 bytes. */
+  documentDigests: 2_000,
+  documentPulls: 64,
+  documentsInPages: 1_024,
   /** Frames longer than this are refused before they are read: a hello holds one record of 64 KiB. */
   memberFrameBytes: 96 * 1024,
   bulkFrameBytes: 320 * 1024,

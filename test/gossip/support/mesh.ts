@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { issueNodeBundle, loadNodeBundle, type NodeIdentity } from '../../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../../certs/trust-domain.ts';
 import { type GossipConfig, gossipConfig } from '../../../gossip/config.ts';
+import type { Held } from '../../../gossip/documents/revision.ts';
 import type { EndpointDelta, Member } from '../../../gossip/gossip.ts';
 import { Gossip } from '../../../gossip/gossip.ts';
 import type { Endpoint } from '../../../gossip/records/endpoint.ts';
@@ -72,6 +73,10 @@ export class Peer implements AsyncDisposable {
 export class View {
   members_: readonly Member[] = [];
   readonly endpoints_ = new Map<string, Endpoint>();
+  /** Ids of the documents' revisions in force, in the order they were told. */
+  readonly heads: string[] = [];
+  /** What the other nodes say of their documents. */
+  readonly reports = new Map<string, string>();
   readonly #waiting = new Set<() => void>();
 
   members(members: readonly Member[]): void {
@@ -82,6 +87,17 @@ export class View {
   endpoints(delta: EndpointDelta): void {
     for (const endpoint of delta.upsert) this.endpoints_.set(endpoint.id, endpoint);
     for (const id of delta.remove) this.endpoints_.delete(id);
+    this.#changed();
+  }
+
+  documents(heads: readonly Held[]): void {
+    this.heads.push(...heads.map((held) => held.id));
+    this.#changed();
+  }
+
+  report(node: string, report: Uint8Array | undefined): void {
+    if (report === undefined) this.reports.delete(node);
+    else this.reports.set(node, Buffer.from(report).toString());
     this.#changed();
   }
 

@@ -1,0 +1,82 @@
+/**
+ * The revisions of one document that a node keeps: the latest few, in one order that is the same everywhere.
+ *
+ * Later by hybrid logical clock wins, and by id where clocks are equal. What is kept is the latest of all that was ever
+ * offered, whatever the order of arrival: a set that only grows, cut at its old end, so replicas that saw the same hold the
+ * same. A deletion is a revision like any other and is only undone by one that is later.
+ * @module
+ */
+import { compareHlc } from './hlc.ts';
+import type { Held } from './revision.ts';
+
+export const KEPT_REVISIONS = 10;
+
+/** `replaced` = the current one was built on it; `superseded` = written at the same time on another side, and lost. */
+export type Standing = 'current' | 'replaced' | 'superseded';
+
+export type Added = 'news' | 'known' | 'old';
+
+/** Above 0 when `a` wins over `b`. */
+export function compareHeld(a: Held, b: Held): number {
+  const byTime = compareHlc(a.revision.hlc, b.revision.hlc);
+  if (byTime !== 0) return byTime;
+  return a.id === b.id ? 0 : a.id > b.id ? 1 : -1;
+}
+
+export class Chain {
+  /** Latest first. */
+  #held: readonly Held[] = [];
+
+  /** The revision in force. A chain is made to hold one, so there always is. */
+  get head(): Held {
+    return this.#held[0]!;
+  }
+
+  get held(): readonly Held[] {
+    return this.#held;
+  }
+
+  has(id: string): boolean {
+    return this.#held.some((one) => one.id === id);
+  }
+
+  /** Whether this revision would change what is kept. */
+  judge(candidate: Held): Added {
+    if (this.has(candidate.id)) return 'known';
+    const last = this.#held[KEPT_REVISIONS - 1];
+    return last !== undefined && compareHeld(candidate, last) < 0 ? 'old' : 'news';
+  }
+
+  add(candidate: Held): Added {
+    const added = this.judge(candidate);
+    if (added === 'news') {
+      const all = [...this.#held, candidate].sort((a, b) => compareHeld(b, a));
+      this.#held = all.slice(0, KEPT_REVISIONS);
+    }
+    return added;
+  }
+
+  /** Each revision with its standing, latest first. */
+  standings(): { readonly held: Held; readonly standing: Standing }[] {
+    const ancestors = this.#ancestors();
+    const oldest = Math.min(...this.#held.filter((one) => ancestors.has(one.id)).map((one) => one.revision.number));
+    return this.#held.map((held, i) => {
+      if (i === 0) return { held, standing: 'current' };
+      // Below the end of the known line nobody can tell any more; most of it was simply replaced.
+      const isOnLine = ancestors.has(held.id) || held.revision.number < oldest;
+      return { held, standing: isOnLine ? 'replaced' : 'superseded' };
+    });
+  }
+
+  /** The head and what it was built on, as far back as we hold it. */
+  #ancestors(): Set<string> {
+    const line = new Set<string>();
+    let at: Held | undefined = this.head;
+    while (at !== undefined && !line.has(at.id)) {
+      line.add(at.id);
+      const base: string = at.revision.base;
+      at = this.#held.find((one) => one.id === base);
+    }
+    return line;
+  }
+}

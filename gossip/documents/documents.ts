@@ -1,0 +1,244 @@
+/**
+ * Documents, as one part of the gossip core: what comes in by any way goes through the library, what is news goes to disk,
+ * to the rest of the agent and on to others.
+ *
+ * Fresh revisions go by broadcast when they are small; large ones are announced from link to link and pulled, so that no
+ * node sends what its neighbour already holds. Comparison on every new link and from time to time repairs the rest.
+ * @module
+ */
+import type { Context } from '../effects.ts';
+import { arm, send } from '../effects.ts';
+import type { Message } from '../wire/messages.ts';
+import { LIMITS } from '../wire/messages.ts';
+import { Exchange, revisionBytes } from './exchange.ts';
+import { Library } from './library.ts';
+import type { RestoreOutcome, WriteOutcome } from './outcome.ts';
+import type { DocumentAuthority } from './ports.ts';
+import type { Held, Revision } from './revision.ts';
+import { describeKey, keyText, shortId } from './revision.ts';
+
+export interface DocumentOptions {
+  readonly authority: DocumentAuthority;
+  /** What this node's disk held; judged like anything else. */
+  readonly initial: readonly Revision[];
+  readonly maxDocuments: number;
+}
+
+export interface DocumentHost {
+  /** Peers that we can send to, and since when. */
+  links(): ReadonlyMap<string, number>;
+  /** A linked peer to compare with next. */
+  partner(): string | undefined;
+}
+
+export type DocumentMessage = Extract<Message, { kind: `doc${string}` }>;
+
+/** Broadcast as a whole up to this size; gossipsub sends a message several times over. */
+const BROADCAST_BYTES = 64 * 1024;
+/** Longest that gossipsub may take to carry messages over a new link. */
+const UNGRAFTED_MS = 5_000;
+
+export class Documents {
+  readonly library: Library;
+  readonly #context: Context;
+  readonly #host: DocumentHost;
+  readonly #exchange: Exchange;
+
+  constructor(context: Context, options: DocumentOptions, host: DocumentHost) {
+    const { authority, initial, maxDocuments } = options;
+    this.#context = context;
+    this.#host = host;
+    const { trustDomain, stats } = context;
+    this.library = new Library({ trustDomain, authority, maxDocuments, stats: stats.documents });
+    this.#exchange = new Exchange(context, this.library);
+    for (const revision of initial) this.library.offer(revision);
+  }
+
+  start(): void {
+    const heads = [...this.library.chains()].map(([, chain]) => chain.head);
+    if (heads.length > 0) this.#context.out.push({ kind: 'documents', heads });
+    this.#schedule();
+  }
+
+  linkUp(peer: string, opened: boolean): void {
+    if (opened) this.#exchange.open(peer);
+  }
+
+  linkDown(peer: string): void {
+    this.#exchange.drop(peer);
+  }
+
+  firedPeriod(): void {
+    const partner = this.#host.partner();
+    if (partner !== undefined) this.#exchange.open(partner);
+    this.#schedule();
+  }
+
+  firedSession(peer: string): void {
+    this.#exchange.close(peer);
+  }
+
+  firedPull(peer: string): void {
+    this.#exchange.abandon(peer);
+  }
+
+  /** An operator's write: unlike news from elsewhere, it must replace the revision in force. */
+  write(revision: Revision, isDryRun: boolean): WriteOutcome {
+    const offer = this.library.examine(revision);
+    if (offer.kind === 'refused') {
+      this.#context.stats.documents.refused[offer.reason]++;
+      return offer;
+    }
+    if (offer.kind === 'known') return { kind: 'known', id: offer.id };
+    const conflict = this.#conflict(revision);
+    if (conflict !== undefined) return conflict;
+    if (offer.kind === 'old' || !offer.isHead || revision.number !== this.#nextNumber(revision)) {
+      const detail = 'its number and its time must follow those of the revision it replaces';
+      return { kind: 'refused', reason: 'malformed', detail };
+    }
+    if (isDryRun) return { kind: 'written', id: offer.held.id };
+    this.library.offer(revision);
+    this.#took([offer.held]);
+    this.#spread(offer.held);
+    return { kind: 'written', id: offer.held.id };
+  }
+
+  /** Revisions of a snapshot: taken if they are news, never instead of later ones. */
+  restore(revisions: readonly Revision[]): RestoreOutcome {
+    const refused: string[] = [];
+    const taken: Held[] = [];
+    for (const revision of revisions) {
+      const offer = this.library.offer(revision);
+      if (offer.kind === 'news') taken.push(offer.held);
+      else if (offer.kind === 'refused') refused.push(`${describeKey(revision)}: ${offer.detail}`);
+    }
+    this.#took(taken);
+    this.#announce(taken, undefined);
+    return { taken: taken.length, refused };
+  }
+
+  /** @returns whether to pass it on */
+  broadcast(revision: Revision): boolean {
+    const offer = this.library.offer(revision);
+    if (offer.kind !== 'news') return false;
+    this.#took([offer.held]);
+    this.#announceToUngrafted(offer.held);
+    return true;
+  }
+
+  received(from: string, message: DocumentMessage): void {
+    switch (message.kind) {
+      case 'doc-have':
+        this.#heard(from, message.items);
+        break;
+      case 'doc-root':
+        this.#exchange.answerRoot(from, message.root);
+        break;
+      case 'doc-equal':
+        this.#exchange.close(from);
+        break;
+      case 'doc-sums':
+        this.#exchange.compareSums(from, message.sums, message.count);
+        break;
+      case 'doc-digest':
+        this.#exchange.compareDigest(from, message);
+        break;
+      case 'doc-pull':
+        this.#exchange.answerPull(from, message.items);
+        break;
+      case 'doc-pages':
+        this.#takePages(from, message);
+        break;
+      case 'doc': // belongs on gossipsub
+        this.#context.stats.dropped['out-of-place']++;
+        break;
+    }
+  }
+
+  #heard(from: string, items: readonly (readonly [key: string, id: string])[]): void {
+    const wanted = items.filter(([key, id]) => this.library.get(key)?.has(id) !== true).map(([key]) => key);
+    this.#exchange.pull(from, [...new Set(wanted)]);
+  }
+
+  #takePages(from: string, message: Extract<Message, { kind: 'doc-pages' }>): void {
+    if (!this.#exchange.expects(from)) {
+      this.#context.stats.dropped['out-of-place']++;
+      return;
+    }
+    const news: Held[] = [];
+    for (const revision of message.revisions) {
+      const offer = this.library.offer(revision);
+      if (offer.kind === 'news') news.push(offer.held);
+    }
+    this.#took(news);
+    this.#exchange.resume(from, message, news.length);
+    this.#announce(news, from);
+  }
+
+  /** What writers are told whose base is not in force: both revisions, with who wrote the other and when. */
+  #conflict(revision: Revision): WriteOutcome | undefined {
+    const head = this.library.get(keyText(revision))?.head;
+    if (head === undefined && this.library.isFull) {
+      const detail = `the mesh holds ${this.library.size} documents, deleted ones included, and takes no more new ones`;
+      return { kind: 'refused', reason: 'full', detail };
+    }
+    if (revision.base === (head?.id ?? '')) return undefined;
+    this.#context.stats.documents.conflicts++;
+    const wanted = revision.base === '' ? 'a first revision' : `a revision that replaces ${shortId(revision.base)}`;
+    const found = head === undefined ? 'it has none' : `${describeHead(head)} is in force`;
+    const detail = `${describeKey(revision)}: this is ${wanted}, but ${found}`;
+    return { kind: 'conflict', current: head?.id ?? '', detail };
+  }
+
+  #nextNumber(revision: Revision): number {
+    return (this.library.get(keyText(revision))?.head.revision.number ?? 0) + 1;
+  }
+
+  #took(news: readonly Held[]): void {
+    if (news.length === 0) return;
+    this.#context.out.push({ kind: 'keep-revisions', revisions: news.map((held) => held.revision) });
+    const keys = new Set(news.map((held) => keyText(held.revision)));
+    const heads = [...keys].map((key) => this.library.get(key)!.head);
+    this.#context.out.push({ kind: 'documents', heads });
+  }
+
+  #spread(held: Held): void {
+    if (revisionBytes(held.revision) > BROADCAST_BYTES) {
+      this.#announce([held], undefined);
+      return;
+    }
+    this.#context.out.push({ kind: 'broadcast-document', revision: held.revision });
+    this.#announceToUngrafted(held);
+  }
+
+  /** gossipsub loses what is said before a new link was grafted, so those who are new to us hear of it directly. */
+  #announceToUngrafted(held: Held): void {
+    for (const [peer, sinceMs] of this.#host.links()) {
+      if (this.#context.nowMs - sinceMs < UNGRAFTED_MS) this.#tell(peer, [held]);
+    }
+  }
+
+  #announce(news: readonly Held[], except: string | undefined): void {
+    if (news.length === 0) return;
+    for (const peer of this.#host.links().keys()) {
+      if (peer === except) continue;
+      if (news.length <= LIMITS.documentPulls) this.#tell(peer, news);
+      else this.#exchange.open(peer); // so much news is found faster by comparing
+    }
+  }
+
+  #tell(peer: string, news: readonly Held[]): void {
+    send(this.#context, peer, { kind: 'doc-have', items: news.map(({ id, revision }) => [keyText(revision), id]) });
+  }
+
+  #schedule(): void {
+    const { antiEntropyIntervalMs } = this.#context.settings;
+    arm(this.#context, 'doc-ae', '', antiEntropyIntervalMs * (0.8 + 0.4 * this.#context.random()));
+  }
+}
+
+function describeHead({ id, revision }: Held): string {
+  const { number, author, hlc } = revision;
+  const name = author.slice(author.lastIndexOf('/') + 1);
+  return `${shortId(id)} (revision ${number} by ${name} at ${new Date(hlc.ms).toISOString()})`;
+}

@@ -1,0 +1,48 @@
+/** The documents' authority on node:crypto: operators are believed when our root certified them. @module */
+import { createHash, verify, X509Certificate } from 'node:crypto';
+import { CertificateMemory } from '../../certs/memory.ts';
+import { verifyOperator } from '../../certs/operator.ts';
+import { scopeCovers } from '../../certs/scope.ts';
+import type { TrustBundle } from '../../certs/trust-bundle.ts';
+import type { DocumentAuthority, Judgement } from '../documents/ports.ts';
+
+export class OperatorAuthority implements DocumentAuthority {
+  readonly #trust: TrustBundle;
+  readonly #memory = new CertificateMemory(256);
+  readonly wallMs: () => number;
+
+  constructor(trust: TrustBundle, wallMs: () => number = Date.now) {
+    this.#trust = trust;
+    this.wallMs = wallMs;
+  }
+
+  judge(signed: Parameters<DocumentAuthority['judge']>[0]): Judgement {
+    const certificate = parse(signed.certificate);
+    if (certificate === undefined) return refuse('certificate', 'its certificate cannot be read');
+    const verdict = verifyOperator(certificate, { trust: this.#trust, nowMs: signed.atMs, memory: this.#memory });
+    if (!verdict.ok) return refuse('certificate', verdict.detail);
+    const { spiffeId, publicKey, scope } = verdict;
+    try {
+      if (!verify(null, signed.statement, publicKey, signed.signature)) throw new Error('no match');
+    } catch {
+      return refuse('signature', `it is not signed by ${spiffeId}, or was altered since`);
+    }
+    return { ok: true, author: spiffeId, mayWrite: (kind, namespace) => scopeCovers(scope, kind, namespace) };
+  }
+
+  digest(bytes: Uint8Array): Uint8Array {
+    return createHash('sha256').update(bytes).digest();
+  }
+}
+
+function parse(der: Uint8Array): X509Certificate | undefined {
+  try {
+    return new X509Certificate(der);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(reason: 'certificate' | 'signature', detail: string): Judgement {
+  return { ok: false, reason, detail };
+}
