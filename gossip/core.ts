@@ -335,6 +335,7 @@ export class Core {
   }
 
   #received(from: string, message: Message): void {
+    this.#detector.heard(from);
     switch (message.kind) {
       case 'ping':
         send(this.#context, from, { kind: 'ack', seq: message.seq });

@@ -31,7 +31,8 @@ interface Watch {
   seq: number;
   /** When the oldest unanswered ping went out; undefined = nothing outstanding. */
   awaitingSinceMs: number | undefined;
-  lastAckMs: number;
+  /** When anything last came from it. */
+  heardAtMs: number;
   /** Since when there is no link; undefined = there is one. */
   unlinkedSinceMs: number | undefined;
   /** Probes in a row that were refused. */
@@ -41,6 +42,8 @@ interface Watch {
 }
 
 const ASKED = 3;
+/** Share of the ping interval in which a member that spoke need not be pinged: of two that watch each other one pings. */
+const SPOKE_RECENTLY = 0.6;
 const REDIAL_MS = 100;
 const NEXT_PROBE_MS = 1_000;
 const MAX_HEALTH = 8;
@@ -70,7 +73,7 @@ export class Detector {
         phase: 'ok',
         seq: 0,
         awaitingSinceMs: undefined,
-        lastAckMs: Number.NEGATIVE_INFINITY,
+        heardAtMs: Number.NEGATIVE_INFINITY,
         unlinkedSinceMs: this.#host.isLinked(name) ? undefined : this.#context.nowMs,
         refusals: 0,
         muteSinceMs: undefined,
@@ -84,9 +87,9 @@ export class Detector {
     return this.#watches.has(name);
   }
 
-  /** Time since this member last answered us; undefined when it never did or is not ours to watch. */
+  /** Time since we last heard from this member; undefined when we never did or it is not ours to watch. */
   ageMs(name: string): number | undefined {
-    const last = this.#watches.get(name)?.lastAckMs;
+    const last = this.#watches.get(name)?.heardAtMs;
     return last === undefined || last === Number.NEGATIVE_INFINITY ? undefined : this.#context.nowMs - last;
   }
 
@@ -106,11 +109,17 @@ export class Detector {
     if (watch.phase === 'ok' || watch.phase === 'asking') this.#probe(name, watch);
   }
 
+  /** It answered a ping: it is well, and so are we. */
   acked(name: string): void {
+    if (this.#watches.has(name)) this.#health = Math.max(0, this.#health - 0.25);
+    this.heard(name);
+  }
+
+  /** Anything at all came from it. */
+  heard(name: string): void {
     const watch = this.#watches.get(name);
     if (watch === undefined) return;
-    watch.lastAckMs = this.#context.nowMs;
-    this.#health = Math.max(0, this.#health - 0.25);
+    watch.heardAtMs = this.#context.nowMs;
     this.#forgetPing(name, watch);
     if (watch.phase === 'ok') return;
     this.#clear(name, watch);
@@ -170,22 +179,28 @@ export class Detector {
   }
 
   #pingDue(name: string, watch: Watch): void {
-    arm(this.#context, 'ping', name, this.#context.settings.pingIntervalMs);
+    const { nowMs, settings } = this.#context;
+    arm(this.#context, 'ping', name, settings.pingIntervalMs);
     if (this.#host.isLinked(name)) {
-      this.#ping(name, watch);
+      const spokeRecently = nowMs - watch.heardAtMs < SPOKE_RECENTLY * settings.pingIntervalMs;
+      if (watch.phase !== 'ok' || !spokeRecently) this.#ping(name, watch);
       return;
     }
     this.#dial(name);
-    const unlinkedMs = this.#context.nowMs - (watch.unlinkedSinceMs ?? this.#context.nowMs);
-    if (watch.phase === 'ok' && unlinkedMs >= this.#context.settings.ackTimeoutMs) this.#probe(name, watch);
+    const unlinkedMs = nowMs - (watch.unlinkedSinceMs ?? nowMs);
+    if (watch.phase === 'ok' && unlinkedMs >= settings.ackTimeoutMs) this.#probe(name, watch);
   }
 
   #ping(name: string, watch: Watch): void {
     watch.seq++;
     send(this.#context, name, { kind: 'ping', seq: watch.seq });
     if (watch.phase !== 'ok' || watch.awaitingSinceMs !== undefined) return;
-    watch.awaitingSinceMs = this.#context.nowMs;
-    arm(this.#context, 'ack', name, this.#context.settings.ackTimeoutMs * (1 + this.#health));
+    const { nowMs, settings } = this.#context;
+    watch.awaitingSinceMs = nowMs;
+    // A ping that was put off must not put off the verdict: what it is late by comes off the wait, up to half of that.
+    const lateMs = (this.ageMs(name) ?? 0) - settings.pingIntervalMs;
+    const timeoutMs = settings.ackTimeoutMs - Math.min(settings.ackTimeoutMs / 2, Math.max(0, lateMs));
+    arm(this.#context, 'ack', name, timeoutMs * (1 + this.#health));
   }
 
   #ask(name: string, watch: Watch): void {

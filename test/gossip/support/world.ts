@@ -155,6 +155,7 @@ export class World {
       random: seededRandom(hashText(name) ^ Math.floor(this.random() * 2 ** 32)),
     });
     const node = new SimNode(name, core);
+    this.#closeLinks(name); // those of a former process: its host answers them with a reset
     this.nodes.set(name, node);
     this.give(node, { kind: 'start' });
     return node;
