@@ -32,6 +32,8 @@ interface Asked {
   readonly reject: (err: Error) => void;
 }
 
+/** Gossip makes little garbage and in no hurry: with the default it would let 20 MB of it lie before it cleans up. */
+const YOUNG_GENERATION_MB = 4;
 /** A goodbye, its linger and libp2p's stop take less than three seconds; after this the thread is ended by force. */
 const CLOSE_MS = 4_000;
 
@@ -67,7 +69,8 @@ export class MeshThread implements AsyncDisposable {
     this.#events = events;
     const workerData: MeshWorkerData = { config, nodeBundleDirectory, logLevel };
     const entry = new URL(`./mesh-thread${extname(import.meta.url)}`, import.meta.url);
-    this.#worker = new Worker(entry, { workerData, name: 'mesh' });
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
+    this.#worker = new Worker(entry, { workerData, name: 'mesh', resourceLimits });
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#exited = promise;
     this.#worker.on('exit', () => resolve());
