@@ -1,3 +1,4 @@
+import '../support/properties.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Buckets, bucketOf } from '../../../gossip/anti-entropy/buckets.ts';

@@ -1,3 +1,4 @@
+import '../support/properties.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareStanding, type Standing } from '../../../gossip/members/standing.ts';

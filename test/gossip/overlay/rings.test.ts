@@ -1,3 +1,4 @@
+import '../support/properties.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Rings } from '../../../gossip/overlay/rings.ts';

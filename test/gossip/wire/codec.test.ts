@@ -1,3 +1,4 @@
+import '../support/properties.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Standing } from '../../../gossip/members/standing.ts';
