@@ -10,7 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   certs: [],
   gossip: ['certs'],
   proxy: ['certs'],
-  agent: ['gossip', 'proxy', 'certs'],
+  agent: ['gossip', 'proxy', 'certs', 'simulations'], // `weft simulate`; no file may close the circle, see below
   simulations: ['agent', 'gossip', 'proxy', 'certs'],
   deploy: [],
 };

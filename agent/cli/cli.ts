@@ -8,6 +8,7 @@ import type { CliIo } from './io.ts';
 import { addListingCommands } from './listing-commands.ts';
 import type { Context } from './program.ts';
 import { addRunCommands } from './run-commands.ts';
+import { addSimulateCommand } from './simulate-command.ts';
 import { addTrustCommands } from './trust-commands.ts';
 
 /**
@@ -48,6 +49,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addRunCommands(program, context);
   addListingCommands(program, context);
   addCheckCommand(program, context);
+  addSimulateCommand(program, context);
   program
     .command('version')
     .description('print the version')

@@ -1,0 +1,199 @@
+/**
+ * One run of one scenario: builds the world from the seed, lets the mesh form, plays the steps, lets it settle, and says
+ * what came of it.
+ * @module
+ */
+import { gossipConfig } from '../gossip/config.ts';
+import type { Settings } from '../gossip/effects.ts';
+import { ByteBudget } from './invariants/byte-budget.ts';
+import { EqualViews } from './invariants/equal-views.ts';
+import type { Invariant, Violation } from './invariants/invariant.ts';
+import { NobodyFalselyDead } from './invariants/nobody-falsely-dead.ts';
+import { RisingLives } from './invariants/rising-lives.ts';
+import { RoutableOwners } from './invariants/routable-owners.ts';
+import { WholePages } from './invariants/whole-pages.ts';
+import { Convergence } from './measure/convergence.ts';
+import { percentile, rounded } from './measure/samples.ts';
+import type { TimelinePoint } from './measure/timeline.ts';
+import { Timeline } from './measure/timeline.ts';
+import { Verdicts } from './measure/verdicts.ts';
+import { Player } from './scenarios/player.ts';
+import type { Scenario } from './scenarios/schema.ts';
+import { weftProgram } from './world/weft-program.ts';
+import { World } from './world/world.ts';
+
+export interface RunOptions {
+  readonly scenario: Scenario;
+  readonly nodes: number;
+  readonly seed: number;
+  /** Every message through the real codec: slower, and nothing in memory is shared between nodes. */
+  readonly isEncoded?: boolean;
+  /** Told now and then how far the run is, from 0 to 1. */
+  readonly progress?: (share: number) => void;
+  /** Of this process, for `wallSeconds`. */
+  readonly realMs: () => number;
+}
+
+/** What a run came to: the fields that `weft simulate -o json` prints. */
+export interface RunResult {
+  readonly scenario: string;
+  readonly nodes: number;
+  readonly seed: number;
+  readonly traceHash: string;
+  /** From an end (crash, kill, leave) until a node knows, over all nodes that outlived it. */
+  readonly detectMs: { readonly p50: number | null; readonly max: number | null };
+  /** From a change, heal, join or restart until every node routes by it. */
+  readonly convergeMs: { readonly p50: number | null; readonly p99: number | null; readonly max: number | null };
+  /** The part of `convergeMs` that is about all views being equal again, with the time from first contact. */
+  readonly agreeMs: { readonly max: number | null; readonly afterContactMax: number | null };
+  readonly falseDeaths: number;
+  readonly violations: number;
+  readonly bytesPerNodePerSecond: number;
+  readonly virtualSeconds: number;
+  readonly wallSeconds: number;
+  readonly steps: number;
+  readonly violationDetails: readonly Violation[];
+}
+
+/** What the HTML report draws beside the result. */
+export interface RunPicture {
+  readonly about: string;
+  readonly points: readonly TimelinePoint[];
+  readonly viewers: readonly string[];
+  readonly events: readonly { readonly atMs: number; readonly text: string }[];
+  readonly curves: readonly { readonly owner: string; readonly atMs: number; readonly reachedMs: readonly number[] }[];
+}
+
+export interface Run {
+  readonly result: RunResult;
+  readonly picture: RunPicture;
+}
+
+const SHOWN_VIOLATIONS = 20;
+/** A mesh that has not formed by then will not. */
+const FORMING_MS = 120_000;
+/** After the mesh has formed, so that links that only forming needed are quiet. */
+const CALM_MS = 3_000;
+
+export function productionSettings(): Settings {
+  return { ...gossipConfig.parse({}), maxMembers: 20_000 };
+}
+
+export function runScenario(options: RunOptions): Run {
+  const { scenario, seed, nodes } = options;
+  const startedMs = options.realMs();
+  const settings = productionSettings();
+  const world = new World({
+    seed,
+    nodes,
+    regions: scenario.regions,
+    network: scenario.network,
+    settings,
+    endpointsPerNode: scenario.workload.endpointsPerNode,
+    edge: 'fair',
+    isEncoded: options.isEncoded ?? false,
+    program: weftProgram,
+  });
+  const violations: Violation[] = [];
+  let violationCount = 0;
+  const report = (rule: string, detail: string): void => {
+    violationCount++;
+    if (violations.length < SHOWN_VIOLATIONS) violations.push({ rule, atMs: Math.round(world.nowMs), detail });
+  };
+  const convergence = new Convergence(world);
+  const verdicts = new Verdicts(world, settings.stallMaxMs);
+  const invariants: Invariant[] = [
+    new RoutableOwners(report),
+    new WholePages(report),
+    new RisingLives(world, report),
+    new NobodyFalselyDead(verdicts, report),
+    new EqualViews({ world, convergence, verdicts, report }),
+  ];
+  world.watchers.push(convergence, verdicts, ...invariants);
+  for (const host of world.hosts) world.boot(host);
+  if (scenario.start === 'formed') form(world, convergence);
+  const zeroMs = world.nowMs;
+  const zeroBytes = sum(world.bytesByHost);
+  world.watchers.push(new ByteBudget(world, scenario.expect.bytesPerNodePerSecond, report));
+  convergence.measure();
+  verdicts.measure();
+  if (scenario.start === 'storm') convergence.wantAgreement();
+  const timeline = new Timeline(world, convergence);
+  const events: { atMs: number; text: string }[] = [];
+  new Player({
+    world,
+    scenario,
+    convergence,
+    turnHostile: () => undefined,
+    noted: (text) => events.push({ atMs: world.nowMs - zeroMs, text }),
+  }).start();
+  const totalMs = (scenario.seconds + scenario.settleSeconds) * 1_000;
+  const slices = 200;
+  for (let slice = 1; slice <= slices; slice++) {
+    world.queue.runUntil(zeroMs + (totalMs * slice) / slices);
+    timeline.look();
+    options.progress?.(slice / slices);
+  }
+  for (const invariant of invariants) invariant.finish?.();
+  const samples = [...convergence.changesMs, ...convergence.agreementsMs];
+  checkExpectations({ scenario, convergence, verdicts, report });
+  const result: RunResult = {
+    scenario: scenario.name,
+    nodes,
+    seed,
+    traceHash: world.traceHash,
+    detectMs: { p50: rounded(percentile(verdicts.detectMs, 0.5)), max: rounded(percentile(verdicts.detectMs, 1)) },
+    convergeMs: {
+      p50: rounded(percentile(samples, 0.5)),
+      p99: rounded(percentile(samples, 0.99)),
+      max: rounded(percentile(samples, 1)),
+    },
+    agreeMs: {
+      max: rounded(percentile(convergence.agreementsMs, 1)),
+      afterContactMax: rounded(percentile(convergence.afterContactMs, 1)),
+    },
+    falseDeaths: verdicts.falseDeaths.length,
+    violations: violationCount,
+    bytesPerNodePerSecond: Math.round((sum(world.bytesByHost) - zeroBytes) / nodes / (totalMs / 1_000)),
+    virtualSeconds: Math.round(totalMs / 1_000),
+    wallSeconds: Math.round((options.realMs() - startedMs) / 100) / 10,
+    steps: world.queue.count,
+    violationDetails: violations,
+  };
+  const { points, viewers } = timeline;
+  return { result, picture: { about: scenario.about, points, viewers, events, curves: convergence.curves } };
+}
+
+/** Runs until all nodes know each other and each other's pages. */
+function form(world: World, convergence: Convergence): void {
+  const endMs = world.nowMs + FORMING_MS;
+  while (world.nowMs < endMs) {
+    world.runFor(200);
+    if (convergence.isAgreed() && world.running().length === world.hosts.length) break;
+  }
+  world.runFor(CALM_MS);
+}
+
+function checkExpectations(run: {
+  scenario: Scenario;
+  convergence: Convergence;
+  verdicts: Verdicts;
+  report: (rule: string, detail: string) => void;
+}): void {
+  const { scenario, convergence, verdicts, report } = run;
+  const { detectSeconds, agreeSeconds, changeSeconds } = scenario.expect;
+  const check = (what: string, ms: number | undefined, limit: number | undefined): void => {
+    if (limit === undefined || ms === undefined || ms <= limit * 1_000) return;
+    report('expectation', `${what} took ${Math.round(ms)} ms, more than ${limit} s`);
+  };
+  check('to know of an end', percentile(verdicts.detectMs, 1), detectSeconds);
+  check('to agree', percentile(convergence.agreementsMs, 1), agreeSeconds);
+  check('to show 99 of 100 changes everywhere', percentile(convergence.changesMs, 0.99), changeSeconds);
+  if (agreeSeconds !== undefined && convergence.isAgreementWanted) report('expectation', 'views never agreed');
+}
+
+function sum(numbers: readonly number[]): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}

@@ -1,0 +1,162 @@
+/**
+ * What is to happen, in the order of (time, sequence): first planned, first served within one instant.
+ *
+ * A calendar: one slot for every millisecond of the next four seconds, a heap for what lies beyond, and a heap for the
+ * millisecond in progress. Most of a mesh's happenings are packets and pings that come due soon, so planning one is an
+ * append and only a few hundred are ever sorted at a time.
+ * @module
+ */
+
+/** Something planned. `atMs` and `order` belong to the queue. */
+export abstract class Happening {
+  atMs = 0;
+  order = 0;
+  abstract run(): void;
+}
+
+/** A happening that is not worth a class of its own. */
+class Call extends Happening {
+  readonly #what: () => void;
+
+  constructor(what: () => void) {
+    super();
+    this.#what = what;
+  }
+
+  override run(): void {
+    this.#what();
+  }
+}
+
+const SLOTS = 4_096;
+
+export class EventQueue {
+  /** The instant of the happening in progress; between runs, the instant the last run ended. */
+  nowMs = 0;
+  /** Happenings run so far. */
+  count = 0;
+  /** Due within `#slot` or earlier. */
+  readonly #near = new Heap();
+  readonly #slots: Happening[][] = Array.from({ length: SLOTS }, () => []);
+  readonly #far = new Heap();
+  #slot = 0;
+  #inSlots = 0;
+  #order = 0;
+
+  get size(): number {
+    return this.#near.size + this.#inSlots + this.#far.size;
+  }
+
+  /** Plans `happening` for `atMs`; for now, if that is past. */
+  plan(atMs: number, happening: Happening): void {
+    happening.atMs = Math.max(atMs, this.nowMs);
+    happening.order = this.#order++;
+    const slot = Math.floor(happening.atMs);
+    if (slot <= this.#slot) {
+      this.#near.push(happening);
+    } else if (slot < this.#slot + SLOTS) {
+      this.#slots[slot % SLOTS]!.push(happening);
+      this.#inSlots++;
+    } else {
+      this.#far.push(happening);
+    }
+  }
+
+  /** Runs `what` after `delayMs`. */
+  later(delayMs: number, what: () => void): void {
+    this.plan(this.nowMs + Math.max(0, delayMs), new Call(what));
+  }
+
+  /** Runs everything due up to and at `endMs`, also what is planned meanwhile. */
+  runUntil(endMs: number): void {
+    for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {
+      this.nowMs = next.atMs;
+      this.count++;
+      next.run();
+    }
+    this.nowMs = Math.max(this.nowMs, endMs);
+  }
+
+  #next(endMs: number): Happening | undefined {
+    const lastSlot = Math.floor(endMs);
+    while (this.#near.size === 0) {
+      if (this.#inSlots === 0) {
+        // Nothing for four seconds: jump to just before the next happening.
+        const first = this.#far.first();
+        if (first === undefined || first.atMs > endMs) return undefined;
+        this.#slot = Math.max(this.#slot, Math.floor(first.atMs) - 1);
+      }
+      if (this.#slot >= lastSlot) return undefined;
+      this.#turnTo(this.#slot + 1);
+    }
+    const first = this.#near.first()!;
+    return first.atMs <= endMs ? this.#near.pop() : undefined;
+  }
+
+  #turnTo(slot: number): void {
+    this.#slot = slot;
+    const due = this.#slots[slot % SLOTS]!;
+    if (due.length > 0) {
+      for (const happening of due) this.#near.push(happening);
+      this.#inSlots -= due.length;
+      due.length = 0;
+    }
+    for (let first = this.#far.first(); first !== undefined && first.atMs < slot + SLOTS; first = this.#far.first()) {
+      this.#far.pop();
+      const at = Math.floor(first.atMs);
+      if (at <= slot) {
+        this.#near.push(first);
+      } else {
+        this.#slots[at % SLOTS]!.push(first);
+        this.#inSlots++;
+      }
+    }
+  }
+}
+
+class Heap {
+  readonly #items: Happening[] = [];
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  first(): Happening | undefined {
+    return this.#items[0];
+  }
+
+  push(item: Happening): void {
+    const items = this.#items;
+    let at = items.push(item) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const other = items[parent]!;
+      if (isBefore(other, item)) break;
+      items[at] = other;
+      at = parent;
+    }
+    items[at] = item;
+  }
+
+  pop(): Happening | undefined {
+    const items = this.#items;
+    const top = items[0];
+    const last = items.pop();
+    if (last === undefined || items.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= items.length) break;
+      if (child + 1 < items.length && isBefore(items[child + 1]!, items[child]!)) child++;
+      if (isBefore(last, items[child]!)) break;
+      items[at] = items[child]!;
+      at = child;
+    }
+    items[at] = last;
+    return top;
+  }
+}
+
+function isBefore(a: Happening, b: Happening): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}

@@ -1,0 +1,307 @@
+/**
+ * An agent's gossip in the simulated world: the production core, and the effects it asks for carried out on simulated
+ * links. It stands in for gossip/gossip.ts and libp2p/, and like them it holds no rule of the protocol.
+ * @module
+ */
+import { Core } from '../../gossip/core.ts';
+import type { Effect, Input, Settings, Timer, TimerKind } from '../../gossip/effects.ts';
+import type { Random, Signer } from '../../gossip/ports.ts';
+import type { Endpoint } from '../../gossip/records/endpoint.ts';
+import type { RecordDelta } from '../../gossip/records/record.ts';
+import { decodeMessage, encodeMessage } from '../../gossip/wire/codec.ts';
+import type { Message } from '../../gossip/wire/messages.ts';
+import { HANDSHAKE_BYTES, HANDSHAKE_MS, handshakeMs, probe } from './connecting.ts';
+import type { Host } from './host.ts';
+import type { Parcel } from './link.ts';
+import { Link } from './link.ts';
+import type { PageVersion } from './pages.ts';
+import { numberOf } from './pages.ts';
+import type { Edge } from './process.ts';
+import { Process } from './process.ts';
+import { HEARTBEAT_MS, Pubsub } from './pubsub.ts';
+import type { Surroundings } from './surroundings.ts';
+import { payloadBytes, wireBytes } from './wire-size.ts';
+
+export interface WeftProcessOptions {
+  readonly host: Host;
+  readonly world: Surroundings;
+  readonly settings: Settings;
+  readonly signer: Signer;
+  readonly random: Random;
+  readonly chain: readonly Uint8Array[];
+  readonly epoch: number;
+  readonly seeds: readonly string[];
+  readonly rememberedPeers: readonly string[];
+  readonly edge: Edge;
+  /** Encode and decode every message as production does; without, messages pass by reference. */
+  readonly isEncoded: boolean;
+}
+
+/** Said to a member while it is being dialled, as in gossip/libp2p/links.ts. */
+const MAX_WAITING = 64;
+
+export class WeftProcess extends Process {
+  readonly core: Core;
+  readonly #world: Surroundings;
+  readonly #isEncoded: boolean;
+  readonly #pubsub: Pubsub;
+  readonly #links = new Map<string, Link>();
+  readonly #dialling = new Map<string, Message[]>();
+  /** Whether the broadcast in progress may be passed on. */
+  #isForwarded = false;
+  /** Whether the step in progress changed what this node believes or shows. */
+  #isTouched = false;
+
+  constructor(options: WeftProcessOptions) {
+    super(options.host, options.world.queue, options.edge);
+    this.#world = options.world;
+    this.#isEncoded = options.isEncoded;
+    this.#pubsub = new Pubsub(this, options.random);
+    this.host.highestEpoch = Math.max(this.host.highestEpoch, options.epoch);
+    this.core = new Core({
+      self: options.host.name,
+      trustDomain: 'sim.example',
+      address: options.host.address,
+      chain: options.chain,
+      epoch: options.epoch,
+      seeds: options.seeds,
+      rememberedPeers: options.rememberedPeers,
+      settings: options.settings,
+      signer: options.signer,
+      random: options.random,
+    });
+  }
+
+  override start(): void {
+    this.take({ kind: 'start' });
+    this.queue.later(this.host.random() * HEARTBEAT_MS, () => this.#heartbeat());
+  }
+
+  override publish(page: PageVersion): void {
+    this.whenAwake(() => this.take({ kind: 'publish', endpoints: page.endpoints }));
+  }
+
+  override leave(): void {
+    this.whenAwake(() => this.take({ kind: 'leave' }));
+  }
+
+  /** Steps the core. Call only while the process runs. */
+  take(input: Input): void {
+    const effects = this.core.step(this.nowMs(), input);
+    this.#world.trace(this, input.kind, effects.length);
+    for (const effect of effects) this.#perform(effect);
+    if (!this.#isTouched) return;
+    this.#isTouched = false;
+    this.#world.settled(this);
+  }
+
+  receive(link: Link, parcel: Parcel): void {
+    if (this.state === 'running') this.#read(link, parcel);
+    else this.whenAwake(() => this.#read(link, parcel));
+  }
+
+  /** A broadcast arrived: whether it deserves to be passed on. */
+  validate(from: string, delta: RecordDelta): boolean {
+    this.#isForwarded = false;
+    this.take({ kind: 'broadcast', from, delta });
+    return this.#isForwarded;
+  }
+
+  sendOn(link: Link, parcel: Parcel, kind: string, bytes: number): void {
+    if (link.isClosed || this.state === 'ended') return;
+    this.#world.sent(this, kind, bytes);
+    link.send(this, parcel, bytes);
+  }
+
+  linkOpened(link: Link): void {
+    const peer = link.otherThan(this).name;
+    this.#links.set(peer, link);
+    this.#pubsub.linkUp(link);
+    this.whenAwake(() => this.take({ kind: 'link-up', peer, opened: link.opener === this }));
+    const waiting = this.#dialling.get(peer) ?? [];
+    for (const message of waiting.splice(0)) this.#send(peer, message);
+  }
+
+  linkClosed(link: Link): void {
+    const peer = link.otherThan(this).name;
+    if (this.#links.get(peer) !== link) return;
+    this.#links.delete(peer);
+    this.#pubsub.linkDown(link);
+    this.whenAwake(() => this.take({ kind: 'link-down', peer }));
+  }
+
+  linkTo(name: string): Link | undefined {
+    return this.#links.get(name);
+  }
+
+  protected override fired(kind: string, about: string): void {
+    this.take({ kind: 'fired', timer: { kind: kind as TimerKind, about } });
+  }
+
+  protected override stalled(forMs: number): void {
+    this.take({ kind: 'stalled', forMs });
+  }
+
+  protected override closed(isAbrupt: boolean): void {
+    if (isAbrupt) return; // packets to a dark host go unanswered until its peers give the connection up
+    for (const link of this.#links.values()) link.close(this);
+  }
+
+  #heartbeat(): void {
+    if (this.state === 'ended') return;
+    this.whenAwake(() => this.#pubsub.heartbeat());
+    this.queue.later(HEARTBEAT_MS, () => this.#heartbeat());
+  }
+
+  #read(link: Link, parcel: Parcel): void {
+    if (link.isClosed && parcel.kind !== 'message') return;
+    if (parcel.kind === 'message') {
+      this.take({ kind: 'received', from: link.otherThan(this).name, message: parcel.message });
+    } else if (parcel.kind === 'bytes') {
+      const message = decodeMessage(parcel.bytes);
+      if (message !== undefined) this.take({ kind: 'received', from: link.otherThan(this).name, message });
+    } else {
+      this.#pubsub.received(link, parcel);
+    }
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#send(effect.to, effect.message);
+        break;
+      case 'arm':
+        this.arm(effect.timer.kind, effect.timer.about, effect.atMs);
+        break;
+      case 'disarm':
+        this.#disarm(effect.timer);
+        break;
+      case 'dial':
+        this.#dial(effect.to, effect.address);
+        break;
+      case 'hang-up':
+        this.#links.get(effect.to)?.close(this);
+        break;
+      case 'join':
+        this.#join(effect.seed);
+        break;
+      case 'probe':
+        probe(this, this.#world.hostAt(effect.address), this.#world.network, (outcome) => {
+          const { about, purpose } = effect;
+          this.whenAwake(() => this.take({ kind: 'probed', about, purpose, outcome }));
+        });
+        break;
+      case 'broadcast':
+        this.#pubsub.publish(effect.delta);
+        break;
+      case 'validated':
+        this.#isForwarded = effect.forward;
+        break;
+      case 'endpoints':
+        this.#show(effect.delta);
+        break;
+      case 'keep-epoch':
+        this.host.highestEpoch = Math.max(this.host.highestEpoch, effect.epoch);
+        this.host.disk.write({ epoch: effect.epoch });
+        break;
+      case 'remember-peers':
+        if (effect.addresses.length > 0) this.host.disk.write({ peers: effect.addresses });
+        break;
+      case 'log':
+        if (effect.event.kind !== 'member') break;
+        this.#isTouched = true;
+        this.#world.sighted(this, effect.event.name, effect.event.state);
+        break;
+      case 'members-changed':
+        break;
+    }
+  }
+
+  #disarm(timer: Timer): void {
+    this.disarm(timer.kind, timer.about);
+  }
+
+  #send(to: string, message: Message): void {
+    const link = this.#links.get(to);
+    if (link === undefined) {
+      const waiting = this.#dialling.get(to);
+      if (waiting !== undefined && waiting.length < MAX_WAITING) waiting.push(message);
+      return;
+    }
+    if (this.#isEncoded) {
+      const bytes = encodeMessage(message);
+      this.sendOn(link, { kind: 'bytes', bytes }, message.kind, wireBytes(bytes.length));
+    } else {
+      this.sendOn(link, { kind: 'message', message }, message.kind, wireBytes(payloadBytes(message)));
+    }
+  }
+
+  #dial(to: string, address: string): void {
+    if (this.#links.has(to) || this.#dialling.has(to)) return;
+    this.#dialling.set(to, []);
+    this.#connect(address, () => this.#dialling.delete(to));
+  }
+
+  #join(seed: string): void {
+    const host = this.#world.hostAt(seed);
+    if (host === this.host) {
+      this.queue.later(HANDSHAKE_MS, () => this.#tellJoin({ kind: 'join-failed', seed, isSelf: true }));
+      return;
+    }
+    this.#connect(seed, (peer) => {
+      if (peer === undefined) this.#tellJoin({ kind: 'join-failed', seed, isSelf: false });
+      else this.#tellJoin({ kind: 'joined', seed, peer });
+    });
+  }
+
+  #tellJoin(input: Input): void {
+    this.whenAwake(() => this.take(input));
+  }
+
+  #connect(address: string, done: (peer: string | undefined) => void): void {
+    const host = this.#world.hostAt(address);
+    if (host !== undefined && this.#links.has(host.name)) {
+      this.queue.later(0, () => done(host.name));
+      return;
+    }
+    handshakeMs(this, host, this.#world.network, (outcome) => {
+      const target = host?.process;
+      if (outcome !== 'connected' || this.state === 'ended' || !(target instanceof WeftProcess)) {
+        done(undefined);
+        return;
+      }
+      this.#world.sent(this, 'dial', HANDSHAKE_BYTES);
+      this.#world.sent(target, 'dial', HANDSHAKE_BYTES);
+      if (!this.#links.has(target.name)) {
+        const link = new Link(this, target, this.#world.network);
+        link.isUp = true;
+        target.replaceLink(this.name);
+        target.linkOpened(link);
+        this.linkOpened(link);
+        this.#world.linked(this, target);
+      }
+      done(target.name);
+    });
+  }
+
+  /** A newer connection of a peer displaces what is left of an older one. */
+  replaceLink(peer: string): void {
+    const old = this.#links.get(peer);
+    if (old === undefined) return;
+    old.isClosed = true;
+    this.linkClosed(old);
+  }
+
+  #show(delta: { readonly upsert: readonly Endpoint[]; readonly remove: readonly string[] }): void {
+    const owner = delta.upsert[0]?.node ?? delta.remove[0]!.split('/')[0]!;
+    const before = this.shown.get(owner);
+    const endpoints = new Map(before?.endpoints);
+    for (const endpoint of delta.upsert) endpoints.set(endpoint.id, endpoint);
+    for (const id of delta.remove) endpoints.delete(id);
+    const page = endpoints.size === 0 ? undefined : { number: numberOf(endpoints, owner), endpoints };
+    if (page === undefined) this.shown.delete(owner);
+    else this.shown.set(owner, page);
+    this.#isTouched = true;
+    this.#world.showed(this, owner, page, before);
+  }
+}

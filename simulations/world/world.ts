@@ -1,0 +1,259 @@
+/**
+ * The simulated world: hosts, a network between them, processes on them, and the faults that befall both. Virtual time;
+ * every choice comes from the seed, so the same seed gives the same run, step for step.
+ * @module
+ */
+import type { Settings } from '../../gossip/effects.ts';
+import { hashText, mix } from '../../gossip/overlay/hash.ts';
+import type { Random } from '../../gossip/ports.ts';
+import { EventQueue } from './event-queue.ts';
+import { Host } from './host.ts';
+import type { NetworkOptions } from './network.ts';
+import { Network } from './network.ts';
+import type { PageVersion, ShownPage } from './pages.ts';
+import { firstPage, nextPage } from './pages.ts';
+import type { Edge, Process } from './process.ts';
+import { randomFor } from './random.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly regions: number;
+  readonly network: NetworkOptions;
+  readonly settings: Settings;
+  readonly endpointsPerNode: number;
+  readonly edge: Edge;
+  readonly isEncoded: boolean;
+  /** Makes the program of a host: Weft's agent, or a baseline. */
+  readonly program: ProgramFactory;
+}
+
+export interface Boot {
+  readonly host: Host;
+  readonly world: World;
+  readonly random: Random;
+  /** Above the last epoch on disk, and at least the wall clock. */
+  readonly epoch: number;
+  readonly seeds: readonly string[];
+  readonly rememberedPeers: readonly string[];
+}
+
+export type ProgramFactory = (boot: Boot) => Process;
+
+/** Told what happens in the world, as it happens. */
+export interface Watcher {
+  /** A process started; its page will follow. */
+  booted?(process: Process): void;
+  /** A process ended: `how` it ended is what others can notice. */
+  ended?(process: Process, how: Ending): void;
+  stalled?(process: Process): void;
+  woke?(process: Process): void;
+  published?(process: Process, page: PageVersion): void;
+  sighted?(viewer: Process, about: string, state: string): void;
+  showed?(viewer: Process, owner: string, page: ShownPage | undefined, before: ShownPage | undefined): void;
+  /** The step in which `viewer` sighted or showed something is over. */
+  settled?(viewer: Process): void;
+  linked?(opener: Process, accepter: Process): void;
+  /** Cuts came, went or changed. */
+  networkChanged?(): void;
+  /** A virtual second is over. */
+  second?(): void;
+}
+
+/** Left in order; killed with its host alive, so its port refuses; dark, host and all. */
+export type Ending = 'left' | 'killed' | 'dark';
+
+/** Time for a goodbye to be passed on, as the agent's `leaveLingerMs`. */
+const LINGER_MS = 200;
+
+export class World implements Surroundings {
+  readonly queue = new EventQueue();
+  readonly network: Network;
+  readonly hosts: Host[] = [];
+  readonly options: WorldOptions;
+  readonly watchers: Watcher[] = [];
+  /** For the choices of scenarios. */
+  readonly random: Random;
+  readonly pages = new Map<string, PageVersion>();
+  /** Bytes sent, by kind of message. */
+  readonly bytesByKind = new Map<string, number>();
+  /** Bytes sent, by host. */
+  readonly bytesByHost: number[] = [];
+  readonly #byAddress = new Map<string, Host>();
+  readonly #byName = new Map<string, Host>();
+  readonly #boots = new Map<string, number>();
+  #traceLow = 0x811c9dc5;
+  #traceHigh = 0x01000193;
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    this.network = new Network(options.network);
+    this.random = randomFor(options.seed, 'world');
+    for (let i = 0; i < options.nodes; i++) this.addHost();
+    this.queue.later(1_000, () => this.#second());
+  }
+
+  get nowMs(): number {
+    return this.queue.nowMs;
+  }
+
+  /** 64 bits over every step of every program so far. */
+  get traceHash(): string {
+    return [this.#traceHigh, this.#traceLow].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+  }
+
+  runFor(ms: number): void {
+    this.queue.runUntil(this.queue.nowMs + ms);
+  }
+
+  running(): Process[] {
+    const processes: Process[] = [];
+    for (const { process } of this.hosts) if (process?.state === 'running') processes.push(process);
+    return processes;
+  }
+
+  /** A further host, with no process yet. */
+  addHost(): Host {
+    const index = this.hosts.length;
+    const { seed, regions, endpointsPerNode } = this.options;
+    const host = new Host({
+      index,
+      name: `n${index}`,
+      region: `r${index % regions}`,
+      random: randomFor(seed, `packets of n${index}`),
+      queue: this.queue,
+    });
+    this.hosts.push(host);
+    this.#byAddress.set(host.address, host);
+    this.#byName.set(host.name, host);
+    this.pages.set(host.name, firstPage(host.name, endpointsPerNode));
+    this.bytesByHost.push(0);
+    return host;
+  }
+
+  /** Starts a process on the host, from what its disk holds. The epoch is on disk before anybody hears of it. */
+  boot(host: Host, seeds: readonly string[] = this.seedsFor(host)): void {
+    if (host.process !== undefined && host.process.state !== 'ended') throw new Error(`${host.name} is running`);
+    host.isUp = true;
+    const { contents } = host.disk;
+    const epoch = Math.max(host.wallMs(), contents === undefined ? 0 : contents.epoch + 1);
+    host.disk.write({ epoch }, () => {
+      if (host.process !== undefined && host.process.state !== 'ended') return;
+      const count = (this.#boots.get(host.name) ?? 0) + 1;
+      this.#boots.set(host.name, count);
+      const random = randomFor(this.options.seed, `${host.name} life ${count}`);
+      const rememberedPeers = contents?.peers ?? [];
+      const process = this.options.program({ host, world: this, random, epoch, seeds, rememberedPeers });
+      host.process = process;
+      for (const watcher of this.watchers) watcher.booted?.(process);
+      process.start();
+      this.publish(host, this.pages.get(host.name)!);
+    });
+  }
+
+  /** Every node knows the same three hosts to begin with, as operators write it. */
+  seedsFor(host: Host): readonly string[] {
+    return this.hosts
+      .slice(0, 3)
+      .filter((seed) => seed !== host)
+      .map((seed) => seed.address);
+  }
+
+  /** Changes what a host offers. */
+  change(host: Host): void {
+    this.publish(host, nextPage(host.name, this.pages.get(host.name)!, this.random));
+  }
+
+  publish(host: Host, page: PageVersion): void {
+    const { process } = host;
+    if (process === undefined || process.state !== 'running') return;
+    this.pages.set(host.name, page);
+    for (const watcher of this.watchers) watcher.published?.(process, page);
+    process.publish(page);
+  }
+
+  /** Ends the process; with its host if it goes dark. */
+  end(host: Host, how: Ending): void {
+    const { process } = host;
+    if (process === undefined || process.state === 'ended') return;
+    host.disk.crash();
+    if (how === 'dark') host.isUp = false;
+    process.end(how === 'dark');
+    for (const watcher of this.watchers) watcher.ended?.(process, how);
+  }
+
+  leave(host: Host): void {
+    const { process } = host;
+    if (process?.state !== 'running') return;
+    for (const watcher of this.watchers) watcher.ended?.(process, 'left');
+    process.leave();
+    this.queue.later(LINGER_MS, () => process.end(false));
+  }
+
+  stall(host: Host, forMs: number): void {
+    const { process } = host;
+    if (process?.state !== 'running') return;
+    process.stall();
+    for (const watcher of this.watchers) watcher.stalled?.(process);
+    this.queue.later(forMs, () => {
+      if (process.state !== 'stalled') return;
+      process.wake();
+      for (const watcher of this.watchers) watcher.woke?.(process);
+    });
+  }
+
+  /** Call after changing cuts. */
+  networkChanged(): void {
+    for (const host of this.hosts) {
+      // Each pair counts twice when it is cut both ways; half of all pairs is the line.
+      const isConnected = this.network.cutsOf(host) < this.hosts.length / 2;
+      const side = this.network.sideOf(host);
+      if (isConnected !== host.isConnected || side !== host.side) host.connectedSinceMs = this.queue.nowMs;
+      host.isConnected = isConnected;
+      host.side = side;
+    }
+    for (const watcher of this.watchers) watcher.networkChanged?.();
+  }
+
+  hostAt(address: string): Host | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  hostNamed(name: string): Host | undefined {
+    return this.#byName.get(name);
+  }
+
+  trace(process: Process, input: string, effects: number): void {
+    const what = (input.charCodeAt(0) << 16) ^ (input.length << 8) ^ effects;
+    this.#traceLow = Math.imul(this.#traceLow ^ (this.queue.nowMs * 1_000), 0x01000193) ^ what;
+    this.#traceHigh = mix(this.#traceHigh ^ process.host.index, this.#traceLow);
+  }
+
+  sent(process: Process, kind: string, bytes: number): void {
+    this.bytesByKind.set(kind, (this.bytesByKind.get(kind) ?? 0) + bytes);
+    this.bytesByHost[process.host.index]! += bytes;
+  }
+
+  sighted(viewer: Process, about: string, state: string): void {
+    this.#traceLow ^= hashText(state);
+    for (const watcher of this.watchers) watcher.sighted?.(viewer, about, state);
+  }
+
+  showed(viewer: Process, owner: string, page: ShownPage | undefined, before: ShownPage | undefined): void {
+    for (const watcher of this.watchers) watcher.showed?.(viewer, owner, page, before);
+  }
+
+  settled(viewer: Process): void {
+    for (const watcher of this.watchers) watcher.settled?.(viewer);
+  }
+
+  linked(opener: Process, accepter: Process): void {
+    for (const watcher of this.watchers) watcher.linked?.(opener, accepter);
+  }
+
+  #second(): void {
+    for (const watcher of this.watchers) watcher.second?.();
+    this.queue.later(1_000, () => this.#second());
+  }
+}
