@@ -33,6 +33,8 @@ export interface DataPlaneOptions {
   readonly log: Logger;
   /** Opens a restarted worker's own descriptors: the listeners of every unit, for that worker. */
   readonly reopen: (worker: number) => readonly ListenerSpec[];
+  /** The module a worker runs; tests wrap it. */
+  readonly entry?: URL;
 }
 
 interface Pending {
@@ -42,12 +44,18 @@ interface Pending {
   readonly handed: { readonly fd: number; readonly inode: number } | undefined;
 }
 
+/** One life of one worker. */
 interface Slot {
-  thread: Worker;
-  startedAtMs: number;
-  restartMs: number;
-  isReady: boolean;
+  readonly thread: Worker;
+  readonly startedAtMs: number;
+  /** The pause before the next life, should this one be short. */
+  readonly restartMs: number;
   readonly pending: Map<number, Pending>;
+  /** Ids of what it listens on. */
+  readonly listening: Set<string>;
+  /** Whether it is told of single listeners; before that, and once it has ended, `reopen` will tell its next life of all. */
+  isServing: boolean;
+  hasEnded: boolean;
 }
 
 /** A snapshot part kept whole, so that it can be told to a worker that starts later. */
@@ -91,6 +99,7 @@ export class DataPlane implements AsyncDisposable {
   static async start(options: DataPlaneOptions): Promise<DataPlane> {
     const plane = new DataPlane(options);
     await Promise.all(Array.from({ length: options.workers }, (_, index) => plane.#startWorker(index, RESTART_MIN_MS)));
+    for (const slot of plane.#slots) slot.isServing = true;
     return plane;
   }
 
@@ -125,16 +134,28 @@ export class DataPlane implements AsyncDisposable {
     for (const slot of this.#slots) this.#send(slot, { kind: 'unit-gone', unit });
   }
 
-  /** @returns the port in use. Rejects with the worker's reason, for example a port in use. */
-  listen(worker: number, spec: ListenerSpec): Promise<number> {
-    return this.#ask(this.#slots[worker]!, (request) => ({ kind: 'listen', request, spec }));
+  /**
+   * A worker that is down now will be told when it is back, by `reopen`; a descriptor meant for it is closed.
+   *
+   * @returns the port in use. Rejects with the worker's reason, for example a port in use.
+   */
+  async listen(worker: number, spec: ListenerSpec): Promise<number> {
+    const slot = this.#slots[worker]!;
+    if (slot.isServing) return this.#listen(slot, spec);
+    if (spec.fd !== undefined) closeSync(spec.fd);
+    return spec.port ?? 0;
   }
 
   async unlisten(ids: readonly string[]): Promise<void> {
-    const asks = this.#slots.flatMap((slot) =>
-      ids.map((id) => this.#ask(slot, (request) => ({ kind: 'unlisten', request, id }))),
-    );
+    const asks = this.#slots
+      .filter(({ hasEnded }) => !hasEnded)
+      .flatMap((slot) => ids.map((id) => this.#unlisten(slot, id)));
     await Promise.allSettled(asks); // a worker that died meanwhile holds no listener any more
+  }
+
+  /** Ids of what a worker listens on. */
+  listening(worker: number): readonly string[] {
+    return [...this.#slots[worker]!.listening];
   }
 
   /** Drains every worker until `deadlineMs` from now, then ends it. */
@@ -150,7 +171,8 @@ export class DataPlane implements AsyncDisposable {
   async #close(deadlineMs: number): Promise<void> {
     for (const timer of this.#restarts) clearTimeout(timer);
     await Promise.all(
-      this.#slots.map(async ({ thread }) => {
+      this.#slots.map(async ({ thread, hasEnded }) => {
+        if (hasEnded) return;
         const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
         thread.postMessage({ kind: 'close', deadlineMs } satisfies ToWorker);
         const timer = setTimeout(() => void thread.terminate(), deadlineMs + 1_000);
@@ -165,18 +187,22 @@ export class DataPlane implements AsyncDisposable {
     const stats = createStatsBuffer();
     this.stats.attach(String(index), stats);
     const workerData: WorkerData = { index, config, logLevel, isCapturing, stats };
-    const thread = new Worker(new URL(`./data-plane-worker${extname(import.meta.url)}`, import.meta.url), {
-      workerData,
-      name: `data-plane-${index}`,
-    });
-    const slot: Slot = { thread, startedAtMs: performance.now(), restartMs, isReady: false, pending: new Map() };
+    const { entry = new URL(`./data-plane-worker${extname(import.meta.url)}`, import.meta.url) } = this.#options;
+    const thread = new Worker(entry, { workerData, name: `data-plane-${index}` });
+    const slot: Slot = {
+      thread,
+      startedAtMs: performance.now(),
+      restartMs,
+      pending: new Map(),
+      listening: new Set(),
+      isServing: false,
+      hasEnded: false,
+    };
     this.#slots[index] = slot;
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromWorker) => {
-        if (message.kind === 'ready') {
-          slot.isReady = true;
-          resolve();
-        } else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
+        if (message.kind === 'ready') resolve();
+        else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
         else settle(slot, message);
       });
       thread.on('error', (err) => this.#options.log.error({ err, worker: index }, 'data-plane worker failed'));
@@ -184,7 +210,11 @@ export class DataPlane implements AsyncDisposable {
         const reason = new Error(`data-plane worker ${index} ended with code ${code}`);
         for (const ask of slot.pending.values()) abandon(ask, reason);
         slot.pending.clear();
-        if (!slot.isReady) reject(reason);
+        slot.listening.clear();
+        slot.hasEnded = true;
+        const hasServed = slot.isServing;
+        slot.isServing = false;
+        if (!hasServed) reject(reason);
         else if (this.#closing === undefined) this.#restartLater(index, slot);
       });
     });
@@ -200,20 +230,33 @@ export class DataPlane implements AsyncDisposable {
     );
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
-      this.#restart(index, Math.min(waitMs * 2, RESTART_MAX_MS)).catch((err: unknown) => {
-        this.#options.log.error({ err, worker: index }, 'data-plane worker could not be started again');
-        if (this.#closing === undefined) this.#restartLater(index, this.#slots[index]!);
-      });
+      void this.#restart(index, Math.min(waitMs * 2, RESTART_MAX_MS));
     }, waitMs);
     this.#restarts.add(timer);
   }
 
   async #restart(index: number, restartMs: number): Promise<void> {
-    await this.#startWorker(index, restartMs);
+    const { log, reopen } = this.#options;
+    try {
+      await this.#startWorker(index, restartMs);
+    } catch (err) {
+      log.error({ err, worker: index }, 'data-plane worker could not be started again');
+      if (this.#closing === undefined) this.#restartLater(index, this.#slots[index]!);
+      return;
+    }
     const slot = this.#slots[index]!;
+    if (this.#closing !== undefined) {
+      await slot.thread.terminate();
+      return;
+    }
     for (const place of this.#units.values()) this.#send(slot, { kind: 'unit', place });
     this.#send(slot, { kind: 'update', update: this.#whole() });
-    await Promise.all(this.#options.reopen(index).map((spec) => this.listen(index, spec)));
+    slot.isServing = true; // from here on single listeners are told; those until now are what `reopen` gives
+    const listens = await Promise.allSettled(reopen(index).map((spec) => this.#listen(slot, spec)));
+    for (const result of listens) {
+      if (result.status === 'rejected' && !slot.hasEnded)
+        log.error({ err: result.reason as Error, worker: index }, 'a listener could not be opened again');
+    }
   }
 
   #whole(): SnapshotUpdate {
@@ -226,6 +269,17 @@ export class DataPlane implements AsyncDisposable {
       services: services.whole(),
       endpoints: endpoints.whole(),
     };
+  }
+
+  async #listen(slot: Slot, spec: ListenerSpec): Promise<number> {
+    const port = await this.#ask(slot, (request) => ({ kind: 'listen', request, spec }));
+    slot.listening.add(spec.id);
+    return port;
+  }
+
+  async #unlisten(slot: Slot, id: string): Promise<void> {
+    await this.#ask(slot, (request) => ({ kind: 'unlisten', request, id }));
+    slot.listening.delete(id);
   }
 
   #ask(slot: Slot, message: (request: number) => ToWorker): Promise<number> {

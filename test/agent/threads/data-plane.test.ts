@@ -1,0 +1,92 @@
+/** Real worker threads on loopback: what is told to one is told to all, and a dead one comes back knowing it. */
+import http from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { DataPlane } from '../../../agent/threads/data-plane.ts';
+import { proxyConfig } from '../../../proxy/config.ts';
+import type { ListenerSpec } from '../../../proxy/listeners/listener-spec.ts';
+import { makeNode, mint, TemporaryDirectory, TRUST_DOMAIN, WEB } from '../../certs/trust.ts';
+
+test('workers that die come back with all they were told, and the others go on answering meanwhile', async () => {
+  const reopened: ListenerSpec[] = [];
+  await using plane = await startPlane(() => reopened);
+  const listener: ListenerSpec = {
+    id: 'explicit',
+    role: 'explicit',
+    unit: 'u',
+    workload: 'shop/web',
+    target: { service: 'shop/cart', port: 80 },
+    transport: 'tcp',
+    reusePort: true,
+  };
+  const port = await plane.listen(0, listener);
+  reopened.push({ ...listener, port });
+  await plane.listen(1, reopened[0]!);
+  expect(await answers(port, 20)).toEqual(new Set(['503 no-endpoint']));
+
+  const crash = new BroadcastChannel('weft-test-crash');
+  try {
+    for (const [deaths, worker] of [1, 0].entries()) {
+      crash.postMessage(worker);
+      await until(() => plane.restarted === deaths + 1);
+      expect(await answers(port, 5)).toEqual(new Set(['503 no-endpoint'])); // from the other one
+      await until(() => plane.listening(worker).includes('explicit'));
+    }
+  } finally {
+    crash.close();
+  }
+  // Both have been born anew by now: what they know they were told on restart.
+  expect(await answers(port, 20)).toEqual(new Set(['503 no-endpoint']));
+});
+
+test('a listener whose port is taken is refused with the reason of the worker', async () => {
+  await using plane = await startPlane(() => []);
+  const listener: ListenerSpec = { id: 'a', role: 'inbound', unit: 'u', transport: 'tcp' };
+  const port = await plane.listen(0, listener);
+  await expect(plane.listen(1, { ...listener, id: 'b', port })).rejects.toThrow(`127.0.0.1:${port}`);
+});
+
+async function startPlane(reopen: () => readonly ListenerSpec[]): Promise<DataPlane> {
+  using directory = new TemporaryDirectory();
+  const node = makeNode(directory);
+  const plane = await DataPlane.start({
+    config: proxyConfig.parse({ node: 'n1' }),
+    workers: 2,
+    logLevel: 'fatal',
+    isCapturing: false,
+    log: pino({ level: 'silent' }),
+    reopen,
+    entry: new URL('./crashing-worker.ts', import.meta.url),
+  });
+  const { certificateChainPem, privateKeyPem, expiresAtMs } = mint(node);
+  const workload = { id: 'shop/web', unit: 'u', namespace: 'shop', service: 'web', identity: WEB, ports: [] };
+  const svid = { certificateChainPem, privateKeyPem, expiresAtMs };
+  const cart = {
+    id: 'shop/cart',
+    namespace: 'shop',
+    service: 'cart',
+    vips: [],
+    ports: [{ port: 80, protocol: 'http' }],
+  } as const;
+  plane.apply({ trust: { trustDomain: TRUST_DOMAIN, rootsPem: node.trust.roots.map(String) } });
+  plane.apply({ workloads: { upsert: [{ ...workload, svid }], remove: [] }, services: { upsert: [cart], remove: [] } });
+  return plane;
+}
+
+/** What `count` requests, each on a connection of its own, were answered. */
+async function answers(port: number, count: number): Promise<Set<string>> {
+  const seen = new Set<string>();
+  for (let i = 0; i < count; i++) {
+    const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+      http.get({ host: '127.0.0.1', port, agent: false }, resolve).on('error', reject);
+    });
+    response.resume();
+    seen.add(`${response.statusCode} ${response.headers['weft-reason']}`);
+  }
+  return seen;
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await nextTurn();
+}
