@@ -153,9 +153,12 @@ export class Detector {
       return;
     }
     watch.refusals = 0;
-    arm(this.#context, 'again', name, NEXT_PROBE_MS);
-    if (outcome === 'silent') this.#host.accuse(name, 'silent');
-    else this.#mute(name, watch);
+    if (outcome === 'silent') {
+      arm(this.#context, 'again', name, NEXT_PROBE_MS);
+      this.#host.accuse(name, 'silent');
+    } else {
+      this.#mute(name, watch);
+    }
   }
 
   fired(timer: Timer): void {
@@ -222,13 +225,18 @@ export class Detector {
     this.#context.out.push({ kind: 'probe', about: name, address, purpose: 'detect' });
   }
 
-  /** Its port accepts. Without a link that may be a restart, which deserves a moment; with one it is a stall. */
+  /**
+   * Its port accepts. With a link it is a stall. Without one it may be a restart, or a process that is being killed: the
+   * kernel resets its connections before it closes its port. Either deserves a moment, and soon another look.
+   */
   #mute(name: string, watch: Watch): void {
     const { nowMs, settings } = this.#context;
     watch.muteSinceMs ??= nowMs;
     const muteMs = nowMs - watch.muteSinceMs;
+    const isInBetween = !this.#host.isLinked(name) && muteMs < NEXT_PROBE_MS;
+    arm(this.#context, 'again', name, isInBetween ? REDIAL_MS : NEXT_PROBE_MS);
     if (muteMs >= settings.stallMaxMs) this.#host.accuse(name, 'stalled');
-    else if (this.#host.isLinked(name) || muteMs >= NEXT_PROBE_MS) this.#host.unresponsive(name);
+    else if (!isInBetween) this.#host.unresponsive(name);
   }
 
   #dial(name: string): void {
