@@ -96,7 +96,14 @@ export class MeshLab implements AsyncDisposable {
         ...config,
       }),
     );
-    const argv = [process.execPath, '--max-semi-space-size=2', join(root, 'agent/main.ts'), 'agent', '-c', join(home, 'agent.yaml')];
+    const argv = [
+      process.execPath,
+      '--max-semi-space-size=2',
+      join(root, 'agent/main.ts'),
+      'agent',
+      '-c',
+      join(home, 'agent.yaml'),
+    ];
     const agent = new TestAgent({ node, home, lab: this.lab, child: this.lab.spawn(node.namespace, argv) });
     this.#agents.push(agent);
     await agent.until('an answer', async () => (await agent.status()) !== undefined);
