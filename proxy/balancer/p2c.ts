@@ -6,7 +6,7 @@
  */
 
 export interface Balanced {
-  /** Above 0. */
+  /** 0 or more. */
   readonly weight: number;
   /** Requests and connections on their way there right now. */
   outstanding: number;
@@ -19,9 +19,10 @@ export interface BalancedSet<T extends Balanced> {
   readonly sums: Float64Array | undefined;
 }
 
-/** Endpoints of weight 0 take no traffic. */
+/** Endpoints of weight 0, those of nodes that do not answer at the moment, are taken only where there are no others. */
 export function balancedSet<T extends Balanced>(candidates: readonly T[]): BalancedSet<T> {
-  const endpoints = candidates.filter((endpoint) => endpoint.weight > 0);
+  const weighted = candidates.filter((endpoint) => endpoint.weight > 0);
+  const endpoints = weighted.length > 0 ? weighted : candidates;
   if (endpoints.every((endpoint) => endpoint.weight === endpoints[0]!.weight)) return { endpoints, sums: undefined };
   const sums = new Float64Array(endpoints.length);
   let sum = 0;

@@ -63,3 +63,10 @@ test('weight 0 takes no traffic, and tried endpoints are left out', () => {
   expect(pickOther(set, [b, c], random)).toBeUndefined();
   expect(pickP2C(balancedSet([]), random)).toBeUndefined();
 });
+
+test('endpoints of weight 0 take traffic only where there are no others', () => {
+  const mute = [0, 0].map((weight) => ({ weight, outstanding: 0 }));
+  const healthy = { weight: 100, outstanding: 9 };
+  expect(pickP2C(balancedSet([...mute, healthy]), () => 0)).toBe(healthy);
+  expect(mute).toContain(pickP2C(balancedSet(mute), () => 0));
+});
