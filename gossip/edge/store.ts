@@ -8,18 +8,18 @@
 import { mkdirSync } from 'node:fs';
 import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import { GossipError } from '../errors.ts';
 
-const contents = z.object({
-  version: z.literal(1),
-  trustDomain: z.string(),
-  name: z.string(),
-  epoch: z.int().min(0),
-  peers: z.array(z.string().max(300)).max(256),
-});
+interface Contents {
+  readonly version: 1;
+  readonly trustDomain: string;
+  readonly name: string;
+  readonly epoch: number;
+  readonly peers: readonly string[];
+}
 
-type Contents = z.output<typeof contents>;
+const MAX_PEERS = 256;
+const MAX_PEER_LENGTH = 300;
 
 export class GossipStore {
   readonly #file: string;
@@ -119,11 +119,25 @@ async function read(file: string): Promise<{ found: Contents | undefined; damage
     throw err;
   }
   try {
-    return { found: contents.parse(JSON.parse(text)), damage: undefined };
+    return { found: parseContents(text), damage: undefined };
   } catch (err) {
     await rename(file, `${file}.damaged`);
     return { found: undefined, damage: err };
   }
+}
+
+/** By hand: a schema library would cost the mesh thread 7 MB for these five fields. */
+function parseContents(text: string): Contents {
+  const { version, trustDomain, name, epoch, peers } = (JSON.parse(text) ?? {}) as Partial<
+    Record<keyof Contents, unknown>
+  >;
+  const isPeer = (peer: unknown): peer is string => typeof peer === 'string' && peer.length <= MAX_PEER_LENGTH;
+  if (version !== 1) throw new TypeError(`version ${String(version)}; this one writes 1`);
+  if (typeof trustDomain !== 'string' || typeof name !== 'string') throw new TypeError('trustDomain and name: no text');
+  if (!Number.isSafeInteger(epoch) || Number(epoch) < 0) throw new TypeError('epoch: not a whole number of 0 or more');
+  if (!Array.isArray(peers) || peers.length > MAX_PEERS || !peers.every(isPeer))
+    throw new TypeError('peers: not a list');
+  return { version, trustDomain, name, epoch: Number(epoch), peers };
 }
 
 async function syncDirectory(directory: string): Promise<void> {
