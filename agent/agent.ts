@@ -17,6 +17,7 @@ import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import { Captures } from './captures.ts';
 import type { AgentConfig } from './config.ts';
+import { AgentDocuments } from './documents/agent-documents.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
@@ -146,6 +147,9 @@ class Agent implements AsyncDisposable {
         publish: (endpoints) => mesh?.publish(endpoints),
       }),
     );
+    const documents = this.#owned.use(
+      new AgentDocuments({ node: node.name, dataDirectory: config.dataDirectory, log }),
+    );
     mesh = this.#owned.use(
       await MeshThread.start(
         {
@@ -153,14 +157,17 @@ class Agent implements AsyncDisposable {
           nodeBundleDirectory: config.certs.bundleDirectory,
           logLevel: config.log.level,
           events: {
-            members: () => {},
+            members: () => documents.members(),
             endpoints: (delta) => this.#endpointsChanged(delta),
+            documents: (heads) => documents.documents(heads),
+            report: (name, report) => documents.report(name, report),
             failed: (err) => this.#failed(err),
           },
         },
         stop.signal,
       ),
     );
+    const documentService = await documents.start(mesh);
     const directory = this.#owned.use(
       await WorkloadDirectory.start(
         { directory: config.workloadsDirectory, log, changed: (workloads) => void enrolment.apply(workloads) },
@@ -181,6 +188,7 @@ class Agent implements AsyncDisposable {
       directory,
       services: this.#services,
       captures,
+      meshConfig: () => documents.meshConfig(),
     };
     const sources = adminSources(running, {
       metrics: () => registry.metrics(),
@@ -202,7 +210,7 @@ class Agent implements AsyncDisposable {
         log,
       }),
     );
-    this.#owned.use(await AdminServer.start({ ...config.admin, sources, log }));
+    this.#owned.use(await AdminServer.start({ ...config.admin, sources, documents: documentService, log }));
   }
 
   #endpointsChanged(delta: EndpointDelta): void {

@@ -12,6 +12,7 @@ import type {
 import type { Captures } from './captures.ts';
 import { checkRunning } from './check/check.ts';
 import type { AgentConfig } from './config.ts';
+import type { MeshConfig } from './documents/mesh-config.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
@@ -32,6 +33,7 @@ export interface Running {
   readonly directory: WorkloadDirectory;
   readonly services: ServiceDirectory;
   readonly captures: Captures | undefined;
+  readonly meshConfig: () => MeshConfig;
 }
 
 export interface Controls {
@@ -80,6 +82,7 @@ function statusView(running: Running, waitingFor: readonly string[]): StatusView
     pid: process.pid,
     startedAt: new Date(startedAtMs).toISOString(),
     trustDomain: node.trustDomain,
+    mesh: running.meshConfig(),
     certificateExpiresAt: new Date(node.expiresAtMs).toISOString(),
     captureMode: config.capture.mode,
     workers: config.workers,

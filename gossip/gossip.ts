@@ -13,7 +13,10 @@ import type { GossipConfig } from './config.ts';
 import { Core } from './core.ts';
 import type { Chain } from './documents/chain.ts';
 import type { RestoreOutcome, WriteOutcome } from './documents/outcome.ts';
+import type { DocumentQueries, DocumentQuery } from './documents/query.ts';
+import { findRevisions, listHeads, snapshotPage } from './documents/query.ts';
 import type { Held, Revision } from './documents/revision.ts';
+import { keyText } from './documents/revision.ts';
 import type { HostPort } from './edge/address.ts';
 import { formatHostPort, ownAddress, parseHostPort } from './edge/address.ts';
 import { DocumentStore, type OpenedStore } from './edge/document-store.ts';
@@ -283,6 +286,22 @@ export class Gossip implements AsyncDisposable {
 
   document(key: string): Chain | undefined {
     return this.#core.documents?.library.get(key);
+  }
+
+  /** Answers a question about documents; see documents/query.ts for what is asked and answered. */
+  async query<Q extends DocumentQuery>(
+    query: Q,
+    ask: DocumentQueries[Q]['ask'],
+  ): Promise<DocumentQueries[Q]['answer']> {
+    const answers: { readonly [K in DocumentQuery]: (ask: DocumentQueries[K]['ask']) => unknown } = {
+      write: ({ revision, isDryRun }) => this.writeDocument(revision, { isDryRun }),
+      restore: ({ revisions }) => this.restoreDocuments(revisions),
+      list: (wanted) => listHeads(this.documents(), wanted),
+      history: (key) => this.document(keyText(key))?.standings() ?? [],
+      find: ({ idPrefix }) => findRevisions(this.documents(), idPrefix),
+      snapshot: ({ after }) => snapshotPage(this.documents(), after),
+    };
+    return (await answers[query](ask)) as DocumentQueries[Q]['answer'];
   }
 
   /** Tells all nodes how this one fares with its documents. */

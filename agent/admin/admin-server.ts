@@ -7,7 +7,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { isLoopback } from '../addresses.ts';
+import type { DocumentService } from '../documents/service.ts';
 import { withoutSecrets } from '../log.ts';
+import { answerDocuments, DOCUMENT_PATHS } from './document-routes.ts';
 import { HttpListener } from './listen.ts';
 import type { AdminSources } from './views.ts';
 
@@ -16,6 +18,8 @@ export interface AdminServerOptions {
   /** Loopback `address:port`. */
   readonly listen: string;
   readonly sources: AdminSources;
+  /** Left out, nothing is offered under /v1/documents. */
+  readonly documents?: DocumentService;
   readonly log: Logger;
 }
 
@@ -57,10 +61,10 @@ export class AdminServer implements AsyncDisposable {
     this.#listeners = [onSocket, onAddress];
   }
 
-  static async start({ socket, listen, sources, log }: AdminServerOptions): Promise<AdminServer> {
-    const onSocket = await HttpListener.onSocket(socket, handler({ sources, log, isPrivate: true }));
+  static async start({ socket, listen, ...parts }: AdminServerOptions): Promise<AdminServer> {
+    const onSocket = await HttpListener.onSocket(socket, handler({ ...parts, isPrivate: true }));
     try {
-      const forAll = handler({ sources, log, isPrivate: false });
+      const forAll = handler({ ...parts, isPrivate: false });
       return new AdminServer(onSocket, await HttpListener.onAddress(listen, 'admin.listen', forAll));
     } catch (err) {
       await onSocket.close();
@@ -77,9 +81,7 @@ export class AdminServer implements AsyncDisposable {
   }
 }
 
-interface HandlerOptions {
-  readonly sources: AdminSources;
-  readonly log: Logger;
+interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'documents' | 'log'> {
   /** Whether only the agent's own user can send requests here. */
   readonly isPrivate: boolean;
 }
@@ -90,25 +92,27 @@ interface Answer {
   readonly body: unknown;
 }
 
-function handler({ sources, log, isPrivate }: HandlerOptions): RequestListener {
+function handler(options: HandlerOptions): RequestListener {
   return (request, response) => {
-    request.resume(); // no route reads a body
-    answer(request, { sources, log, isPrivate }).then(
-      (result) => send(response, result),
-      (err: unknown) => {
-        log.error({ err, url: request.url }, 'admin request failed');
-        send(response, refusal(500, 'the agent failed to answer; its log says why'));
-      },
-    );
+    answer(request, options)
+      .finally(() => request.resume()) // what no route has read
+      .then(
+        (result) => send(response, result),
+        (err: unknown) => {
+          options.log.error({ err, url: request.url }, 'admin request failed');
+          send(response, refusal(500, 'the agent failed to answer; its log says why'));
+        },
+      );
   };
 }
 
-async function answer(request: IncomingMessage, { sources, isPrivate }: HandlerOptions): Promise<Answer> {
+async function answer(request: IncomingMessage, { sources, documents, isPrivate }: HandlerOptions): Promise<Answer> {
   const { method = '', url = '' } = request;
   const path = url.split('?', 1)[0] ?? '';
   if (!isPrivate && !isFromThisMachine(request)) {
     return refusal(403, 'only this machine may ask: use http://127.0.0.1, http://localhost or the unix socket');
   }
+  if (documents !== undefined && DOCUMENT_PATHS.includes(path)) return answerDocuments(documents, request, isPrivate);
   const read = READS.get(path);
   const action = ACTIONS.get(path);
   if (read !== undefined && method === 'GET') return { status: 200, body: await read(sources) };
@@ -118,7 +122,8 @@ async function answer(request: IncomingMessage, { sources, isPrivate }: HandlerO
   }
   if (read !== undefined) return refusal(405, `${path} can only be read; use GET`);
   if (action !== undefined) return refusal(405, `${path} is an action; use POST`);
-  return refusal(404, `no such path; known: ${[...READS.keys(), ...ACTIONS.keys()].join(', ')}`);
+  const known = [...READS.keys(), ...ACTIONS.keys(), ...(documents === undefined ? [] : DOCUMENT_PATHS)];
+  return refusal(404, `no such path; known: ${known.join(', ')}`);
 }
 
 function isFromThisMachine({ headers }: IncomingMessage): boolean {

@@ -13,6 +13,8 @@ export interface StatusView {
   readonly pid: number;
   readonly startedAt: string;
   readonly trustDomain: string;
+  /** What the mesh says of itself in its MeshConfig; empty texts where it says nothing. */
+  readonly mesh?: { readonly displayName: string; readonly contact: string };
   readonly certificateExpiresAt: string;
   readonly captureMode: string;
   readonly workers: number;

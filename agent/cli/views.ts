@@ -13,6 +13,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ['agent', `${status.version}, pid ${status.pid}, up ${span(nowMs - Date.parse(status.startedAt))}`],
     ['ready', status.isReady ? 'yes' : `no: ${status.waitingFor.join('; ')}`],
     ['trust domain', `${status.trustDomain}, ${certificate}`],
+    ...meshLines(status),
     ['members', states.join(', ')],
     ['services', String(status.services)],
     ['endpoints', `${endpoints.ready} of ${endpoints.total} ready`],
@@ -21,6 +22,11 @@ export function statusText(status: StatusView, nowMs: number): string {
     ...problems.map((problem): [string, string] => ['problem', formatProblem(problem)]),
   ];
   return lines.map(([name, value]) => `${name.padEnd(14)}${value}\n`).join('');
+}
+
+function meshLines({ mesh = { displayName: '', contact: '' } }: StatusView): [string, string][] {
+  const said = [mesh.displayName, mesh.contact === '' ? '' : `contact ${mesh.contact}`].filter((text) => text !== '');
+  return said.length === 0 ? [] : [['mesh', said.join(', ')]];
 }
 
 export function membersText(members: readonly MemberView[], nowMs: number): string {

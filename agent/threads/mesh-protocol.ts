@@ -1,5 +1,7 @@
 /** What the control thread and the mesh thread say to each other. Plain data: it crosses by structured clone. @module */
 import type { GossipConfig } from '../../gossip/config.ts';
+import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
+import type { Held } from '../../gossip/documents/revision.ts';
 import type { EndpointDelta, GossipStats, Member } from '../../gossip/gossip.ts';
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { LogLevel } from '../log.ts';
@@ -11,7 +13,15 @@ export interface MeshWorkerData {
   readonly logLevel: LogLevel;
 }
 
+/** A question about documents, with its number. */
+export type DocumentRequest = {
+  readonly [Q in DocumentQuery]: { readonly query: Q; readonly ask: DocumentQueries[Q]['ask'] };
+}[DocumentQuery];
+
 export type ToMesh =
+  | ({ readonly kind: 'documents'; readonly request: number } & DocumentRequest)
+  /** What this node says of its documents, encoded. */
+  | { readonly kind: 'report'; readonly report: Uint8Array }
   | { readonly kind: 'publish'; readonly endpoints: readonly Endpoint[] }
   | { readonly kind: 'stats'; readonly request: number }
   | { readonly kind: 'close' };
@@ -22,4 +32,8 @@ export type FromMesh =
   | { readonly kind: 'refused'; readonly error: Error }
   | { readonly kind: 'members'; readonly members: readonly Member[] }
   | { readonly kind: 'endpoints'; readonly delta: EndpointDelta }
+  | { readonly kind: 'heads'; readonly heads: readonly Held[] }
+  | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
+  | { readonly kind: 'documents'; readonly request: number; readonly answer: DocumentQueries[DocumentQuery]['answer'] }
+  | { readonly kind: 'documents-failed'; readonly request: number; readonly error: Error }
   | { readonly kind: 'stats'; readonly request: number; readonly stats: GossipStats };

@@ -22,6 +22,8 @@ async function start({ config, nodeBundleDirectory, logLevel }: MeshWorkerData):
     const events = {
       members: (members: Extract<FromMesh, { kind: 'members' }>['members']) => tell({ kind: 'members', members }),
       endpoints: (delta: Extract<FromMesh, { kind: 'endpoints' }>['delta']) => tell({ kind: 'endpoints', delta }),
+      documents: (heads: Extract<FromMesh, { kind: 'heads' }>['heads']) => tell({ kind: 'heads', heads }),
+      report: (node: string, report: Uint8Array | undefined) => tell({ kind: 'report', node, report }),
     };
     const gossip = await Gossip.start(config, { identity, events, log }, stopping.signal);
     tell({ kind: 'started', name: identity.name, address: gossip.address });
@@ -44,9 +46,23 @@ async function obey(message: ToMesh): Promise<void> {
     case 'stats':
       tell({ kind: 'stats', request: message.request, stats: gossip.stats() });
       break;
+    case 'documents':
+      await answer(gossip, message);
+      break;
+    case 'report':
+      gossip.report(message.report);
+      break;
     case 'close':
       await gossip.close();
       control.close(); // nothing keeps the thread alive after this
+  }
+}
+
+async function answer(gossip: Gossip, { request, query, ask }: Extract<ToMesh, { kind: 'documents' }>): Promise<void> {
+  try {
+    tell({ kind: 'documents', request, answer: await gossip.query(query, ask) });
+  } catch (err) {
+    tell({ kind: 'documents-failed', request, error: err instanceof Error ? err : new Error(String(err)) });
   }
 }
 

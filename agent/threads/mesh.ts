@@ -9,11 +9,12 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { GossipConfig } from '../../gossip/config.ts';
+import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
 import { GossipError } from '../../gossip/errors.ts';
 import type { GossipEvents, GossipStats, Member } from '../../gossip/gossip.ts';
 import { type Endpoint, endpointProblem } from '../../gossip/records/endpoint.ts';
 import type { LogLevel } from '../log.ts';
-import type { FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
+import type { DocumentRequest, FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
 
 export interface MeshEvents extends GossipEvents {
   /** The thread died after it had started. At most once, and never after `close` was called. */
@@ -28,7 +29,7 @@ export interface MeshThreadOptions {
 }
 
 interface Asked {
-  readonly resolve: (stats: GossipStats) => void;
+  readonly resolve: (answer: never) => void;
   readonly reject: (err: Error) => void;
 }
 
@@ -95,15 +96,17 @@ export class MeshThread implements AsyncDisposable {
 
   /** Rejects when the thread is gone. */
   stats(): Promise<GossipStats> {
-    const { promise, resolve, reject } = Promise.withResolvers<GossipStats>();
-    if (this.#isEnded) {
-      reject(new GossipError('WEFT_GOSSIP_CLOSED', 'stats'));
-      return promise;
-    }
-    const request = this.#nextRequest++;
-    this.#asked.set(request, { resolve, reject });
-    this.#send({ kind: 'stats', request });
-    return promise;
+    return this.#ask('stats', (request) => ({ kind: 'stats', request }));
+  }
+
+  /** Asks about documents, or writes them. Rejects when the thread is gone or could not do it. */
+  documents<Q extends DocumentQuery>(query: Q, ask: DocumentQueries[Q]['ask']): Promise<DocumentQueries[Q]['answer']> {
+    return this.#ask(query, (request) => ({ kind: 'documents', request, ...({ query, ask } as DocumentRequest) }));
+  }
+
+  /** Tells all nodes how this one fares with its documents. */
+  report(report: Uint8Array): void {
+    this.#send({ kind: 'report', report });
   }
 
   /** Says goodbye to the mesh and ends the thread. May be called twice. */
@@ -114,6 +117,18 @@ export class MeshThread implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #ask<T>(subject: string, message: (request: number) => ToMesh): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    if (this.#isEnded) {
+      reject(new GossipError('WEFT_GOSSIP_CLOSED', subject));
+      return promise;
+    }
+    const request = this.#nextRequest++;
+    this.#asked.set(request, { resolve, reject });
+    this.#send(message(request));
+    return promise;
   }
 
   async #close(): Promise<void> {
@@ -152,15 +167,36 @@ export class MeshThread implements AsyncDisposable {
   }
 
   #told(message: FromMesh): void {
-    if (message.kind === 'members') {
-      this.#members = message.members;
-      this.#events.members(message.members);
-    } else if (message.kind === 'endpoints') {
-      this.#events.endpoints(message.delta);
-    } else if (message.kind === 'stats') {
-      this.#asked.get(message.request)?.resolve(message.stats);
-      this.#asked.delete(message.request);
+    switch (message.kind) {
+      case 'members':
+        this.#members = message.members;
+        this.#events.members(message.members);
+        break;
+      case 'endpoints':
+        this.#events.endpoints(message.delta);
+        break;
+      case 'heads':
+        this.#events.documents?.(message.heads);
+        break;
+      case 'report':
+        this.#events.report?.(message.node, message.report);
+        break;
+      case 'stats':
+        this.#answered(message.request, (asked) => asked.resolve(message.stats as never));
+        break;
+      case 'documents':
+        this.#answered(message.request, (asked) => asked.resolve(message.answer as never));
+        break;
+      case 'documents-failed':
+        this.#answered(message.request, (asked) => asked.reject(message.error));
+        break;
     }
+  }
+
+  #answered(request: number, settle: (asked: Asked) => void): void {
+    const asked = this.#asked.get(request);
+    this.#asked.delete(request);
+    if (asked !== undefined) settle(asked);
   }
 
   #ended(reason: Error): void {

@@ -1,0 +1,106 @@
+/**
+ * /v1/documents: reading for all of this machine, writing over the unix socket only. A write carries a signature made
+ * elsewhere; no key ever comes this way. @module
+ */
+import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import type { DocumentService } from '../documents/service.ts';
+import { signedRevision } from '../documents/signed.ts';
+
+export interface DocumentAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Room for the revisions of one page of a snapshot, with what JSON adds. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+const MAX_REVISIONS = 5_000;
+
+const writeBody = z.strictObject({ revision: signedRevision, isDryRun: z.boolean() });
+const restoreBody = z.strictObject({ revisions: z.array(signedRevision).max(MAX_REVISIONS) });
+
+export const DOCUMENT_PATHS: readonly string[] = [
+  '/v1/documents',
+  '/v1/documents/history',
+  '/v1/documents/status',
+  '/v1/documents/snapshot',
+  '/v1/documents/restore',
+];
+
+/** @param isPrivate whether only the agent's own user can send requests here */
+export async function answerDocuments(
+  service: DocumentService,
+  request: IncomingMessage,
+  isPrivate: boolean,
+): Promise<DocumentAnswer> {
+  const { method = '', url = '' } = request;
+  const { pathname, searchParams: asked } = new URL(url, 'http://agent');
+  const route = `${method} ${pathname}`;
+  const key = { kind: asked.get('kind') ?? '', namespace: asked.get('namespace') ?? '', name: asked.get('name') ?? '' };
+  switch (route) {
+    case 'GET /v1/documents':
+      return ok(await service.list(wanted(asked)));
+    case 'GET /v1/documents/history':
+      return ok(await service.history(key));
+    case 'GET /v1/documents/status': {
+      const prefix = asked.get('revision') ?? '';
+      if (!/^[0-9a-f]{4,32}$/.test(prefix)) return refusal(400, 'revision: give 4 to 32 hexadecimal digits');
+      return ok(await service.status(prefix));
+    }
+    case 'GET /v1/documents/snapshot':
+      return ok(await service.snapshot(asked.get('after') ?? ''));
+  }
+  if (!isPrivate) return refusal(403, `${pathname} is offered on the unix socket only`);
+  switch (route) {
+    case 'POST /v1/documents':
+      return withBody(request, writeBody, async ({ revision, isDryRun }) =>
+        ok(await service.write(revision, isDryRun)),
+      );
+    case 'POST /v1/documents/restore':
+      return withBody(request, restoreBody, async ({ revisions }) => ok(await service.restore(revisions)));
+  }
+  return refusal(405, `${method} is not offered on ${pathname}`);
+}
+
+function wanted(asked: URLSearchParams): Record<string, string> {
+  const fields = ['kind', 'namespace', 'name'].map((field) => [field, asked.get(field)] as const);
+  return Object.fromEntries(fields.filter((pair): pair is [string, string] => pair[1] !== null));
+}
+
+async function withBody<S extends z.ZodType>(
+  request: IncomingMessage,
+  schema: S,
+  act: (body: z.output<S>) => Promise<DocumentAnswer>,
+): Promise<DocumentAnswer> {
+  const text = await readBody(request);
+  if (text === undefined) return refusal(413, `at most ${MAX_BODY_BYTES} bytes are read`);
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return refusal(400, 'the body is not JSON');
+  }
+  const checked = schema.safeParse(body);
+  if (checked.success) return act(checked.data);
+  const [issue] = checked.error.issues;
+  return refusal(400, `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function ok(body: unknown): DocumentAnswer {
+  return { status: 200, body };
+}
+
+function refusal(status: number, message: string): DocumentAnswer {
+  return { status, body: { error: message } };
+}

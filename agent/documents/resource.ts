@@ -1,0 +1,70 @@
+/** A resource as people write it and as documents carry it: apiVersion, kind, metadata, spec. @module */
+import { z } from 'zod';
+import type { DocumentKey } from '../../gossip/documents/revision.ts';
+
+const dnsLabel = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'use at most 63 lower-case letters, digits and -');
+const dnsName = z
+  .string()
+  .max(253)
+  .regex(
+    /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+    'use lower-case letters, digits, - and . only',
+  );
+const text = z.record(z.string().max(317), z.string().max(4_096));
+
+/** What every kind has in common. What a kind's own schema says of `spec` comes on top, where this version knows it. */
+export const resourceSchema = z.looseObject({
+  apiVersion: z.string().min(1).max(253).describe('Group and version of the kind, such as weft.dev/v1alpha1.'),
+  kind: z
+    .string()
+    .regex(/^[A-Z][A-Za-z0-9]{0,62}$/, 'use a word in CamelCase, such as AccessPolicy')
+    .describe('What it is.'),
+  metadata: z
+    .looseObject({
+      name: dnsName.describe('Unique within kind and namespace.'),
+      namespace: dnsLabel.optional().describe('Left out for what concerns the mesh as a whole.'),
+      labels: text.optional(),
+      annotations: text.optional(),
+      revision: z
+        .string()
+        .regex(/^[0-9a-f]{8,32}$/, 'use a revision as weft get -o yaml prints it, or leave it out')
+        .optional()
+        .describe('The revision this was made from: a write is refused when another is in force by then.'),
+    })
+    .describe('Who it is.'),
+});
+
+export type Resource = z.output<typeof resourceSchema>;
+
+/** MeshConfig and the like have no namespace; every kind we do not know may have one. */
+export function keyOf({ kind, metadata }: Resource): DocumentKey {
+  return { kind, namespace: metadata.namespace ?? '', name: metadata.name };
+}
+
+/**
+ * The bytes of a resource: JSON with sorted keys, so that the same resource is the same document whoever writes it. The
+ * revision a file was made from is no part of what it says.
+ */
+export function encodeResource(resource: Resource): Uint8Array {
+  const { revision: _revision, ...metadata } = resource.metadata;
+  return new TextEncoder().encode(JSON.stringify(sorted({ ...resource, metadata })));
+}
+
+/** @returns undefined for bytes that are no resource */
+export function decodeResource(body: Uint8Array): Resource | undefined {
+  try {
+    const result = resourceSchema.safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)));
+    return result.success ? result.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
+}

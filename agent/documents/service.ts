@@ -1,0 +1,157 @@
+/** Answers about documents, for the admin API: what the mesh thread holds joined with how the nodes fare. @module */
+import type { HistoryItem } from '../../gossip/documents/query.ts';
+import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
+import { keyText } from '../../gossip/documents/revision.ts';
+import type { Compiler } from './compiler.ts';
+import type { DocumentKeeper, DocumentMesh } from './keeper.ts';
+import { KINDS } from './kinds.ts';
+import { decodeResource } from './resource.ts';
+import { fromSigned, toSigned } from './signed.ts';
+import type {
+  DocumentView,
+  NodeStateView,
+  RestoreView,
+  RevisionStatusView,
+  RevisionView,
+  SignedRevision,
+  SnapshotPageView,
+  WriteView,
+} from './views.ts';
+
+export interface ServiceParts {
+  readonly mesh: DocumentMesh;
+  readonly keeper: DocumentKeeper;
+  readonly compiler: Compiler;
+  readonly version: string;
+}
+
+export class DocumentService {
+  readonly #parts: ServiceParts;
+
+  constructor(parts: ServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** Fields left out match any. Deleted documents are left out, unless one was asked for by name. */
+  async list(wanted: Partial<DocumentKey>): Promise<readonly DocumentView[]> {
+    const heads = await this.#parts.mesh.documents('list', wanted);
+    const shown = heads.filter(({ revision }) => revision.body !== null || wanted.name !== undefined);
+    return shown.map((held) => this.#documentView(held)).sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  }
+
+  async history(key: DocumentKey): Promise<readonly RevisionView[]> {
+    return (await this.#parts.mesh.documents('history', key)).map(revisionView);
+  }
+
+  /** Of every revision whose id begins like this: none, one, or several when the beginning is too short. */
+  async status(idPrefix: string): Promise<readonly RevisionStatusView[]> {
+    const found = await this.#parts.mesh.documents('find', { idPrefix });
+    return found.map((item) => this.#statusView(item, item.head.id));
+  }
+
+  async write(signed: SignedRevision, isDryRun: boolean): Promise<WriteView> {
+    const revision = fromSigned(signed);
+    const problem = await this.#problem(revision.kind, revision.body);
+    if (problem !== undefined) return refusal('invalid', problem);
+    const outcome = await this.#parts.mesh.documents('write', { revision, isDryRun });
+    switch (outcome.kind) {
+      case 'written':
+      case 'known':
+        return { outcome: outcome.kind, reason: '', detail: '', revision: outcome.id, warning: this.#warning(signed) };
+      case 'conflict':
+        return { outcome: 'conflict', reason: 'conflict', detail: outcome.detail, revision: '', warning: '' };
+      case 'refused':
+        return refusal(outcome.reason, outcome.detail);
+    }
+  }
+
+  async snapshot(after: string): Promise<SnapshotPageView> {
+    const { revisions, next } = await this.#parts.mesh.documents('snapshot', { after });
+    return { revisions: revisions.map(toSigned), next: next ?? null };
+  }
+
+  restore(signed: readonly SignedRevision[]): Promise<RestoreView> {
+    return this.#parts.mesh.documents('restore', { revisions: signed.map(fromSigned) });
+  }
+
+  /** What this node would reject is not even written through it. */
+  async #problem(kind: string, body: Uint8Array | null): Promise<string | undefined> {
+    if (body === null) return undefined;
+    if (decodeResource(body) === undefined) return 'its body is no resource with apiVersion, kind, metadata and spec';
+    if (!KINDS.has(kind)) return undefined;
+    const compiled = await this.#parts.compiler.compile(kind, body);
+    return compiled.ok ? undefined : compiled.problem;
+  }
+
+  #warning({ kind }: SignedRevision): string {
+    if (KINDS.has(kind)) return '';
+    return `this agent (${this.#parts.version}) knows no kind ${kind}: it is stored and passed on, and takes no effect here`;
+  }
+
+  #documentView(held: Held): DocumentView {
+    const outcome = this.#parts.keeper.outcome(keyText(held.revision));
+    const isJudged = outcome?.head === held.id;
+    return {
+      ...contentOf(held),
+      state: isJudged ? outcome.state : 'pending',
+      why: isJudged ? outcome.why : 'not looked at yet',
+    };
+  }
+
+  #statusView(item: HistoryItem, current: string): RevisionStatusView {
+    const { resource: _resource, ...view } = revisionView(item);
+    const nodes = item.held.id === current ? this.#nodes(current) : [];
+    const count = (state: string): number => nodes.filter((node) => node.state === state).length;
+    const outcome = this.#parts.keeper.outcome(keyText(item.held.revision));
+    const rejecting = nodes.find((node) => node.state === 'rejected' && node.isFirst);
+    const heldBy = (outcome?.head === item.held.id ? outcome.heldBy : '') || (rejecting?.node ?? '');
+    return {
+      ...view,
+      current,
+      nodes,
+      applied: count('applied'),
+      pending: count('pending'),
+      rejected: count('rejected'),
+      of: nodes.length,
+      heldBack: heldBy === '' ? null : { by: heldBy, why: nodes.find(({ node }) => node === heldBy)?.why ?? '' },
+    };
+  }
+
+  #nodes(revision: string): NodeStateView[] {
+    return [...this.#parts.keeper.said(revision)].map(([node, said]) => ({
+      node,
+      state: said?.state ?? 'pending',
+      why: said === undefined ? 'has not said anything of it yet' : said.why,
+      isFirst: said?.isFirst ?? false,
+    }));
+  }
+}
+
+function revisionView({ held, standing }: HistoryItem): RevisionView {
+  return { ...contentOf(held), standing };
+}
+
+function contentOf({ id, revision }: Held): Omit<RevisionView, 'standing'> {
+  const { kind, namespace, name, number, base, author, hlc, body } = revision;
+  return {
+    kind,
+    namespace,
+    name,
+    revision: id,
+    number,
+    base,
+    author,
+    writtenAt: new Date(hlc.ms).toISOString(),
+    hlc: { ms: hlc.ms, count: hlc.count },
+    isDeleted: body === null,
+    resource: body === null ? null : (decodeResource(body) ?? null),
+  };
+}
+
+function order({ kind, namespace, name }: DocumentKey): string {
+  return `${kind} ${namespace} ${name}`;
+}
+
+function refusal(reason: string, detail: string): WriteView {
+  return { outcome: 'refused', reason, detail, revision: '', warning: '' };
+}
