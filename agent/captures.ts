@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Linux } from './capture/linux.ts';
 import { Namespace } from './capture/namespace.ts';
 import { CaptureSockets } from './capture/sockets.ts';
-import { CaptureState, recoverCaptures } from './capture/state.ts';
+import { CaptureState, type Recovery, recoverCaptures } from './capture/state.ts';
 import { locatorOf } from './enrolment/captured-unit.ts';
 import type { Workload } from './workloads/workload.ts';
 
@@ -44,6 +44,11 @@ export class Captures implements Disposable {
     }
     for (const { entry, err } of failed)
       log.error({ err, unit: entry.unit }, 'capture of an earlier run could not be removed');
+  }
+
+  /** Removes the rules of an earlier run from every namespace, for good. Only where no agent runs. */
+  removeAll(): Promise<Recovery> {
+    return recoverCaptures(this.linux, { state: this.state, wanted: [] });
   }
 
   [Symbol.dispose](): void {

@@ -108,10 +108,11 @@ async function refuseUnlessFree(path: string): Promise<void> {
     if (systemCode(err) === 'ENOENT') return;
     throw err;
   }
-  if (await isAnswering(path)) throw new AgentError('WEFT_AGENT_SOCKET_BUSY', path);
+  if (await answersOn(path)) throw new AgentError('WEFT_AGENT_SOCKET_BUSY', path);
 }
 
-async function isAnswering(path: string): Promise<boolean> {
+/** Whether an agent listens on a unix socket. */
+export async function answersOn(path: string): Promise<boolean> {
   const socket = connect({ path });
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });

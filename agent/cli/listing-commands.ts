@@ -1,10 +1,12 @@
 /** Commands that show what a running agent knows. @module */
 import { type Command, Option } from 'commander';
 import { agentPlace, withAgent } from './agent-place.ts';
+import { addCaptureCleanCommand } from './capture-clean-command.ts';
 import type { ask } from './client.ts';
 import { EXIT } from './exit-codes.ts';
 import { OUTPUT_FORMATS, type OutputFormat, structured } from './output.ts';
 import type { Action, Context } from './program.ts';
+import { showRevision } from './revision-command.ts';
 import { captureText, endpointsText, membersText, servicesText, statusText, workloadsText } from './views.ts';
 
 type Path = Parameters<typeof ask>[1];
@@ -25,7 +27,13 @@ export function addListingCommands(program: Command, context: Context): void {
       .addOption(outputOption())
       .action(context.action(show(listing)));
 
-  add(program.command('status').description('how this node is'), { path: '/v1/status', text: statusText });
+  const status = show({ path: '/v1/status', text: statusText });
+  withAgent(program.command('status [revision]'))
+    .description('how this node is; with a revision of a document, how all nodes fare with it')
+    .addOption(outputOption())
+    .action((revision: string | undefined, options: ListingOptions) =>
+      revision === undefined ? context.action(status)(options) : context.action(showRevision)({ ...options, revision }),
+    );
   add(program.command('members').description('the nodes of the mesh and their state'), {
     path: '/v1/members',
     text: membersText,
@@ -51,6 +59,7 @@ export function addListingCommands(program: Command, context: Context): void {
     text: captureText,
     ifEmpty: 'nothing is captured: no workload runs in a network namespace, or capture.mode is none',
   });
+  addCaptureCleanCommand(capture, context);
 }
 
 export function outputOption(): Option {

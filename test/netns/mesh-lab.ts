@@ -19,7 +19,7 @@ import { createTrustDomain } from '../../certs/trust-domain.ts';
 const root = join(import.meta.dirname, '../..');
 const PATIENCE_MS = 20_000;
 /** A resolver that exists nowhere: a name of the mesh must not need it. */
-const RESOLV_CONF = 'nameserver 192.0.2.53\noptions timeout:1 attempts:1\n';
+export const RESOLV_CONF = 'nameserver 192.0.2.53\noptions timeout:1 attempts:1\n';
 
 export interface MeshLabOptions {
   /** Up to 8 lower-case letters and digits, its own for each test file. */
@@ -96,14 +96,7 @@ export class MeshLab implements AsyncDisposable {
         ...config,
       }),
     );
-    const argv = [
-      process.execPath,
-      '--max-semi-space-size=2',
-      join(root, 'agent/main.ts'),
-      'agent',
-      '-c',
-      join(home, 'agent.yaml'),
-    ];
+    const argv = weft('agent', '-c', join(home, 'agent.yaml'));
     const agent = new TestAgent({ node, home, lab: this.lab, child: this.lab.spawn(node.namespace, argv) });
     this.#agents.push(agent);
     await agent.until('an answer', async () => (await agent.status()) !== undefined);
@@ -117,20 +110,17 @@ export class MeshLab implements AsyncDisposable {
   /** A pod and its workload file. */
   async addPod(node: LabNode, options: PodOptions): Promise<LabPod> {
     const pod = await this.lab.addPod(node, options.name);
-    this.writeWorkload(node, pod, options);
+    this.writeWorkload(node, { ...options, spec: { ...runsIn(pod), ...options.spec } });
     return pod;
   }
 
-  writeWorkload(
-    node: LabNode,
-    pod: LabPod,
-    { name, service = name, version = '', ports = [], spec = {} }: PodOptions,
-  ): void {
+  /** @param options.spec at least where it runs */
+  writeWorkload(node: LabNode, { name, service = name, version = '', ports = [], spec = {} }: PodOptions): void {
     const document = {
       apiVersion: 'weft.dev/v1alpha1',
       kind: 'Workload',
       metadata: { name, namespace: 'shop' },
-      spec: { service, version, runs: { netns: pod.namespacePath }, ports, ...spec },
+      spec: { service, version, ports, ...spec },
     };
     writeFileSync(this.workloadFile(node, name), stringify(document));
   }
@@ -288,6 +278,16 @@ export class TestAgent {
       return undefined; // not up yet, or gone
     }
   }
+}
+
+/** `spec.runs` of a pod. */
+export function runsIn(pod: LabPod): { readonly runs: { readonly netns: string } } {
+  return { runs: { netns: pod.namespacePath } };
+}
+
+/** The command line of a `weft` command. */
+export function weft(...args: readonly string[]): string[] {
+  return [process.execPath, '--max-semi-space-size=2', join(root, 'agent/main.ts'), ...args];
 }
 
 function programFile(name: string): string {

@@ -6,10 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWire } from '../../agent/demo/wire.ts';
 import type { LabNode, LabPod } from '../../agent/lab/lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
-import { MeshLab, type TestAgent } from './mesh-lab.ts';
+import { MeshLab, RESOLV_CONF, runsIn, type TestAgent, weft } from './mesh-lab.ts';
 
 const obstacle = await labObstacle();
 const GIB = 2 ** 30;
+/** A user that nobody else is. */
+const HOST_UID = 61_234;
 
 describe.skipIf(obstacle !== undefined)(
   `a mesh of two nodes${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`,
@@ -46,10 +48,10 @@ describe.skipIf(obstacle !== undefined)(
 
     test('the name resolves to a virtual address, in IPv6 as well, and an unknown one to none', async () => {
       const v4 = await mesh.lab.exec(client.namespace, ['getent', 'ahostsv4', 'web.shop.weft'], {
-        resolvConf: 'nameserver 192.0.2.53\n',
+        resolvConf: RESOLV_CONF,
       });
       const v6 = await mesh.lab.exec(client.namespace, ['getent', 'ahostsv6', 'web.shop.weft'], {
-        resolvConf: 'nameserver 192.0.2.53\n',
+        resolvConf: RESOLV_CONF,
       });
       expect(v4.stdout).toMatch(/^240\.240\.\d+\.\d+ /);
       expect(v6.stdout).toMatch(/^fd57:6566:7400::/);
@@ -135,7 +137,7 @@ describe.skipIf(obstacle !== undefined)(
         `http://web.shop.weft/download?bytes=${GIB}`,
       ];
       const { stdout } = await mesh.lab.exec(client.namespace, argv, {
-        resolvConf: 'nameserver 192.0.2.53\n',
+        resolvConf: RESOLV_CONF,
         timeoutMs: 60_000,
       });
       clearInterval(watch);
@@ -154,6 +156,22 @@ describe.skipIf(obstacle !== undefined)(
       expect(agents.every((agent) => agent.isRunning)).toBe(true);
     });
 
+    test('a process of the host is a workload too: known by its user as a caller, by its port as a server', async () => {
+      const ports = [{ name: 'http', port: 9_095, appProtocol: 'http' }];
+      const runs = { host: { uid: HOST_UID } };
+      await mesh.serve(n2, 'http-app', 9_095, 'onhost');
+      mesh.writeWorkload(n2, { name: 'onhost', ports, spec: { runs, address: n2.address4 } });
+      await mesh.untilRouted(agents, ['greeter', 'onhost', 'web']);
+      const called = await mesh.curl(client, 'http://onhost.shop.weft:9095/who');
+      expect([called.code, JSON.parse(called.body).name]).toEqual([0, 'onhost']);
+      expect((await mesh.curl(n1, `http://${n2.address4}:9095/who`)).code).not.toBe(0); // STRICT there as well
+      const options = { resolvConf: RESOLV_CONF, uid: HOST_UID };
+      const calling = await mesh.lab.exec(n2.namespace, ['curl', '-sS', 'http://web.shop.weft/who'], options);
+      expect([calling.stderr, JSON.parse(calling.stdout).name]).toEqual(['', 'web']);
+      rmSync(mesh.workloadFile(n2, 'onhost'));
+      await mesh.untilRouted(agents, ['greeter', 'web']);
+    });
+
     test('a workload file that does not parse is reported, and what ran before keeps running', async () => {
       writeFileSync(
         mesh.workloadFile(n2, 'web'),
@@ -164,7 +182,8 @@ describe.skipIf(obstacle !== undefined)(
       const fields = (await problems()).map(({ field }) => field);
       expect(fields).toContain('spec.ports');
       expect((await mesh.curl(client, 'http://web.shop.weft/who')).code).toBe(0);
-      mesh.writeWorkload(n2, server, {
+      mesh.writeWorkload(n2, {
+        spec: runsIn(server),
         name: 'web',
         ports: [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }],
       });
@@ -256,6 +275,17 @@ describe.skipIf(obstacle !== undefined)('a mesh that loses agents', () => {
     await mesh.untilRouted(agents.slice(0, 2), ['web-2']);
     const rules = await mesh.lab.exec(replacement.namespace, ['nft', 'list', 'ruleset']);
     expect(rules.stdout).toBe('');
+  });
+
+  test('what a killed agent left behind can be cleaned away by hand, but not from under one that runs', async () => {
+    const clean = (agent: TestAgent) =>
+      mesh.lab.exec(agent.node.namespace, weft('capture', 'clean', '-c', join(agent.home, 'agent.yaml')));
+    await agents[1]!.kill();
+    const refused = await clean(agents[0]!);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('the rules are its own')]);
+    const done = await clean(agents[1]!);
+    expect([done.code, done.stdout]).toEqual([0, expect.stringContaining(pods[0]!.namespacePath)]);
+    expect((await mesh.curl(mesh.lab.node(1), `http://${pods[0]!.address4}:8080/who`)).code).toBe(0);
   });
 });
 
