@@ -17,6 +17,16 @@ export const AGENT_ERRORS = {
     'no address that other nodes could reach; bring up an interface in its network namespace, or set spec.address',
   WEFT_AGENT_NODE_NAME:
     'the node bundle is of another node; correct nodeName in agent.yaml, or install the bundle of this node',
+  WEFT_AGENT_DOCUMENT_INVALID: 'nothing was written; correct the lines named above',
+  WEFT_AGENT_DOCUMENT_REFUSED: 'the agent refused the document; the reason is named above',
+  WEFT_AGENT_DOCUMENT_CONFLICT:
+    'somebody else wrote it meanwhile; look with weft diff and weft history, then apply to the revision in force',
+  WEFT_AGENT_DOCUMENT_UNKNOWN:
+    'there is no such document or revision; weft get KIND and weft history show what there is',
+  WEFT_AGENT_NO_OPERATOR:
+    'documents are signed by an operator; name the directory of one with --operator or WEFT_OPERATOR',
+  WEFT_AGENT_SNAPSHOT_INVALID: 'not a snapshot that weft snapshot wrote, or damaged; take another',
+  WEFT_AGENT_FILE_READ: 'the file can not be read; check the path and its permissions',
   WEFT_AGENT_FILE_WRITE: 'the file can not be written; check the free space and the permissions of its directory',
 } as const;
 

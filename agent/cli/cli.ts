@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AgentError, messageOf } from '../errors.ts';
 import { weftVersion } from '../version.ts';
 import { addCheckCommand } from './check-command.ts';
+import { addDocumentCommands } from './document-commands.ts';
 import { EXIT, type ExitCode, exitCodeHelp } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
 import { addListingCommands } from './listing-commands.ts';
@@ -48,6 +49,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addTrustCommands(program, context);
   addRunCommands(program, context);
   addListingCommands(program, context);
+  addDocumentCommands(program, context);
   addCheckCommand(program, context);
   addSimulateCommand(program, context);
   program
@@ -69,6 +71,9 @@ function exitCodeOf(err: unknown): ExitCode {
       return EXIT.unreachable;
     case 'WEFT_AGENT_CONFIG_INVALID':
     case 'WEFT_AGENT_CONFIG_UNREADABLE':
+    case 'WEFT_AGENT_DOCUMENT_INVALID':
+    case 'WEFT_AGENT_DOCUMENT_REFUSED':
+    case 'WEFT_AGENT_SNAPSHOT_INVALID':
       return EXIT.refused;
     default:
       return EXIT.failed;

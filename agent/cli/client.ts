@@ -33,11 +33,24 @@ interface Answers {
 }
 
 /** @throws AgentError WEFT_AGENT_UNREACHABLE when nobody answers, WEFT_AGENT_ANSWER when the agent refuses or fails */
-export async function ask<P extends keyof Answers>(place: AgentPlace, path: P): Promise<Answers[P]> {
-  const { status, text } = await request(place, path);
+export function ask<P extends keyof Answers>(place: AgentPlace, path: P): Promise<Answers[P]> {
+  return call(place, { method: 'GET', path });
+}
+
+interface Call {
+  readonly method: 'GET' | 'POST';
+  /** With its query, if any. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
+/** As `ask`, for paths with a query or a body. `T` is what our own agent answers there. */
+export async function call<T>(place: AgentPlace, asked: Call): Promise<T> {
+  const { status, text } = await request(place, asked);
   if (status !== 200) {
-    const reason = /"error":"([^"]*)"/.exec(text)?.[1] ?? text.slice(0, 200);
-    throw new AgentError('WEFT_AGENT_ANSWER', `${formatPlace(place)} answered ${status} to ${path} (${reason})`);
+    const reason = /"error":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text.slice(0, 200);
+    throw new AgentError('WEFT_AGENT_ANSWER', `${formatPlace(place)} answered ${status} to ${asked.path} (${reason})`);
   }
   try {
     return JSON.parse(text); // our own agent's answer, of this or a neighbouring version
@@ -48,7 +61,7 @@ export async function ask<P extends keyof Answers>(place: AgentPlace, path: P): 
   }
 }
 
-async function request(place: AgentPlace, path: string): Promise<{ status: number; text: string }> {
+async function request(place: AgentPlace, { method, path, body }: Call): Promise<{ status: number; text: string }> {
   const origin = place.kind === 'socket' ? 'http://localhost' : `http://${formatSocketAddress(place.address)}`;
   const client = new Client(origin, {
     ...(place.kind === 'socket' ? { socketPath: place.path } : {}),
@@ -58,8 +71,10 @@ async function request(place: AgentPlace, path: string): Promise<{ status: numbe
     maxResponseSize: MAX_ANSWER_BYTES,
   });
   try {
-    const { statusCode, body } = await client.request({ method: 'GET', path });
-    return { status: statusCode, text: await body.text() };
+    const sent =
+      body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+    const answered = await client.request({ method, path, ...sent });
+    return { status: answered.statusCode, text: await answered.body.text() };
   } catch (err) {
     throw new AgentError('WEFT_AGENT_UNREACHABLE', `${formatPlace(place)} (${reasonOf(err)})`, { cause: err });
   } finally {

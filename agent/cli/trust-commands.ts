@@ -17,6 +17,10 @@ interface IssueOptions {
   readonly ttl: number;
 }
 
+interface OperatorOptions extends Omit<IssueOptions, 'grant'> {
+  readonly scope: readonly string[];
+}
+
 export function addTrustCommands(program: Command, context: Context): void {
   program
     .command('init')
@@ -51,6 +55,28 @@ Next, a bundle for each node, naming what it may speak for:
         issueNodeBundle({ trustDirectory: trust, name, grant, directory: out, ttlMs: ttl });
         io.stdout.write(`Bundle of ${name} is in ${out}, granted ${grant.join(', ')}.
 Copy it to the node, keep the modes, and set certs.bundleDirectory in its agent.yaml.\n`);
+        return EXIT.ok;
+      }),
+    );
+
+  const operator = program.command('operator').description('operators, who sign documents');
+  operator
+    .command('issue')
+    .description('write a key and certificate for one operator; takes the key of the root')
+    .requiredOption('--trust <directory>', 'the trust domain, as weft init wrote it')
+    .requiredOption('--name <operator>', 'name of the operator')
+    .requiredOption(
+      '--scope <pattern...>',
+      "what it may write, as kind/namespace, such as 'AccessPolicy/shop' or '*/shop'",
+    )
+    .requiredOption('--out <directory>', 'where to write operator.key, operator.crt and roots.crt')
+    .option('--ttl <duration>', 'life of the certificate, such as 30d', toMs, toMs('365d'))
+    .action(
+      context.action<OperatorOptions>(async ({ trust, name, scope, out, ttl }, io) => {
+        const { issueOperatorBundle } = await import('../../certs/operator-bundle.ts');
+        issueOperatorBundle({ trustDirectory: trust, name, scope, directory: out, ttlMs: ttl });
+        io.stdout.write(`Operator ${name} is in ${out}, and may write ${scope.join(', ')}.
+Use it with: weft apply -f FILE --operator ${out}\n`);
         return EXIT.ok;
       }),
     );

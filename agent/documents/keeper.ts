@@ -249,7 +249,7 @@ export class DocumentKeeper implements AsyncDisposable {
         break;
       case 'wait':
         if (entry.state === 'applied') break;
-        this.#settle(key, entry, { state: 'pending', why: `${decision.for.join(', ')} take it first` });
+        this.#settle(key, entry, { state: 'pending', why: `waiting for ${decision.for.join(', ')} to take it first` });
         this.#wakeLater();
         break;
       case 'take':

@@ -1,0 +1,260 @@
+/** Commands for documents, the policy of the mesh: publish, look, take back. Any agent will do. @module */
+import type { Command } from 'commander';
+import type { DocumentKey } from '../../gossip/documents/revision.ts';
+import type { DocumentView, RevisionView, WriteView } from '../documents/views.ts';
+import { AgentError } from '../errors.ts';
+import { type AgentPlace, agentPlace, withAgent } from './agent-place.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import type { CliIo } from './io.ts';
+import { outputOption } from './listing-commands.ts';
+import { type OutputFormat, structured } from './output.ts';
+import type { Context } from './program.ts';
+
+type Place = Parameters<typeof agentPlace>[0];
+type Operated = Place & { readonly operator?: string };
+type Applied = Operated & { readonly file: string; readonly dryRun?: boolean };
+type Named = { readonly kind: string; readonly name: string; readonly namespace?: string };
+type Printed = { readonly output: OutputFormat };
+
+export function addDocumentCommands(program: Command, context: Context): void {
+  const operated = (command: Command): Command =>
+    withAgent(command).option(
+      '--operator <directory>',
+      'operator.key and operator.crt to sign with (or WEFT_OPERATOR)',
+    );
+  const namespaced = (command: Command): Command =>
+    command.option('-n, --namespace <namespace>', 'left out: that of the mesh as a whole');
+
+  operated(program.command('apply'))
+    .description('publish the documents of a file or directory to the mesh')
+    .requiredOption('-f, --file <path>', 'YAML or JSON, or a directory of such files')
+    .option('--dry-run', 'check, and say what would change; without an operator, short of what the agent would say')
+    .action(context.action<Applied>(apply));
+
+  withAgent(program.command('diff'))
+    .description('what apply would change')
+    .requiredOption('-f, --file <path>', 'YAML or JSON, or a directory of such files')
+    .action(context.action<Place & { readonly file: string }>(diff));
+
+  withAgent(program.command('get <kind> [name]'))
+    .description('documents in force')
+    .option('-n, --namespace <namespace>', 'only those of this namespace')
+    .addOption(outputOption())
+    .action((kind: string, name: string | undefined, options: Place & Printed & { readonly namespace?: string }) =>
+      context.action(get)({ ...options, kind, ...(name === undefined ? {} : { name }) }),
+    );
+
+  namespaced(operated(program.command('delete <kind> <name>')))
+    .description('delete a document everywhere')
+    .action((kind: string, name: string, options: Operated) => context.action(remove)({ ...options, kind, name }));
+
+  namespaced(withAgent(program.command('history <kind> <name>')))
+    .description('the latest revisions of a document')
+    .addOption(outputOption())
+    .action((kind: string, name: string, options: Place & Printed) =>
+      context.action(history)({ ...options, kind, name }),
+    );
+
+  namespaced(operated(program.command('undo <kind> <name> [revision]')))
+    .description('put an earlier revision in force again, as a new one')
+    .action((kind: string, name: string, revision: string | undefined, options: Operated) =>
+      context.action(undo)({ ...options, kind, name, ...(revision === undefined ? {} : { revision }) }),
+    );
+
+  withAgent(program.command('snapshot <file>'))
+    .description('write all documents with their history to a file')
+    .action((file: string, options: Place) => context.action(snapshot)({ ...options, file }));
+
+  withAgent(program.command('restore <file>'))
+    .description('bring back the documents of a snapshot; later revisions stay in force')
+    .action((file: string, options: Place) => context.action(restore)({ ...options, file }));
+}
+
+async function apply(options: Applied, io: CliIo): Promise<ExitCode> {
+  const { readResources } = await import('./document-files.ts');
+  const { encodeResource, keyOf } = await import('../documents/resource.ts');
+  const { baseOf, currentOf, loadOperator, writeChange } = await import('./document-writer.ts');
+  const place = agentPlace(options, io.env);
+  const isDryRun = options.dryRun === true;
+  const sourced = readResources(options.file);
+  const isSigned = !isDryRun || (options.operator ?? io.env.WEFT_OPERATOR) !== undefined;
+  const operator = isSigned ? loadOperator(options.operator, io.env) : undefined;
+  for (const { resource, place: where } of sourced) {
+    const key = keyOf(resource);
+    const body = encodeResource(resource);
+    const current = await currentOf(place, key);
+    const isSame = isLive(current) && sameBytes(body, encodeResource(current.resource as typeof resource));
+    if (isSame) {
+      io.stdout.write(`${said(key)} unchanged, revision ${short(current.revision)}\n`);
+      continue;
+    }
+    const verb = isLive(current) ? 'changed' : 'created';
+    if (operator === undefined) {
+      io.stdout.write(`${said(key)} would be ${verb}\n`);
+      continue;
+    }
+    const begun = resource.metadata.revision;
+    const base = begun === undefined ? baseOf(current) : await startedFrom(place, key, begun);
+    const answer = await writeChange({ key, where, base, body }, { place, operator, nowMs: io.nowMs(), isDryRun });
+    tell(io, key, isDryRun ? `would be ${verb}` : verb, answer);
+  }
+  return EXIT.ok;
+}
+
+/** The revision a file says it was made from, so that what was written since is not overwritten unseen. */
+async function startedFrom(place: AgentPlace, key: DocumentKey, begun: string) {
+  const { baseOf, historyOf } = await import('./document-writer.ts');
+  const revisions = await historyOf(place, key);
+  const found = revisions.find(({ revision }) => revision.startsWith(begun));
+  if (found === undefined) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', `${said(key)} revision ${begun}`);
+  return baseOf(found);
+}
+
+async function diff(options: Place & { readonly file: string }, io: CliIo): Promise<ExitCode> {
+  const { readResources } = await import('./document-files.ts');
+  const { keyOf } = await import('../documents/resource.ts');
+  const { currentOf } = await import('./document-writer.ts');
+  const { lineDiff } = await import('./line-diff.ts');
+  let isDifferent = false;
+  for (const { resource } of readResources(options.file)) {
+    const key = keyOf(resource);
+    const current = await currentOf(agentPlace(options, io.env), key);
+    const { revision: _revision, ...metadata } = resource.metadata;
+    const before = isLive(current) ? await asYaml(current.resource) : '';
+    const text = lineDiff(before, await asYaml({ ...resource, metadata }));
+    if (text === '') continue;
+    isDifferent = true;
+    io.stdout.write(`${said(key)}${isLive(current) ? ` revision ${short(current.revision)}` : ', new'}\n${text}`);
+  }
+  if (!isDifferent) io.stderr.write('no difference: what is in force is what the file says\n');
+  return EXIT.ok;
+}
+
+async function get(
+  options: Place & Printed & { readonly kind: string; readonly name?: string; readonly namespace?: string },
+  io: CliIo,
+): Promise<ExitCode> {
+  const { listDocuments } = await import('./document-writer.ts');
+  const { kind, name, namespace, output } = options;
+  const wanted = { kind, ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }) };
+  const found = await listDocuments(agentPlace(options, io.env), wanted);
+  if (name !== undefined && !found.some(isLive)) {
+    const deleted = found[0];
+    const subject = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+    const how = deleted === undefined ? '' : ` (deleted by revision ${short(deleted.revision)})`;
+    throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', `${subject}${how}`);
+  }
+  if (output === 'table') {
+    const { documentsText } = await import('./document-views.ts');
+    io.stdout.write(documentsText(found, io.nowMs()));
+    if (found.length === 0) io.stderr.write(`no ${kind}: weft apply -f FILE --operator DIRECTORY publishes one\n`);
+    return EXIT.ok;
+  }
+  const resources = found.filter(isLive).map(withRevision);
+  io.stdout.write(await structured(name === undefined ? resources : resources[0], output));
+  return EXIT.ok;
+}
+
+async function remove(options: Operated & Named, io: CliIo): Promise<ExitCode> {
+  const { baseOf, currentOf, loadOperator, writeChange } = await import('./document-writer.ts');
+  const key = keyGiven(options);
+  const place = agentPlace(options, io.env);
+  const operator = loadOperator(options.operator, io.env);
+  const current = await currentOf(place, key);
+  if (!isLive(current)) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', said(key));
+  const change = { key, where: said(key), base: baseOf(current), body: null };
+  tell(io, key, 'deleted', await writeChange(change, { place, operator, nowMs: io.nowMs(), isDryRun: false }));
+  return EXIT.ok;
+}
+
+async function history(options: Place & Printed & Named, io: CliIo): Promise<ExitCode> {
+  const { historyOf } = await import('./document-writer.ts');
+  const { historyText } = await import('./document-views.ts');
+  const key = keyGiven(options);
+  const revisions = await historyOf(agentPlace(options, io.env), key);
+  if (revisions.length === 0) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', said(key));
+  const { output } = options;
+  io.stdout.write(output === 'table' ? historyText(revisions, io.nowMs()) : await structured(revisions, output));
+  return EXIT.ok;
+}
+
+async function undo(options: Operated & Named & { readonly revision?: string }, io: CliIo): Promise<ExitCode> {
+  const { baseOf, historyOf, loadOperator, writeChange } = await import('./document-writer.ts');
+  const { encodeResource } = await import('../documents/resource.ts');
+  const key = keyGiven(options);
+  const place = agentPlace(options, io.env);
+  const operator = loadOperator(options.operator, io.env);
+  const revisions = await historyOf(place, key);
+  const [current] = revisions;
+  if (current === undefined) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', said(key));
+  const back = revisionToRestore(revisions, options.revision);
+  if (back === undefined) {
+    const wanted = options.revision ?? 'before the one in force';
+    throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', `${said(key)} revision ${wanted}`);
+  }
+  const body = back.isDeleted ? null : encodeResource(back.resource as Parameters<typeof encodeResource>[0]);
+  const change = { key, where: said(key), base: baseOf(current), body };
+  const answer = await writeChange(change, { place, operator, nowMs: io.nowMs(), isDryRun: false });
+  tell(io, key, `again as in revision ${short(back.revision)}`, answer);
+  return EXIT.ok;
+}
+
+/** The one asked for, or what the one in force replaced; what is in force itself is nothing to go back to. */
+function revisionToRestore(revisions: readonly RevisionView[], wanted: string | undefined): RevisionView | undefined {
+  const [current, ...earlier] = revisions;
+  if (wanted !== undefined) return earlier.find(({ revision }) => revision.startsWith(wanted.toLowerCase()));
+  return earlier.find(({ revision }) => revision === current?.base);
+}
+
+async function snapshot(options: Place & { readonly file: string }, io: CliIo): Promise<ExitCode> {
+  const { takeSnapshot } = await import('./snapshot.ts');
+  const count = await takeSnapshot(agentPlace(options, io.env), options.file, io.nowMs());
+  io.stdout.write(`${count} revisions written to ${options.file}\n`);
+  return EXIT.ok;
+}
+
+async function restore(options: Place & { readonly file: string }, io: CliIo): Promise<ExitCode> {
+  const { restoreSnapshot } = await import('./snapshot.ts');
+  const { taken, refused, of } = await restoreSnapshot(agentPlace(options, io.env), options.file);
+  io.stdout.write(
+    `${taken} of ${of} revisions brought back, ${of - taken - refused.length} already there or outdated\n`,
+  );
+  for (const line of refused) io.stderr.write(`refused: ${line}\n`);
+  return refused.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function tell(io: CliIo, key: DocumentKey, verb: string, { revision, warning }: WriteView): void {
+  io.stdout.write(`${said(key)} ${verb}, revision ${short(revision)}\n`);
+  if (warning !== '') io.stderr.write(`${said(key)}: ${warning}\n`);
+}
+
+/** With the revision it is, so that a file made from it can be applied to exactly that. */
+function withRevision(view: DocumentView): unknown {
+  const resource = view.resource as { readonly metadata: object };
+  return { ...resource, metadata: { ...resource.metadata, revision: view.revision } };
+}
+
+function isLive(view: DocumentView | undefined): view is DocumentView {
+  return view !== undefined && view.resource !== null;
+}
+
+function keyGiven({ kind, name, namespace = '' }: Named): DocumentKey {
+  return { kind, namespace, name };
+}
+
+function said({ kind, namespace, name }: DocumentKey): string {
+  return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+}
+
+function short(revision: string): string {
+  return revision.slice(0, 12);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.from(a).equals(b);
+}
+
+async function asYaml(value: unknown): Promise<string> {
+  const { stringify } = await import('yaml');
+  return stringify(value, { lineWidth: 0, sortMapEntries: true });
+}
