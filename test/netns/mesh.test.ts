@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWire } from '../../agent/demo/wire.ts';
 import type { LabNode, LabPod } from '../../agent/lab/lab.ts';
+import { type LabAgent, MeshLab, RESOLV_CONF, runsIn, weft } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
-import { MeshLab, RESOLV_CONF, runsIn, type TestAgent, weft } from './mesh-lab.ts';
 
 const obstacle = await labObstacle();
+const [HTTP_APP, GREETER, DIALOGUE] = ['http-app', 'greeter', 'dialogue'].map((name) =>
+  join(import.meta.dirname, 'programs', `${name}.ts`),
+) as [string, string, string];
 const GIB = 2 ** 30;
 /** A user that nobody else is. */
 const HOST_UID = 61_234;
@@ -19,7 +22,7 @@ describe.skipIf(obstacle !== undefined)(
     let mesh: MeshLab;
     let n1: LabNode;
     let n2: LabNode;
-    let agents: TestAgent[];
+    let agents: LabAgent[];
     let client: LabPod;
     let server: LabPod;
 
@@ -33,8 +36,8 @@ describe.skipIf(obstacle !== undefined)(
         ports: [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }],
       });
       const greeter = await mesh.addPod(n2, { name: 'greeter', ports: [{ name: 'smtp', port: 2525 }] });
-      await mesh.serve(server, 'http-app', 8080, 'web');
-      await mesh.serve(greeter, 'greeter', 2525);
+      await mesh.serve(server, HTTP_APP, 8080, 'web');
+      await mesh.serve(greeter, GREETER, 2525);
       agents = await mesh.startAgents();
       await mesh.untilRouted(agents, ['greeter', 'web']);
     });
@@ -88,7 +91,7 @@ describe.skipIf(obstacle !== undefined)(
     test('a protocol in which the server speaks first works undeclared, half-close included', async () => {
       const talk = await mesh.ask<{ received: string; error?: string }>(
         client,
-        'dialogue',
+        DIALOGUE,
         'greeter.shop.weft',
         2525,
         'ready',
@@ -100,13 +103,13 @@ describe.skipIf(obstacle !== undefined)(
     test('an upgraded connection passes in both directions', async () => {
       const request =
         'GET /echo HTTP/1.1\\r\\nHost: web\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\nping-pong';
-      const talk = await mesh.ask<{ received: string }>(client, 'dialogue', 'web.shop.weft', 80, '-', request);
+      const talk = await mesh.ask<{ received: string }>(client, DIALOGUE, 'web.shop.weft', 80, '-', request);
       expect(talk.received).toMatch(/^HTTP\/1\.1 101 /);
       expect(talk.received).toMatch(/ping-pong$/);
     });
 
     test('what is not in the mesh is reached as before', async () => {
-      await mesh.serve(n2, 'http-app', 9_090, 'outsider');
+      await mesh.serve(n2, HTTP_APP, 9_090, 'outsider');
       const { code, body } = await mesh.curl(client, `http://${n2.address4}:9090/who`);
       expect([code, JSON.parse(body).name]).toEqual([0, 'outsider']);
     });
@@ -148,10 +151,10 @@ describe.skipIf(obstacle !== undefined)(
     test('bytes that make no sense on any port are refused, and the agents go on', async () => {
       const garbage = '\\u0000\\u0001garbage\\u00ff\\r\\n\\r\\n';
       for (const port of [15_001, 15_006, 15_008, 15_053]) {
-        await mesh.ask(client, 'dialogue', '127.0.0.1', port, '-', garbage);
-        await mesh.ask(n1, 'dialogue', server.address4, port, '-', garbage);
+        await mesh.ask(client, DIALOGUE, '127.0.0.1', port, '-', garbage);
+        await mesh.ask(n1, DIALOGUE, server.address4, port, '-', garbage);
       }
-      await mesh.ask(n1, 'dialogue', n2.address4, 7_946, '-', garbage);
+      await mesh.ask(n1, DIALOGUE, n2.address4, 7_946, '-', garbage);
       expect((await mesh.curl(client, 'http://web.shop.weft/who')).code).toBe(0);
       expect(agents.every((agent) => agent.isRunning)).toBe(true);
     });
@@ -159,7 +162,7 @@ describe.skipIf(obstacle !== undefined)(
     test('a process of the host is a workload too: known by its user as a caller, by its port as a server', async () => {
       const ports = [{ name: 'http', port: 9_095, appProtocol: 'http' }];
       const runs = { host: { uid: HOST_UID } };
-      await mesh.serve(n2, 'http-app', 9_095, 'onhost');
+      await mesh.serve(n2, HTTP_APP, 9_095, 'onhost');
       mesh.writeWorkload(n2, { name: 'onhost', ports, spec: { runs, address: n2.address4 } });
       await mesh.untilRouted(agents, ['greeter', 'onhost', 'web']);
       const called = await mesh.curl(client, 'http://onhost.shop.weft:9095/who');
@@ -195,7 +198,7 @@ describe.skipIf(obstacle !== undefined)(
         name: 'extra',
         ports: [{ name: 'http', port: 8080, appProtocol: 'http' }],
       });
-      await mesh.serve(extra, 'http-app', 8080, 'extra');
+      await mesh.serve(extra, HTTP_APP, 8080, 'extra');
       await mesh.untilRouted(agents, ['extra', 'greeter', 'web']);
       rmSync(mesh.workloadFile(n1, 'extra'));
       await mesh.untilRouted(agents, ['greeter', 'web']);
@@ -207,7 +210,7 @@ describe.skipIf(obstacle !== undefined)(
 
 describe.skipIf(obstacle !== undefined)('a mesh that loses agents', () => {
   let mesh: MeshLab;
-  let agents: TestAgent[];
+  let agents: LabAgent[];
   let client: LabPod;
   let pods: LabPod[];
   let replacement: LabPod;
@@ -223,7 +226,7 @@ describe.skipIf(obstacle !== undefined)('a mesh that loses agents', () => {
         service: 'web',
         ports: [{ name: 'http', port: 8080, appProtocol: 'http' }],
       });
-      await mesh.serve(pod, 'http-app', 8080, name);
+      await mesh.serve(pod, HTTP_APP, 8080, name);
       pods.push(pod);
     }
     agents = await mesh.startAgents();
@@ -259,7 +262,7 @@ describe.skipIf(obstacle !== undefined)('a mesh that loses agents', () => {
       service: 'web',
       ports: [{ name: 'http', port: 8080, appProtocol: 'http' }],
     });
-    await mesh.serve(replacement, 'http-app', 8080, 'web-4');
+    await mesh.serve(replacement, HTTP_APP, 8080, 'web-4');
     agents[2] = await mesh.startAgent(mesh.lab.node(3));
     await mesh.untilRouted(agents, ['web-2', 'web-4']);
     expect((await mesh.lab.exec(pods[1]!.namespace, ['nft', 'list', 'ruleset'])).stdout).toBe('');
@@ -278,7 +281,7 @@ describe.skipIf(obstacle !== undefined)('a mesh that loses agents', () => {
   });
 
   test('what a killed agent left behind can be cleaned away by hand, but not from under one that runs', async () => {
-    const clean = (agent: TestAgent) =>
+    const clean = (agent: LabAgent) =>
       mesh.lab.exec(agent.node.namespace, weft('capture', 'clean', '-c', join(agent.home, 'agent.yaml')));
     await agents[1]!.kill();
     const refused = await clean(agents[0]!);
@@ -300,7 +303,7 @@ describe.skipIf(obstacle !== undefined)('a stranger', () => {
       name: 'rogue',
       ports: [{ name: 'http', port: 80, appProtocol: 'http' }],
     });
-    await mesh.serve(pod, 'http-app', 80, 'rogue');
+    await mesh.serve(pod, HTTP_APP, 80, 'rogue');
     const honest = await Promise.all([1, 2].map((index) => mesh.startAgent(mesh.lab.node(index))));
     const rogue = await mesh.startAgent(rogueNode);
     await honest[0]!.until('two members', async () => (await honest[0]!.alive()).length === 2);
@@ -320,7 +323,7 @@ async function answers(mesh: MeshLab, client: LabPod, count: number): Promise<Se
 }
 
 /** The sum of an agent's metrics whose name contains `part`. */
-async function counter(agent: TestAgent, part: string): Promise<number> {
+async function counter(agent: LabAgent, part: string): Promise<number> {
   const lines = (await agent.metrics()).split('\n').filter((line) => !line.startsWith('#') && line.includes(part));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

@@ -7,16 +7,16 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Agent as HttpAgent, request } from 'undici';
 import { stringify } from 'yaml';
-import type { EndpointView, MemberView, StatusView, WorkloadsView } from '../../agent/admin/views.ts';
-import { Lab, type LabNode, type LabPod } from '../../agent/lab/lab.ts';
-import { stopProcess } from '../../agent/lab/processes.ts';
 import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
+import type { EndpointView, MemberView, StatusView, WorkloadsView } from '../admin/views.ts';
+import { Lab, type LabNode, type LabPod } from './lab.ts';
+import { stopProcess } from './processes.ts';
 
-const root = join(import.meta.dirname, '../..');
 const PATIENCE_MS = 20_000;
 /** A resolver that exists nowhere: a name of the mesh must not need it. */
 export const RESOLV_CONF = 'nameserver 192.0.2.53\noptions timeout:1 attempts:1\n';
@@ -43,7 +43,7 @@ export interface PodOptions {
 export class MeshLab implements AsyncDisposable {
   readonly lab: Lab;
   readonly directory: string;
-  readonly #agents: TestAgent[] = [];
+  readonly #agents: LabAgent[] = [];
 
   private constructor(lab: Lab, directory: string) {
     this.lab = lab;
@@ -80,7 +80,7 @@ export class MeshLab implements AsyncDisposable {
   }
 
   /** Starts the agent of a node and waits until it answers. Seeds: the first two nodes of the lab. */
-  async startAgent(node: LabNode, config: Readonly<Record<string, unknown>> = {}): Promise<TestAgent> {
+  async startAgent(node: LabNode, config: Readonly<Record<string, unknown>> = {}): Promise<LabAgent> {
     const home = join(this.directory, node.name);
     const seeds = this.lab.nodes.slice(0, 2).filter((other) => other !== node);
     writeFileSync(
@@ -97,13 +97,13 @@ export class MeshLab implements AsyncDisposable {
       }),
     );
     const argv = weft('agent', '-c', join(home, 'agent.yaml'));
-    const agent = new TestAgent({ node, home, lab: this.lab, child: this.lab.spawn(node.namespace, argv) });
+    const agent = new LabAgent({ node, home, lab: this.lab, child: this.lab.spawn(node.namespace, argv) });
     this.#agents.push(agent);
     await agent.until('an answer', async () => (await agent.status()) !== undefined);
     return agent;
   }
 
-  startAgents(config?: Readonly<Record<string, unknown>>): Promise<TestAgent[]> {
+  startAgents(config?: Readonly<Record<string, unknown>>): Promise<LabAgent[]> {
     return Promise.all(this.lab.nodes.map((node) => this.startAgent(node, config)));
   }
 
@@ -129,17 +129,17 @@ export class MeshLab implements AsyncDisposable {
     return join(this.directory, node.name, 'workloads.d', `${name}.yaml`);
   }
 
-  /** Runs a program of `programs/` and waits until it says that it listens. */
-  async serve(place: LabPod | LabNode, program: string, ...args: readonly (string | number)[]): Promise<ChildProcess> {
-    const child = this.lab.spawn(place.namespace, [process.execPath, programFile(program), ...args.map(String)]);
+  /** Runs a Node program and waits until it says that it listens. */
+  async serve(place: LabPod | LabNode, file: string, ...args: readonly (string | number)[]): Promise<ChildProcess> {
+    const child = this.lab.spawn(place.namespace, [process.execPath, file, ...args.map(String)]);
     await once(child.stdout!, 'data');
     child.stdout!.resume();
     return child;
   }
 
-  /** Runs a program of `programs/` in a namespace to its end and reads the JSON it prints. */
-  async ask<T>(place: LabPod | LabNode, program: string, ...args: readonly (string | number)[]): Promise<T> {
-    const argv = [process.execPath, programFile(program), ...args.map(String)];
+  /** Runs a Node program to its end and reads the JSON it prints. */
+  async ask<T>(place: LabPod | LabNode, file: string, ...args: readonly (string | number)[]): Promise<T> {
+    const argv = [process.execPath, file, ...args.map(String)];
     const { stdout, stderr } = await this.lab.exec(place.namespace, argv, { resolvConf: RESOLV_CONF });
     if (stdout === '') throw new Error(stderr);
     return JSON.parse(stdout) as T;
@@ -156,7 +156,7 @@ export class MeshLab implements AsyncDisposable {
   }
 
   /** Until every one of these agents routes to exactly these workloads, all ready. */
-  async untilRouted(agents: readonly TestAgent[], workloads: readonly string[]): Promise<void> {
+  async untilRouted(agents: readonly LabAgent[], workloads: readonly string[]): Promise<void> {
     const wanted = [...workloads].sort().join(' ');
     await Promise.all(
       agents.map((agent) => agent.until(`endpoints ${wanted}`, async () => (await agent.ready()).join(' ') === wanted)),
@@ -174,7 +174,12 @@ export class MeshLab implements AsyncDisposable {
   }
 }
 
-export class TestAgent {
+export interface UntilOptions {
+  readonly lookMs?: number;
+  readonly patienceMs?: number;
+}
+
+export class LabAgent {
   readonly node: LabNode;
   readonly home: string;
   readonly child: ChildProcess;
@@ -244,15 +249,16 @@ export class TestAgent {
   }
 
   /** Asks again until it is so; the agent ending, or time running out, is an error with the end of the log. */
-  async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-    const deadlineMs = performance.now() + PATIENCE_MS;
+  async until(what: string, isSo: () => Promise<boolean>, options: UntilOptions = {}): Promise<void> {
+    const { lookMs = 20, patienceMs = PATIENCE_MS } = options;
+    const deadlineMs = performance.now() + patienceMs;
     for (;;) {
       if (await isSo()) return;
       if (!this.isRunning)
         throw new Error(`${this.node.name} ended while ${what} was awaited:\n${this.log().slice(-4_000)}`);
       if (performance.now() > deadlineMs)
-        throw new Error(`${this.node.name}: no ${what} in ${PATIENCE_MS} ms:\n${this.log().slice(-4_000)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20)); // the pause between two looks
+        throw new Error(`${this.node.name}: no ${what} in ${patienceMs} ms:\n${this.log().slice(-4_000)}`);
+      await new Promise((resolve) => setTimeout(resolve, lookMs)); // the pause between two looks
     }
   }
 
@@ -287,9 +293,6 @@ export function runsIn(pod: LabPod): { readonly runs: { readonly netns: string }
 
 /** The command line of a `weft` command. */
 export function weft(...args: readonly string[]): string[] {
-  return [process.execPath, '--max-semi-space-size=2', join(root, 'agent/main.ts'), ...args];
-}
-
-function programFile(name: string): string {
-  return join(import.meta.dirname, 'programs', `${name}.ts`);
+  const main = fileURLToPath(new URL(`../main${extname(import.meta.filename)}`, import.meta.url));
+  return [process.execPath, '--max-semi-space-size=2', main, ...args];
 }
