@@ -2,9 +2,9 @@
  * Documents on disk: a log of revisions that only grows, and is written anew when most of it is history.
  *
  * The file is a header, then records of {length, checksum, revision}. A crash leaves at most a torn record at the end,
- * which is cut off: what stands before it is a state this node really was in. A record that is damaged further in ends
- * what is believed as well, and the file is set aside for whoever wants to look; the rest comes back from peers. Nothing
- * is trusted for being on disk: the library judges every revision again.
+ * and what stands before it is a state this node really was in. So the first record that is torn or damaged ends what is
+ * believed; the file as it was is kept beside for whoever wants to look, and peers bring back the rest. Nothing is trusted
+ * for being on disk: the library judges every revision again.
  * @module
  */
 import { createHash } from 'node:crypto';
@@ -68,7 +68,7 @@ export class DocumentStore {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const bytes = await readOrNothing(file);
       const found = readLog(bytes, header, file);
-      if (found.damage !== undefined && found.isInside) await copyFile(file, `${file}.damaged`);
+      if (found.damage !== undefined) await copyFile(file, `${file}.damaged`);
       const handle = await open(file, bytes.length === 0 ? 'w+' : 'r+', 0o600);
       const goodBytes = Math.max(found.goodBytes, header.length);
       if (found.goodBytes === 0) await handle.write(header, 0, header.length, 0);
@@ -155,30 +155,25 @@ interface FoundLog {
   readonly revisions: readonly Revision[];
   readonly goodBytes: number;
   readonly damage: string | undefined;
-  /** The damage is no torn end: something that was whole is not any more. */
-  readonly isInside: boolean;
 }
 
 function readLog(bytes: Buffer, header: Uint8Array, file: string): FoundLog {
   const revisions: Revision[] = [];
-  if (bytes.length === 0) return { revisions, goodBytes: 0, damage: undefined, isInside: false };
+  if (bytes.length === 0) return { revisions, goodBytes: 0, damage: undefined };
   const headerProblem = checkHeader(bytes, header, file);
-  if (headerProblem !== undefined) {
-    return { revisions, goodBytes: 0, damage: headerProblem, isInside: bytes.length > header.length };
-  }
+  if (headerProblem !== undefined) return { revisions, goodBytes: 0, damage: headerProblem };
   let at = header.length;
   while (at < bytes.length) {
     const record = readRecord(bytes, at);
     if (record === undefined) {
-      const lost = bytes.length - at;
-      const isInside = isFollowed(bytes, at);
-      const what = isInside ? 'a damaged record' : 'a record that was being written when the agent ended';
-      return { revisions, goodBytes: at, damage: `${file}: ${what} at byte ${at}, ${lost} bytes dropped`, isInside };
+      const lost = `${bytes.length - at} bytes from byte ${at} on were dropped`;
+      const damage = `${file}: a record is torn or damaged, ${lost}; as it was it is in ${file}.damaged`;
+      return { revisions, goodBytes: at, damage };
     }
     revisions.push(record.revision);
     at = record.end;
   }
-  return { revisions, goodBytes: at, damage: undefined, isInside: false };
+  return { revisions, goodBytes: at, damage: undefined };
 }
 
 /** @returns what is wrong, when that is only damage. @throws GossipError for the file of another trust domain */
@@ -224,13 +219,6 @@ function readRecord(bytes: Buffer, at: number): { revision: Revision; end: numbe
   if (!checksum(payload).equals(bytes.subarray(at + 4, start))) return undefined;
   const message = decodeMessage(payload);
   return message?.kind === 'doc' ? { revision: message.revision, end: start + length } : undefined;
-}
-
-/** Whether whole records follow the one that could not be read, as far as its length can be believed. */
-function isFollowed(bytes: Buffer, at: number): boolean {
-  if (bytes.length - at < PREFIX_BYTES) return false;
-  const length = bytes.readUInt32BE(at);
-  return length > LIMITS.bulkFrameBytes || at + PREFIX_BYTES + length < bytes.length;
 }
 
 function checksum(bytes: Uint8Array): Buffer {
