@@ -15,10 +15,10 @@ import { Detector } from './members/detector.ts';
 import type { Via } from './members/membership.ts';
 import { Membership } from './members/membership.ts';
 import { incarnation, RANK } from './members/standing.ts';
-import type { TableEntry } from './members/table.ts';
+import type { MemberTable, TableEntry } from './members/table.ts';
 import { isPresent, isRoutable } from './members/table.ts';
 import { Bootstrap } from './overlay/bootstrap.ts';
-import { Rings } from './overlay/rings.ts';
+import { RingOrder, Rings } from './overlay/rings.ts';
 import type { Credential, Random, Signer } from './ports.ts';
 import type { Routing } from './records/directory.ts';
 import { Directory } from './records/directory.ts';
@@ -48,6 +48,11 @@ export interface CoreOptions {
   readonly random: Random;
   /** Without them this node takes no part in documents. */
   readonly documents?: DocumentOptions;
+  /**
+   * A core that already holds what this one is to begin with, ourselves included; it must not be stepped any more. For
+   * simulations of a mesh that has long formed: they share one copy of it instead of holding one a node.
+   */
+  readonly known?: Core;
 }
 
 /** A member as the outside sees it. */
@@ -59,6 +64,14 @@ export interface MemberView {
   readonly endpoints: number;
   readonly sinceMs: number;
   readonly isSelf: boolean;
+}
+
+interface Held {
+  readonly table: MemberTable;
+  readonly order: RingOrder;
+  readonly register: Register;
+  readonly directory: Directory;
+  readonly buckets: Buckets;
 }
 
 /** Changes are collected this long, and deltas keep this distance: ten a second a node. */
@@ -87,8 +100,8 @@ export class Core {
   readonly #membership: Membership;
   readonly #register: Register;
   readonly #own: OwnPage;
-  readonly #directory = new Directory();
-  readonly #buckets = new Buckets();
+  readonly #directory: Directory;
+  readonly #buckets: Buckets;
   readonly #antiEntropy: AntiEntropy;
   readonly #puller: Puller;
   readonly #bootstrap: Bootstrap;
@@ -105,15 +118,23 @@ export class Core {
   #startedAtMs = 0;
   #ringsChanged = false;
   #membersChanged = false;
+  /** Somebody came, went or changed state since the peers to remember were last chosen. */
+  #isRosterChanged = false;
   #isRememberArmed = false;
+  #shared: Held | undefined;
 
   constructor(options: CoreOptions) {
     const { self, trustDomain, settings, signer, random, epoch } = options;
+    const known = options.known === undefined ? undefined : options.known.#held();
     this.#options = options;
     const stats = emptyCoreStats();
     this.#context = { self, trustDomain, settings, signer, random, stats, nowMs: 0, out: [] };
-    this.#rings = new Rings(self, settings.observers);
-    this.#register = new Register(this.#context);
+    this.#rings = new Rings(self, settings.observers, known?.order);
+    this.#register = new Register(this.#context, known?.register);
+    this.#register.forget(self);
+    this.#directory = new Directory(known?.directory);
+    this.#directory.show(self, new Map(), 'none');
+    this.#buckets = new Buckets(known?.buckets);
     const meta = { schema: 1, address: options.address, chain: options.chain };
     this.#own = new OwnPage(this.#context, meta, epoch);
     this.#credential = signer.admit(options.chain);
@@ -147,6 +168,7 @@ export class Core {
         raiseEpoch: (above) => this.#raiseEpoch(above),
       },
       epoch,
+      known?.table,
     );
     this.#detector = new Detector(this.#context, {
       isLinked: (name) => this.#links.has(name),
@@ -157,6 +179,7 @@ export class Core {
       recovered: (name) => this.#membership.recovered(name),
     });
     this.#stamp(self);
+    this.#ringsChanged = known !== undefined;
   }
 
   get stats(): CoreStats {
@@ -529,6 +552,7 @@ export class Core {
 
   #redial(): void {
     arm(this.#context, 'redial', '', REDIAL_MS);
+    if (this.#membership.table.count('dead') === 0) return;
     const dead = [...this.#membership.table.entries()].filter((entry) => entry.state === 'dead');
     const [chosen] = sample(dead, 1, this.#context.random);
     const address = chosen === undefined ? undefined : this.#addressOf(chosen.name);
@@ -589,6 +613,7 @@ export class Core {
     if (after === undefined && name !== this.#context.self) this.#register.forget(name);
     this.#tellReport(name);
     this.#membersChanged = true;
+    this.#isRosterChanged = true;
     this.#stamp(name);
     this.#show(name);
   }
@@ -644,7 +669,8 @@ export class Core {
   #tellMembers(): void {
     this.#membersChanged = false;
     this.#context.out.push({ kind: 'members-changed' });
-    if (this.#isRememberArmed) return;
+    if (this.#isRememberArmed || !this.#isRosterChanged) return;
+    this.#isRosterChanged = false;
     this.#isRememberArmed = true;
     arm(this.#context, 'remember', '', REMEMBER_MS);
   }
@@ -656,6 +682,22 @@ export class Core {
   #pullItem(name: string): PullItem {
     const record = this.#register.get(name)?.record;
     return { name, epoch: record?.epoch ?? 0, ver: record?.ver ?? 0 };
+  }
+
+  /** What we hold, for cores that begin with it. */
+  #held(): Held {
+    this.#shared ??= {
+      table: this.#membership.table,
+      order: new RingOrder(this.#presentNames(), this.#options.settings.observers),
+      register: this.#register,
+      directory: this.#directory,
+      buckets: this.#buckets,
+    };
+    return this.#shared;
+  }
+
+  #presentNames(): string[] {
+    return [...this.#membership.table.entries()].filter(({ state }) => isPresent(state)).map(({ name }) => name);
   }
 
   #credentialOf(name: string): Credential | undefined {

@@ -6,6 +6,7 @@
  * own news from anti-entropy, not from gossip.
  * @module
  */
+import { LayeredMap } from '../layered-map.ts';
 import { hashText, mix } from '../overlay/hash.ts';
 import type { DigestItem } from '../wire/messages.ts';
 
@@ -17,9 +18,18 @@ export function bucketOf(name: string): number {
 
 export class Buckets {
   /** Low and high halves of each bucket's sum. */
-  readonly #sums = new Uint32Array(2 * BUCKETS);
-  readonly #items = new Map<string, DigestItem>();
-  readonly #members: Set<string>[] = Array.from({ length: BUCKETS }, () => new Set());
+  readonly #sums: Uint32Array;
+  readonly #items: LayeredMap<string, DigestItem>;
+  /** Names by bucket; those of `#known` until a bucket changes. */
+  readonly #members: (Set<string> | undefined)[] = new Array<Set<string> | undefined>(BUCKETS).fill(undefined);
+  readonly #known: Buckets | undefined;
+
+  /** @param known what to begin with; it must not change any more */
+  constructor(known?: Buckets) {
+    this.#known = known;
+    this.#sums = known === undefined ? new Uint32Array(2 * BUCKETS) : Uint32Array.from(known.#sums);
+    this.#items = new LayeredMap(known === undefined ? undefined : known.#items);
+  }
 
   get count(): number {
     return this.#items.size;
@@ -29,7 +39,7 @@ export class Buckets {
   put(item: DigestItem): void {
     this.remove(item.name);
     this.#items.set(item.name, item);
-    this.#members[bucketOf(item.name)]!.add(item.name);
+    this.#namesIn(bucketOf(item.name)).add(item.name);
     this.#add(item, 1);
   }
 
@@ -37,7 +47,7 @@ export class Buckets {
     const item = this.#items.get(name);
     if (item === undefined) return;
     this.#items.delete(name);
-    this.#members[bucketOf(name)]!.delete(name);
+    this.#namesIn(bucketOf(name)).delete(name);
     this.#add(item, -1);
   }
 
@@ -46,7 +56,8 @@ export class Buckets {
   }
 
   itemsOf(bucket: number): DigestItem[] {
-    return [...this.#members[bucket]!].map((name) => this.#items.get(name)!);
+    const names = this.#members[bucket] ?? (this.#known === undefined ? [] : (this.#known.#members[bucket] ?? []));
+    return [...names].map((name) => this.#items.get(name)!);
   }
 
   /** One sum over all buckets: 8 bytes. */
@@ -79,6 +90,16 @@ export class Buckets {
       }
     }
     return buckets;
+  }
+
+  /** For writing to. */
+  #namesIn(bucket: number): Set<string> {
+    let names = this.#members[bucket];
+    if (names === undefined) {
+      names = new Set(this.#known === undefined ? [] : this.#known.#members[bucket]);
+      this.#members[bucket] = names;
+    }
+    return names;
   }
 
   #add(item: DigestItem, sign: 1 | -1): void {

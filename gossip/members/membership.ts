@@ -48,7 +48,7 @@ const PROBATION_MS = 30_000;
 const NEWCOMER_MS = 30_000;
 
 export class Membership {
-  readonly table = new MemberTable();
+  readonly table: MemberTable;
   readonly #context: Context;
   readonly #host: MembershipHost;
   readonly #suspicions = new Map<string, Suspicion>();
@@ -59,9 +59,12 @@ export class Membership {
   #self: Standing & { kind: 'alive' | 'left' };
   #startedMs = 0;
 
-  constructor(context: Context, host: MembershipHost, epoch: number) {
+  /** @param known a table to begin with; it must not change any more */
+  constructor(context: Context, host: MembershipHost, epoch: number, known?: MemberTable) {
     this.#context = context;
     this.#host = host;
+    this.table = new MemberTable(known);
+    this.table.delete(context.self);
     this.#self = this.#signAlive(epoch, 0);
   }
 
@@ -349,7 +352,8 @@ export class Membership {
   }
 
   #vetoOver(name: string): void {
-    if ((this.#vetoes.get(name) ?? 0) > this.#context.nowMs) return;
+    const leftMs = (this.#vetoes.get(name) ?? 0) - this.#context.nowMs;
+    if (leftMs >= 1) return; // it was renewed, and so was the timer; less than that is rounding
     this.#vetoes.delete(name);
     const entry = this.table.get(name);
     if (entry?.state === 'unresponsive') this.#setState(entry, 'alive', 'no longer unresponsive');

@@ -6,6 +6,7 @@
  * it finds something newer.
  * @module
  */
+import { LayeredMap } from '../layered-map.ts';
 import type { Standing } from './standing.ts';
 
 export type TableState = 'probation' | 'alive' | 'suspect' | 'unresponsive' | 'dead' | 'left';
@@ -31,7 +32,7 @@ export function isRoutable(state: TableState): boolean {
 
 /** Everybody but ourselves. */
 export class MemberTable {
-  readonly #entries = new Map<string, TableEntry>();
+  readonly #entries: LayeredMap<string, TableEntry>;
   readonly #counts: Record<TableState, number> = {
     probation: 0,
     alive: 0,
@@ -40,6 +41,12 @@ export class MemberTable {
     dead: 0,
     left: 0,
   };
+
+  /** @param known what to begin with; it must not change any more */
+  constructor(known?: MemberTable) {
+    this.#entries = new LayeredMap(known === undefined ? undefined : known.#entries);
+    if (known !== undefined) Object.assign(this.#counts, known.#counts);
+  }
 
   get size(): number {
     return this.#entries.size;

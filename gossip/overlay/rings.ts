@@ -7,23 +7,49 @@
  * everybody.
  * @module
  */
+import { LayeredMap } from '../layered-map.ts';
 import { hashText, mix } from './hash.ts';
+
+/** A set of members and their order on every ring, computed once for any number of nodes that know them all. */
+export class RingOrder {
+  readonly places: ReadonlyMap<string, number>;
+  readonly #rings: readonly (readonly string[])[];
+  readonly #positions: readonly ReadonlyMap<string, number>[];
+
+  constructor(names: Iterable<string>, k: number) {
+    this.places = new Map([...names].map((name) => [name, hashText(name)]));
+    this.#rings = Array.from({ length: k }, (_, ring) => {
+      const at = new Map([...this.places].map(([name, hash]) => [name, mix(hash, ring)]));
+      return [...at.keys()].sort((a, b) => at.get(a)! - at.get(b)! || (a < b ? -1 : 1));
+    });
+    this.#positions = this.#rings.map((ring) => new Map(ring.map((name, i) => [name, i])));
+  }
+
+  /** The member `step` places further on the ring: 1 = the next, -1 = the one before. */
+  neighbour(ring: number, name: string, step: 1 | -1): string | undefined {
+    const names = this.#rings[ring]!;
+    const other = names[(this.#positions[ring]!.get(name)! + step + names.length) % names.length];
+    return other === name ? undefined : other;
+  }
+}
 
 export class Rings {
   readonly #self: string;
   readonly #k: number;
   /** Everybody on the rings, ourselves included, with the hash its places derive from. */
-  readonly #places = new Map<string, number>();
+  readonly #places: LayeredMap<string, number>;
   /** Per ring, the member after us and the member before us; they change only when a neighbour comes or goes. */
   readonly #after: (string | undefined)[];
   readonly #before: (string | undefined)[];
 
-  constructor(self: string, k: number) {
+  /** @param known members to begin with, ourselves among them */
+  constructor(self: string, k: number, known?: RingOrder) {
     this.#self = self;
     this.#k = k;
+    this.#places = new LayeredMap(known?.places);
     this.#places.set(self, hashText(self));
-    this.#after = new Array<string | undefined>(k).fill(undefined);
-    this.#before = new Array<string | undefined>(k).fill(undefined);
+    this.#after = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, 1));
+    this.#before = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, -1));
   }
 
   get size(): number {

@@ -6,14 +6,21 @@
  * @module
  */
 import type { EndpointDelta } from '../effects.ts';
+import { LayeredMap } from '../layered-map.ts';
 import type { Endpoint } from './endpoint.ts';
 
 export type Routing = 'full' | 'last-choice' | 'none';
 
 export class Directory {
   /** What was announced per node, by endpoint id. */
-  readonly #shown = new Map<string, ReadonlyMap<string, Endpoint>>();
-  #size = 0;
+  readonly #shown: LayeredMap<string, ReadonlyMap<string, Endpoint>>;
+  #size: number;
+
+  /** @param known what is on show to begin with; it must not change any more */
+  constructor(known?: Directory) {
+    this.#shown = new LayeredMap(known === undefined ? undefined : known.#shown);
+    this.#size = known === undefined ? 0 : known.#size;
+  }
 
   /** Endpoints on show, of all nodes. */
   get size(): number {

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Context } from '../effects.ts';
+import { LayeredMap } from '../layered-map.ts';
 import type { Credential } from '../ports.ts';
 import type { Endpoint } from './endpoint.ts';
 import { decodeEndpoint } from './endpoint.ts';
@@ -24,10 +25,12 @@ export type Offer = 'news' | 'old' | 'gap' | 'refused';
 
 export class Register {
   readonly #context: Context;
-  readonly #replicas = new Map<string, Replica>();
+  readonly #replicas: LayeredMap<string, Replica>;
 
-  constructor(context: Context) {
+  /** @param known what to begin with; it must not change any more */
+  constructor(context: Context, known?: Register) {
     this.#context = context;
+    this.#replicas = new LayeredMap(known === undefined ? undefined : known.#replicas);
   }
 
   get(name: string): Replica | undefined {
