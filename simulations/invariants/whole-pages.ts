@@ -21,10 +21,14 @@ export class WholePages implements Invariant {
   }
 
   published(process: Process, page: PageVersion): void {
-    let pages = this.#published.get(process.name);
+    this.known(process.name, page);
+  }
+
+  known(owner: string, page: PageVersion): void {
+    let pages = this.#published.get(owner);
     if (pages === undefined) {
       pages = new Map();
-      this.#published.set(process.name, pages);
+      this.#published.set(owner, pages);
     }
     pages.set(page.number, fingerprint(page.endpoints));
   }

@@ -111,7 +111,11 @@ export class Convergence implements Watcher {
   }
 
   booted(process: Process): void {
-    this.#viewers.set(process, { process, matched: 0, extra: 0 });
+    this.#viewers.set(process, { process, matched: process.shown.size, extra: 0 }); // a formed mesh shows what is so
+  }
+
+  known(owner: string, page: PageVersion): void {
+    this.#truth.set(owner, page.number);
   }
 
   published(process: Process, page: PageVersion): void {
@@ -190,6 +194,7 @@ export class Convergence implements Watcher {
 
   #setTruth(owner: string, number: number | undefined): void {
     const before = this.#truth.get(owner);
+    if (before === number) return;
     if (number === undefined) this.#truth.delete(owner);
     else this.#truth.set(owner, number);
     for (const state of this.#viewers.values()) {

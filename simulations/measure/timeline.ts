@@ -89,7 +89,8 @@ export class Timeline implements Watcher {
   }
 
   #shareOf(name: string, shares: ReadonlyMap<string, number>): number {
-    const process = this.#world.hostNamed(name)?.process;
+    const host = this.#world.hostNamed(name);
+    const process = host === undefined ? undefined : this.#world.processOn(host);
     if (process === undefined || process.state === 'ended') return -1;
     return process.state === 'stalled' ? -2 : Math.round((shares.get(name) ?? 0) * 1_000) / 1_000;
   }

@@ -105,7 +105,7 @@ export class Verdicts implements Watcher {
   #isHealthy(about: string, viewer: Process): boolean {
     const { nowMs, network } = this.#world;
     const host = this.#world.hostNamed(about);
-    const process = host?.process;
+    const process = host === undefined ? undefined : this.#world.processOn(host);
     if (host === undefined || process === undefined || process.state === 'ended') return false;
     if (!host.isConnected || !viewer.host.isConnected || !network.isSameSide(host, viewer.host)) return false;
     const stalledMs = process.state === 'stalled' ? nowMs - process.stalledAtMs : 0;

@@ -29,6 +29,8 @@ export class Player {
   readonly #options: PlayerOptions;
   readonly #saved = new Map<Host, DiskContents | undefined>();
 
+  readonly #isRunning = (host: Host): boolean => this.#options.world.processOn(host)?.state === 'running';
+
   constructor(options: PlayerOptions) {
     this.#options = options;
   }
@@ -52,7 +54,7 @@ export class Player {
     const { world } = this.#options;
     if (world.nowMs + everyMs >= endMs) return;
     world.queue.later(everyMs, () => {
-      for (const host of this.#choose({ count: 1 }, isRunning)) world.change(host);
+      for (const host of this.#choose({ count: 1 }, this.#isRunning)) world.change(host);
       this.#changeLater(everyMs, endMs);
     });
   }
@@ -70,9 +72,9 @@ export class Player {
     const { world } = this.#options;
     switch (step.do) {
       case 'crash':
-        return this.#each(this.#choose(step, isRunning), (host) => world.end(host, step.how));
+        return this.#each(this.#choose(step, this.#isRunning), (host) => world.end(host, step.how));
       case 'leave':
-        return this.#each(this.#choose(step, isRunning), (host) => world.leave(host));
+        return this.#each(this.#choose(step, this.#isRunning), (host) => world.leave(host));
       case 'restart':
         return this.#restart(step);
       case 'join':
@@ -83,7 +85,7 @@ export class Player {
         });
       case 'stall': {
         const [shortest, longest] = step.seconds;
-        return this.#each(this.#choose(step, isRunning), (host) => {
+        return this.#each(this.#choose(step, this.#isRunning), (host) => {
           world.stall(host, 1_000 * (shortest + world.random() * (longest - shortest)));
         });
       }
@@ -124,15 +126,15 @@ export class Player {
           },
         );
       case 'change':
-        return this.#each(this.#choose(step, isRunning), (host) => world.change(host));
+        return this.#each(this.#choose(step, this.#isRunning), (host) => world.change(host));
       case 'turn-hostile':
-        return this.#each(this.#choose(step, isRunning), this.#options.turnHostile);
+        return this.#each(this.#choose(step, this.#isRunning), this.#options.turnHostile);
     }
   }
 
   #restart(step: Step & { do: 'restart' }): readonly Host[] {
     const { world } = this.#options;
-    const isDown = (host: Host): boolean => host.process?.state === 'ended';
+    const isDown = (host: Host): boolean => world.processOn(host)?.state === 'ended';
     return this.#each(this.#choose(isEverybody(step) ? { share: 1 } : step, isDown), (host) => {
       if (step.disk === 'none') host.disk.contents = undefined;
       else if (step.disk === 'stale') host.disk.contents = this.#saved.get(host);
@@ -176,7 +178,7 @@ export class Player {
 
   #oneWay(step: Step & { do: 'one-way' }): readonly Host[] {
     const { world } = this.#options;
-    const chosen = this.#choose(step, isRunning);
+    const chosen = this.#choose(step, this.#isRunning);
     for (const host of chosen) {
       for (const other of world.hosts) {
         if (other === host) continue;
@@ -203,10 +205,6 @@ export class Player {
     if (wanted === 1) return [fit[Math.floor(world.random() * fit.length)]!];
     return shuffled(fit, world.random).slice(0, wanted);
   }
-}
-
-function isRunning(host: Host): boolean {
-  return host.process?.state === 'running';
 }
 
 function isEverybody({ count, share, hosts, region }: Who): boolean {

@@ -4,8 +4,8 @@
  */
 import type { ProbeOutcome } from '../../gossip/effects.ts';
 import type { Host } from './host.ts';
-import type { Network } from './network.ts';
 import type { Process } from './process.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** CPU of both ends for noise and the exchange of certificates, as measured with libp2p. */
 export const HANDSHAKE_MS = 14;
@@ -22,25 +22,25 @@ const PROBE_TIMEOUT_MS = 400;
 export function handshakeMs(
   from: Process,
   to: Host | undefined,
-  network: Network,
+  world: Surroundings,
   done: (outcome: ProbeOutcome) => void,
 ): void {
   const { queue } = from;
   const deadlineMs = queue.nowMs + DIAL_TIMEOUT_MS;
-  knock({ from, to, network, atMs: SYN_AT_MS, timeoutMs: DIAL_TIMEOUT_MS }, (outcome) => {
+  knock({ from, to, world, atMs: SYN_AT_MS, timeoutMs: DIAL_TIMEOUT_MS }, (outcome) => {
     if (outcome !== 'connected' || to === undefined) {
       done(outcome);
       return;
     }
     // Three more round trips: noise, certificates, streams. The process behind the port has to take part in these.
     let tookMs = HANDSHAKE_MS;
-    for (let i = 0; i < 3; i++) tookMs += network.delayMs(from.host, to) + network.delayMs(to, from.host);
+    for (let i = 0; i < 3; i++) tookMs += world.network.delayMs(from.host, to) + world.network.delayMs(to, from.host);
     const finish = (): void => {
       const isLate = queue.nowMs >= deadlineMs;
-      const process = to.process;
+      const process = world.processOn(to);
       if (isLate || from.state === 'ended') done('silent');
       else if (process === undefined || process.state === 'ended') done(to.isUp ? 'refused' : 'silent');
-      else if (process.state === 'running' && !network.isCutEitherWay(from.host, to)) done('connected');
+      else if (process.state === 'running' && !world.network.isCutEitherWay(from.host, to)) done('connected');
       else queue.later(50, finish);
     };
     queue.later(tookMs, finish);
@@ -51,21 +51,21 @@ export function handshakeMs(
 export function probe(
   from: Process,
   to: Host | undefined,
-  network: Network,
+  world: Surroundings,
   done: (outcome: ProbeOutcome) => void,
 ): void {
-  knock({ from, to, network, atMs: PROBE_AT_MS, timeoutMs: PROBE_TIMEOUT_MS }, done);
+  knock({ from, to, world, atMs: PROBE_AT_MS, timeoutMs: PROBE_TIMEOUT_MS }, done);
 }
 
 interface Knock {
   readonly from: Process;
   readonly to: Host | undefined;
-  readonly network: Network;
+  readonly world: Surroundings;
   readonly atMs: readonly number[];
   readonly timeoutMs: number;
 }
 
-function knock({ from, to, network, atMs, timeoutMs }: Knock, done: (outcome: ProbeOutcome) => void): void {
+function knock({ from, to, world, atMs, timeoutMs }: Knock, done: (outcome: ProbeOutcome) => void): void {
   const { queue } = from;
   let isDone = false;
   const finish = (outcome: ProbeOutcome): void => {
@@ -77,11 +77,12 @@ function knock({ from, to, network, atMs, timeoutMs }: Knock, done: (outcome: Pr
   if (to === undefined) return;
   for (const delayMs of atMs) {
     queue.later(delayMs, () => {
-      if (isDone || !network.arrives(from.host, to)) return;
-      queue.later(network.latencyMs(from.host, to), () => {
-        if (isDone || !to.isUp || !network.arrives(to, from.host)) return;
-        const isOpen = to.process !== undefined && to.process.state !== 'ended';
-        queue.later(network.latencyMs(to, from.host), () => finish(isOpen ? 'connected' : 'refused'));
+      if (isDone || !world.network.arrives(from.host, to)) return;
+      queue.later(world.network.latencyMs(from.host, to), () => {
+        if (isDone || !to.isUp || !world.network.arrives(to, from.host)) return;
+        const process = world.processOn(to);
+        const isOpen = process !== undefined && process.state !== 'ended';
+        queue.later(world.network.latencyMs(to, from.host), () => finish(isOpen ? 'connected' : 'refused'));
       });
     });
   }

@@ -1,7 +1,6 @@
-/** A machine of the simulated world: its place, its clock, its disk, and the process that runs on it, if any. @module */
+/** A machine of the simulated world: its place, its clocks and its disk. @module */
 import type { Random } from '../../gossip/ports.ts';
 import type { EventQueue } from './event-queue.ts';
-import type { Process } from './process.ts';
 
 export interface HostOptions {
   readonly index: number;
@@ -25,7 +24,6 @@ export class Host {
   readonly #queue: EventQueue;
   /** False = dark: no answer from it, not even a refusal. */
   isUp = true;
-  process: Process | undefined = undefined;
   /** The highest epoch that a process of this host ever took. */
   highestEpoch = 0;
   /** How far its wall clock is off. */

@@ -7,16 +7,12 @@
  * @module
  */
 
-import type { Message } from '../../gossip/wire/messages.ts';
+import type { EventQueue } from './event-queue.ts';
 import { Happening } from './event-queue.ts';
+import type { Host } from './host.ts';
 import type { Network } from './network.ts';
-import type { PubsubPacket } from './pubsub.ts';
-import type { WeftProcess } from './weft-process.ts';
-
-export type Parcel =
-  | { readonly kind: 'message'; readonly message: Message }
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | PubsubPacket;
+import type { Parcel } from './parcel.ts';
+import type { ProcessState } from './process.ts';
 
 /** Linux: net.ipv4.tcp_retries2 = 15. */
 const TCP_TIMEOUT_MS = 924_600;
@@ -27,16 +23,26 @@ const CLOSE_RETRY_MS = 500;
 const PROCESSING_MS = 0.3;
 const FIRST_RETRY_MS = 200;
 
+/** A process, as its links see it. */
+export interface LinkEnd {
+  readonly name: string;
+  readonly host: Host;
+  readonly queue: EventQueue;
+  readonly state: ProcessState;
+  receive(link: Link, parcel: Parcel): void;
+  linkClosed(link: Link): void;
+}
+
 export class Link {
-  readonly opener: WeftProcess;
-  readonly accepter: WeftProcess;
+  readonly opener: LinkEnd;
+  readonly accepter: LinkEnd;
   isUp = false;
   isClosed = false;
   readonly #network: Network;
   readonly #there: Direction;
   readonly #back: Direction;
 
-  constructor(opener: WeftProcess, accepter: WeftProcess, network: Network) {
+  constructor(opener: LinkEnd, accepter: LinkEnd, network: Network) {
     this.opener = opener;
     this.accepter = accepter;
     this.#network = network;
@@ -44,11 +50,11 @@ export class Link {
     this.#back = new Direction(this, accepter, opener);
   }
 
-  otherThan(process: WeftProcess): WeftProcess {
+  otherThan(process: LinkEnd): LinkEnd {
     return process === this.opener ? this.accepter : this.opener;
   }
 
-  send(from: WeftProcess, parcel: Parcel, bytes: number): void {
+  send(from: LinkEnd, parcel: Parcel, bytes: number): void {
     if (this.isClosed) return;
     const direction = from === this.opener ? this.#there : this.#back;
     const { queue, host } = from;
@@ -59,7 +65,7 @@ export class Link {
   }
 
   /** `by` knows at once; the other end when word of it, or the answer to its next packet, gets through. */
-  close(by: WeftProcess): void {
+  close(by: LinkEnd): void {
     if (this.isClosed) return;
     this.isClosed = true;
     const other = this.otherThan(by);
@@ -67,7 +73,7 @@ export class Link {
     this.#tellClosed(by, other);
   }
 
-  #tellClosed(by: WeftProcess, other: WeftProcess): void {
+  #tellClosed(by: LinkEnd, other: LinkEnd): void {
     by.queue.later(this.#network.latencyMs(by.host, other.host), () => {
       const isReached = by.host.isUp && !this.#network.isCutEitherWay(by.host, other.host);
       if (isReached) other.linkClosed(this);
@@ -83,15 +89,15 @@ export class Link {
 /** One way of a link. */
 export class Direction {
   readonly link: Link;
-  readonly from: WeftProcess;
-  readonly to: WeftProcess;
+  readonly from: LinkEnd;
+  readonly to: LinkEnd;
   lastArrivalMs = 0;
   /** What the sender's kernel holds back because nothing gets through. */
   #held: Parcel[] = [];
   #heldSinceMs = 0;
   #retryMs = FIRST_RETRY_MS;
 
-  constructor(link: Link, from: WeftProcess, to: WeftProcess) {
+  constructor(link: Link, from: LinkEnd, to: LinkEnd) {
     this.link = link;
     this.from = from;
     this.to = to;

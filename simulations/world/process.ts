@@ -7,6 +7,7 @@
  * it believes a timer; `edge: 'naive'` is what happens to a program that does neither.
  * @module
  */
+import { LayeredMap } from '../../gossip/layered-map.ts';
 import type { EventQueue } from './event-queue.ts';
 import { Happening } from './event-queue.ts';
 import type { Host } from './host.ts';
@@ -30,16 +31,21 @@ export abstract class Process {
   lastStallMs = 0;
   readonly #edge: Edge;
   #lostMs = 0;
+  /** The latest timer that fired: no rounding may make the clock show less. */
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
   readonly #held: (() => void)[] = [];
   readonly #timers = new Map<string, Map<string, Due>>();
   /** What this node shows of every owner's endpoints. */
-  readonly shown = new Map<string, ShownPage>();
+  readonly shown: LayeredMap<string, ShownPage>;
 
-  constructor(host: Host, queue: EventQueue, edge: Edge) {
+  /** @param shown what it shows from the start, its own page aside */
+  constructor(host: Host, queue: EventQueue, edge: Edge, shown?: LayeredMap<string, ShownPage>) {
     this.host = host;
     this.queue = queue;
     this.startedAtMs = queue.nowMs;
     this.#edge = edge;
+    this.shown = new LayeredMap(shown);
+    this.shown.delete(host.name);
   }
 
   get name(): string {
@@ -48,7 +54,7 @@ export abstract class Process {
 
   /** The clock that the program reads. */
   nowMs(): number {
-    return this.host.monotonicMs() - this.#lostMs;
+    return Math.max(this.host.monotonicMs() - this.#lostMs, this.#notBeforeMs);
   }
 
   abstract start(): void;
@@ -93,6 +99,7 @@ export abstract class Process {
   due(timer: Due): void {
     if (this.state !== 'running') return; // `wake` plans those of a stalled process anew
     this.#timers.get(timer.kind)!.delete(timer.about);
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, timer.dueMs);
     this.fired(timer.kind, timer.about);
   }
 

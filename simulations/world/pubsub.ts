@@ -7,18 +7,21 @@
  */
 import type { Random } from '../../gossip/ports.ts';
 import type { RecordDelta } from '../../gossip/records/record.ts';
+import type { EventQueue } from './event-queue.ts';
 import type { Link } from './link.ts';
+import type { PubsubPacket } from './parcel.ts';
 import { shuffled } from './random.ts';
-import type { WeftProcess } from './weft-process.ts';
 import { payloadBytes, wireBytes } from './wire-size.ts';
 
-export type PubsubPacket =
-  | { readonly kind: 'pubsub'; readonly id: string; readonly delta: RecordDelta }
-  | { readonly kind: 'ihave'; readonly ids: readonly string[] }
-  | { readonly kind: 'iwant'; readonly ids: readonly string[] }
-  | { readonly kind: 'subscribe' }
-  | { readonly kind: 'graft' }
-  | { readonly kind: 'prune' };
+/** The process that it is part of. */
+export interface PubsubHost {
+  readonly queue: EventQueue;
+  /** Who is at the other end. */
+  peerOf(link: Link): string;
+  /** Whether the delta may be passed on. */
+  validate(from: string, delta: RecordDelta): boolean;
+  sendOn(link: Link, packet: PubsubPacket, kind: string, bytes: number): void;
+}
 
 const D = 6;
 const D_LOW = 4;
@@ -36,7 +39,7 @@ const ID_BYTES = 18;
 const CONTROL_BYTES = 40;
 
 export class Pubsub {
-  readonly #process: WeftProcess;
+  readonly #process: PubsubHost;
   readonly #random: Random;
   readonly #subscribed = new Set<Link>();
   readonly #mesh = new Set<Link>();
@@ -44,7 +47,7 @@ export class Pubsub {
   readonly #seen = new Map<string, number>();
   #history: Map<string, RecordDelta>[] = [new Map()];
 
-  constructor(process: WeftProcess, random: Random) {
+  constructor(process: PubsubHost, random: Random) {
     this.#process = process;
     this.#random = random;
   }
@@ -113,7 +116,7 @@ export class Pubsub {
   #message(link: Link, id: string, delta: RecordDelta): void {
     if (this.#seen.has(id)) return;
     this.#seen.set(id, this.#process.queue.nowMs);
-    if (!this.#process.validate(link.otherThan(this.#process).name, delta)) return;
+    if (!this.#process.validate(this.#process.peerOf(link), delta)) return;
     this.#history[0]!.set(id, delta);
     for (const other of this.#mesh) if (other !== link) this.#pass(other, id, delta);
   }

@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly queue: EventQueue;
   readonly network: Network;
   hostAt(address: string): Host | undefined;
+  /** The last process of the host, running or not. */
+  processOn(host: Host): Process | undefined;
   hostNamed(name: string): Host | undefined;
   /** One step of a program: folded into the trace hash. */
   trace(process: Process, input: string, effects: number): void;

@@ -3,19 +3,19 @@
  * links. It stands in for gossip/gossip.ts and libp2p/, and like them it holds no rule of the protocol.
  * @module
  */
-import { Core } from '../../gossip/core.ts';
-import type { Effect, Input, Settings, Timer, TimerKind } from '../../gossip/effects.ts';
-import type { Random, Signer } from '../../gossip/ports.ts';
+import { Core, type CoreOptions } from '../../gossip/core.ts';
+import type { Effect, Input, Timer, TimerKind } from '../../gossip/effects.ts';
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { RecordDelta } from '../../gossip/records/record.ts';
 import { decodeMessage, encodeMessage } from '../../gossip/wire/codec.ts';
 import type { Message } from '../../gossip/wire/messages.ts';
 import { HANDSHAKE_BYTES, HANDSHAKE_MS, handshakeMs, probe } from './connecting.ts';
+import type { Formed } from './formed.ts';
 import type { Host } from './host.ts';
-import type { Parcel } from './link.ts';
 import { Link } from './link.ts';
 import type { PageVersion } from './pages.ts';
 import { numberOf } from './pages.ts';
+import type { Parcel } from './parcel.ts';
 import type { Edge } from './process.ts';
 import { Process } from './process.ts';
 import { HEARTBEAT_MS, Pubsub } from './pubsub.ts';
@@ -25,13 +25,9 @@ import { payloadBytes, wireBytes } from './wire-size.ts';
 export interface WeftProcessOptions {
   readonly host: Host;
   readonly world: Surroundings;
-  readonly settings: Settings;
-  readonly signer: Signer;
-  readonly random: Random;
-  readonly chain: readonly Uint8Array[];
-  readonly epoch: number;
-  readonly seeds: readonly string[];
-  readonly rememberedPeers: readonly string[];
+  readonly core: CoreOptions;
+  /** A mesh that this process is part of from its start. */
+  readonly formed: Formed | undefined;
   readonly edge: Edge;
   /** Encode and decode every message as production does; without, messages pass by reference. */
   readonly isEncoded: boolean;
@@ -53,23 +49,13 @@ export class WeftProcess extends Process {
   #isTouched = false;
 
   constructor(options: WeftProcessOptions) {
-    super(options.host, options.world.queue, options.edge);
+    const { formed } = options;
+    super(options.host, options.world.queue, options.edge, formed?.shown);
     this.#world = options.world;
     this.#isEncoded = options.isEncoded;
-    this.#pubsub = new Pubsub(this, options.random);
-    this.host.highestEpoch = Math.max(this.host.highestEpoch, options.epoch);
-    this.core = new Core({
-      self: options.host.name,
-      trustDomain: 'sim.example',
-      address: options.host.address,
-      chain: options.chain,
-      epoch: options.epoch,
-      seeds: options.seeds,
-      rememberedPeers: options.rememberedPeers,
-      settings: options.settings,
-      signer: options.signer,
-      random: options.random,
-    });
+    this.#pubsub = new Pubsub(this, options.core.random);
+    this.host.highestEpoch = Math.max(this.host.highestEpoch, options.core.epoch);
+    this.core = new Core(formed === undefined ? options.core : { ...options.core, known: formed.core });
   }
 
   override start(): void {
@@ -130,6 +116,10 @@ export class WeftProcess extends Process {
     this.whenAwake(() => this.take({ kind: 'link-down', peer }));
   }
 
+  peerOf(link: Link): string {
+    return link.otherThan(this).name;
+  }
+
   linkTo(name: string): Link | undefined {
     return this.#links.get(name);
   }
@@ -186,7 +176,7 @@ export class WeftProcess extends Process {
         this.#join(effect.seed);
         break;
       case 'probe':
-        probe(this, this.#world.hostAt(effect.address), this.#world.network, (outcome) => {
+        probe(this, this.#world.hostAt(effect.address), this.#world, (outcome) => {
           const { about, purpose } = effect;
           this.whenAwake(() => this.take({ kind: 'probed', about, purpose, outcome }));
         });
@@ -264,8 +254,8 @@ export class WeftProcess extends Process {
       this.queue.later(0, () => done(host.name));
       return;
     }
-    handshakeMs(this, host, this.#world.network, (outcome) => {
-      const target = host?.process;
+    handshakeMs(this, host, this.#world, (outcome) => {
+      const target = host === undefined ? undefined : this.#world.processOn(host);
       if (outcome !== 'connected' || this.state === 'ended' || !(target instanceof WeftProcess)) {
         done(undefined);
         return;

@@ -1,26 +1,68 @@
 /** How a simulated host starts Weft's agent. @module */
+import type { CoreOptions } from '../../gossip/core.ts';
+import type { Formed } from './formed.ts';
+import { formedMesh } from './formed.ts';
+import type { Host } from './host.ts';
 import { chainOf, rootOf, SimSigner } from './signer.ts';
 import { WeftProcess } from './weft-process.ts';
-import type { Boot } from './world.ts';
+import type { Boot, Program, World } from './world.ts';
 
 const CERTIFICATE_MS = 7 * 86_400_000;
 
-export function weftProgram(boot: Boot): WeftProcess {
-  const { host, world, random, epoch, seeds, rememberedPeers } = boot;
-  const { seed, settings, edge, isEncoded } = world.options;
-  const wallMs = (): number => host.wallMs();
-  const rightWallMs = host.wallMs() - host.wallOffsetMs; // the issuer's clock is right
-  return new WeftProcess({
-    host,
-    world,
-    settings,
-    signer: new SimSigner({ name: host.name, seed, wallMs }),
-    random,
-    chain: chainOf(host.name, rightWallMs + CERTIFICATE_MS, rootOf(seed)),
-    epoch,
-    seeds,
-    rememberedPeers,
-    edge,
-    isEncoded,
-  });
+export class WeftProgram implements Program {
+  readonly #chains = new Map<Host, readonly Uint8Array[]>();
+  #formed: Formed | undefined;
+
+  /** Processes started from here on know each other already. */
+  form(world: World): void {
+    const nodes = world.hosts.map((host) => ({
+      options: this.#coreOptions({
+        host,
+        world,
+        random: () => 0.5,
+        epoch: host.wallMs(),
+        seeds: [],
+        rememberedPeers: [],
+      }),
+      endpoints: world.pages.get(host.name)!.endpoints,
+    }));
+    this.#formed = formedMesh(nodes);
+  }
+
+  /** Processes started from here on know nobody. */
+  formed(): void {
+    this.#formed = undefined;
+  }
+
+  start(boot: Boot): WeftProcess {
+    const { host, world } = boot;
+    const { edge, isEncoded } = world.options;
+    return new WeftProcess({ host, world, core: this.#coreOptions(boot), formed: this.#formed, edge, isEncoded });
+  }
+
+  #coreOptions({ host, world, random, epoch, seeds, rememberedPeers }: Boot): CoreOptions {
+    const { seed, settings } = world.options;
+    return {
+      self: host.name,
+      trustDomain: 'sim.example',
+      address: host.address,
+      chain: this.#chainOf(host, seed),
+      epoch,
+      seeds,
+      rememberedPeers,
+      settings,
+      signer: new SimSigner({ name: host.name, seed, wallMs: () => host.wallMs() }),
+      random,
+    };
+  }
+
+  /** One certificate for the whole run; the issuer's clock is right. */
+  #chainOf(host: Host, seed: number): readonly Uint8Array[] {
+    let chain = this.#chains.get(host);
+    if (chain === undefined) {
+      chain = chainOf(host.name, host.wallMs() - host.wallOffsetMs + CERTIFICATE_MS, rootOf(seed));
+      this.#chains.set(host, chain);
+    }
+    return chain;
+  }
 }

@@ -25,8 +25,7 @@ export interface WorldOptions {
   readonly endpointsPerNode: number;
   readonly edge: Edge;
   readonly isEncoded: boolean;
-  /** Makes the program of a host: Weft's agent, or a baseline. */
-  readonly program: ProgramFactory;
+  readonly program: Program;
 }
 
 export interface Boot {
@@ -39,7 +38,14 @@ export interface Boot {
   readonly rememberedPeers: readonly string[];
 }
 
-export type ProgramFactory = (boot: Boot) => Process;
+/** Makes the processes of hosts: Weft's agent, or a baseline. */
+export interface Program {
+  start(boot: Boot): Process;
+  /** Processes started from here on know each other already. */
+  form(world: World): void;
+  /** Processes started from here on know nobody. */
+  formed(): void;
+}
 
 /** Told what happens in the world, as it happens. */
 export interface Watcher {
@@ -50,6 +56,8 @@ export interface Watcher {
   stalled?(process: Process): void;
   woke?(process: Process): void;
   published?(process: Process, page: PageVersion): void;
+  /** A node will start that others know from the beginning, with this page. */
+  known?(owner: string, page: PageVersion): void;
   sighted?(viewer: Process, about: string, state: string): void;
   showed?(viewer: Process, owner: string, page: ShownPage | undefined, before: ShownPage | undefined): void;
   /** The step in which `viewer` sighted or showed something is over. */
@@ -64,6 +72,8 @@ export interface Watcher {
 /** Left in order; killed with its host alive, so its port refuses; dark, host and all. */
 export type Ending = 'left' | 'killed' | 'dark';
 
+/** Longer than a disk takes for the first epoch. */
+const FIRST_WRITE_MS = 2;
 /** Time for a goodbye to be passed on, as the agent's `leaveLingerMs`. */
 const LINGER_MS = 200;
 
@@ -80,6 +90,8 @@ export class World implements Surroundings {
   readonly bytesByKind = new Map<string, number>();
   /** Bytes sent, by host. */
   readonly bytesByHost: number[] = [];
+  /** The last process of each host. */
+  readonly #processes: (Process | undefined)[] = [];
   readonly #byAddress = new Map<string, Host>();
   readonly #byName = new Map<string, Host>();
   readonly #boots = new Map<string, number>();
@@ -109,8 +121,19 @@ export class World implements Surroundings {
 
   running(): Process[] {
     const processes: Process[] = [];
-    for (const { process } of this.hosts) if (process?.state === 'running') processes.push(process);
+    for (const process of this.#processes) if (process?.state === 'running') processes.push(process);
     return processes;
+  }
+
+  /** Starts all hosts as a mesh that has long formed. */
+  bootFormed(): void {
+    const { program } = this.options;
+    program.form(this);
+    for (const host of this.hosts) {
+      for (const watcher of this.watchers) watcher.known?.(host.name, this.pages.get(host.name)!);
+    }
+    for (const host of this.hosts) this.boot(host);
+    this.queue.later(2 * FIRST_WRITE_MS, () => program.formed());
   }
 
   /** A further host, with no process yet. */
@@ -134,18 +157,18 @@ export class World implements Surroundings {
 
   /** Starts a process on the host, from what its disk holds. The epoch is on disk before anybody hears of it. */
   boot(host: Host, seeds: readonly string[] = this.seedsFor(host)): void {
-    if (host.process !== undefined && host.process.state !== 'ended') throw new Error(`${host.name} is running`);
+    if (this.#isOccupied(host)) throw new Error(`${host.name} is running`);
     host.isUp = true;
     const { contents } = host.disk;
     const epoch = Math.max(host.wallMs(), contents === undefined ? 0 : contents.epoch + 1);
     host.disk.write({ epoch }, () => {
-      if (host.process !== undefined && host.process.state !== 'ended') return;
+      if (this.#isOccupied(host)) return;
       const count = (this.#boots.get(host.name) ?? 0) + 1;
       this.#boots.set(host.name, count);
       const random = randomFor(this.options.seed, `${host.name} life ${count}`);
       const rememberedPeers = contents?.peers ?? [];
-      const process = this.options.program({ host, world: this, random, epoch, seeds, rememberedPeers });
-      host.process = process;
+      const process = this.options.program.start({ host, world: this, random, epoch, seeds, rememberedPeers });
+      this.#processes[host.index] = process;
       for (const watcher of this.watchers) watcher.booted?.(process);
       process.start();
       this.publish(host, this.pages.get(host.name)!);
@@ -166,7 +189,7 @@ export class World implements Surroundings {
   }
 
   publish(host: Host, page: PageVersion): void {
-    const { process } = host;
+    const process = this.processOn(host);
     if (process === undefined || process.state !== 'running') return;
     this.pages.set(host.name, page);
     for (const watcher of this.watchers) watcher.published?.(process, page);
@@ -175,7 +198,7 @@ export class World implements Surroundings {
 
   /** Ends the process; with its host if it goes dark. */
   end(host: Host, how: Ending): void {
-    const { process } = host;
+    const process = this.processOn(host);
     if (process === undefined || process.state === 'ended') return;
     host.disk.crash();
     if (how === 'dark') host.isUp = false;
@@ -184,7 +207,7 @@ export class World implements Surroundings {
   }
 
   leave(host: Host): void {
-    const { process } = host;
+    const process = this.processOn(host);
     if (process?.state !== 'running') return;
     for (const watcher of this.watchers) watcher.ended?.(process, 'left');
     process.leave();
@@ -192,7 +215,7 @@ export class World implements Surroundings {
   }
 
   stall(host: Host, forMs: number): void {
-    const { process } = host;
+    const process = this.processOn(host);
     if (process?.state !== 'running') return;
     process.stall();
     for (const watcher of this.watchers) watcher.stalled?.(process);
@@ -250,6 +273,15 @@ export class World implements Surroundings {
 
   linked(opener: Process, accepter: Process): void {
     for (const watcher of this.watchers) watcher.linked?.(opener, accepter);
+  }
+
+  processOn(host: Host): Process | undefined {
+    return this.#processes[host.index];
+  }
+
+  #isOccupied(host: Host): boolean {
+    const process = this.processOn(host);
+    return process !== undefined && process.state !== 'ended';
   }
 
   #second(): void {
