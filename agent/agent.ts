@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
 import type { EndpointDelta } from '../gossip/gossip.ts';
+import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { buildRegistry } from './admin/metrics.ts';
@@ -18,6 +19,7 @@ import { MetricsServer } from './admin/metrics-server.ts';
 import { Captures } from './captures.ts';
 import type { AgentConfig } from './config.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
+import type { DocumentService } from './documents/service.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
@@ -139,12 +141,12 @@ class Agent implements AsyncDisposable {
         zone: config.zone,
         trustDomain: node.trustDomain,
         isCapturing: captures !== undefined,
-        openUnit: captures === undefined ? explicitUnits(plane) : capturedUnits({ ...pick(captures), plane }),
+        openUnit: captures === undefined ? explicitUnits(plane) : capturedUnits(captures, plane),
         svids,
         plane,
         health,
         log,
-        publish: (endpoints) => mesh?.publish(endpoints),
+        publish: (endpoints) => this.#publish(mesh, endpoints),
       }),
     );
     const documents = this.#owned.use(
@@ -190,32 +192,44 @@ class Agent implements AsyncDisposable {
       captures,
       meshConfig: () => documents.meshConfig(),
     };
+    await this.#startServers(running, documentService);
+  }
+
+  /** Last of all: who can ask sees an agent that is whole. */
+  async #startServers(running: Running, documents: DocumentService): Promise<void> {
+    const { config, log, stop } = this.#options;
+    const waits = (): readonly string[] => waitingFor(running);
     const sources = adminSources(running, {
       metrics: () => registry.metrics(),
-      waitingFor: () => waitingFor(running),
+      waitingFor: waits,
       shutdown: () => stop.abort(),
     });
     const registry = buildRegistry({
       status: sources.status,
       workloads: sources.workloads,
-      proxy: plane.stats,
-      gossip: () => mesh.stats(),
-      workerRestarts: () => plane.restarted,
+      proxy: running.plane.stats,
+      gossip: () => running.mesh.stats(),
+      workerRestarts: () => running.plane.restarted,
     });
-    this.#owned.use(
-      await MetricsServer.start({
-        listen: config.metrics.listen,
-        registry,
-        waitingFor: () => waitingFor(running),
-        log,
-      }),
-    );
-    this.#owned.use(await AdminServer.start({ ...config.admin, sources, documents: documentService, log }));
+    const { listen } = config.metrics;
+    this.#owned.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
+    this.#owned.use(await AdminServer.start({ ...config.admin, sources, documents, log }));
+  }
+
+  /** What cannot be published, such as too many endpoints, leaves what was published before. */
+  #publish(mesh: MeshThread | undefined, endpoints: readonly Endpoint[]): void {
+    try {
+      mesh?.publish(endpoints);
+    } catch (err) {
+      this.#options.log.error({ err, endpoints: endpoints.length }, 'endpoints could not be published');
+    }
   }
 
   #endpointsChanged(delta: EndpointDelta): void {
     const services = this.#services.apply(delta);
     this.#plane.apply({ services, endpoints: delta });
+    const nameless = services.upsert.filter(({ vips }) => vips.length === 0).map(({ id }) => id);
+    if (nameless.length > 0) this.#options.log.error({ services: nameless }, 'no virtual address is left for services');
     this.#vips.save().catch((err: unknown) => this.#options.log.error({ err }, 'virtual addresses could not be saved'));
   }
 
@@ -225,10 +239,6 @@ class Agent implements AsyncDisposable {
     this.#failure = err;
     this.#options.stop.abort();
   }
-}
-
-function pick({ linux, state, sockets }: Captures): Pick<Captures, 'linux' | 'state' | 'sockets'> {
-  return { linux, state, sockets };
 }
 
 /** What the agent still waits for before it should be relied on; empty when it is ready. */

@@ -124,43 +124,29 @@ function serviceViews({ services }: Running): readonly ServiceView[] {
     .sort(byKey(serviceId));
 }
 
+const ENDPOINT_FIELDS = [
+  'namespace',
+  'service',
+  'workload',
+  'node',
+  'address',
+  'port',
+  'servicePort',
+  'protocol',
+  'state',
+  'version',
+  'zone',
+  'weight',
+  'identity',
+] as const satisfies readonly (keyof EndpointView)[];
+
 function endpointViews({ services }: Running): readonly EndpointView[] {
+  const sortKey = ({ namespace, service, node, workload, port }: EndpointView): string =>
+    `${namespace}/${service}/${node}/${workload}/${port}`;
   return services
     .endpoints()
-    .map(
-      ({
-        namespace,
-        service,
-        workload,
-        node,
-        address,
-        port,
-        servicePort,
-        protocol,
-        state,
-        version,
-        zone,
-        weight,
-        identity,
-      }) => ({
-        namespace,
-        service,
-        workload,
-        node,
-        address,
-        port,
-        servicePort,
-        protocol,
-        state,
-        version,
-        zone,
-        weight,
-        identity,
-      }),
-    )
-    .sort(
-      byKey(({ namespace, service, node, workload, port }) => `${namespace}/${service}/${node}/${workload}/${port}`),
-    );
+    .map((endpoint) => pick(endpoint, ENDPOINT_FIELDS))
+    .sort(byKey(sortKey));
 }
 
 function workloadView(
@@ -214,4 +200,8 @@ function tally(words: readonly string[]): Record<string, number> {
 
 function byKey<T>(key: (item: T) => string): (a: T, b: T) => number {
   return (a, b) => key(a).localeCompare(key(b), 'en');
+}
+
+function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(keys.map((key) => [key, from[key]])) as Pick<T, K>;
 }

@@ -31,12 +31,13 @@ export class VipAllocator {
    * The addresses of a service, chosen on first call.
    *
    * @param id 'namespace/service'
-   * @returns its IPv4 and IPv6 address; throws when all 65,534 are given away
+   * @returns its IPv4 and IPv6 address; none when all 65,534 are given away
    */
-  vips(id: string): readonly [v4: string, v6: string] {
+  vips(id: string): readonly string[] {
     let slot = this.#slots.get(id);
     if (slot === undefined) {
       slot = this.#firstFree(hashSlot(id));
+      if (slot === undefined) return [];
       this.#assign(id, slot);
       this.#isSaved = false;
     }
@@ -55,12 +56,12 @@ export class VipAllocator {
     this.#taken.add(slot);
   }
 
-  #firstFree(preferred: number): number {
+  #firstFree(preferred: number): number | undefined {
     for (let step = 0; step < V4_SIZE; step++) {
       const slot = (preferred + step) % V4_SIZE;
       if (slot !== 0 && slot !== V4_SIZE - 1 && !this.#taken.has(slot)) return slot;
     }
-    throw new Error(`no virtual address left for a new service: all ${V4_SIZE - 2} of ${V4_PREFIX}.0.0/16 are taken`);
+    return undefined;
   }
 }
 

@@ -10,14 +10,14 @@ import type { DataPlane } from '../threads/data-plane.ts';
 import type { Workload } from '../workloads/workload.ts';
 import type { OpenUnit, Unit } from './unit.ts';
 
-export interface CapturedUnitDeps extends CaptureUnitDeps {
+interface CapturedUnitDeps extends CaptureUnitDeps {
   readonly plane: DataPlane;
   /** The control thread's own sockets, for health checks. */
   readonly sockets: CaptureSockets;
 }
 
-export function capturedUnits(deps: CapturedUnitDeps): OpenUnit {
-  return (id, workloads) => CapturedUnit.open(id, workloads, deps);
+export function capturedUnits({ linux, state, sockets }: Omit<CapturedUnitDeps, 'plane'>, plane: DataPlane): OpenUnit {
+  return (id, workloads) => CapturedUnit.open(id, workloads, { linux, state, sockets, plane });
 }
 
 class CapturedUnit implements Unit {
