@@ -63,11 +63,7 @@ function installSystem(purpose) {
 }
 
 function build() {
-  run(
-    pinnedNode,
-    [join(modules, 'typescript', 'bin', 'tsc'), '-p', join(root, 'tsconfig.build.json')],
-    'the build failed',
-  );
+  run(pinnedNode, [join(root, 'scripts', 'build.ts')], 'the build failed');
 }
 
 function onPath(name) {
