@@ -10,16 +10,15 @@ export interface CompileRequest {
   readonly body: Uint8Array;
 }
 
-export interface CompileAnswer {
-  readonly request: number;
-  readonly compiled: Compiled;
-}
+/** What the worker says: that it is loaded, once, and then what each request compiles to. */
+export type CompileAnswer = 'loaded' | { readonly request: number; readonly compiled: Compiled };
 
 export function serveCompiles(kinds: ReadonlyMap<string, DocumentKind>): void {
   const port = parentPort!;
   port.on('message', ({ request, kind, body }: CompileRequest) => {
     port.postMessage({ request, compiled: compile(kinds.get(kind), body) } satisfies CompileAnswer);
   });
+  port.postMessage('loaded' satisfies CompileAnswer);
 }
 
 function compile(kind: DocumentKind | undefined, body: Uint8Array): Compiled {

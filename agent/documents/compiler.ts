@@ -87,13 +87,14 @@ export class Compiler implements AsyncDisposable {
     });
     worker.unref();
     this.#isReady = false;
-    worker.on('online', () => {
+    worker.on('message', (answer: CompileAnswer) => {
       if (worker !== this.#worker) return;
-      this.#isReady = true;
-      if (this.#current !== undefined) this.#watch();
-    });
-    worker.on('message', ({ request, compiled }: CompileAnswer) => {
-      if (worker === this.#worker && request === this.#request) this.#finish(compiled);
+      if (answer === 'loaded') {
+        this.#isReady = true;
+        if (this.#current !== undefined) this.#watch();
+      } else if (answer.request === this.#request) {
+        this.#finish(answer.compiled);
+      }
     });
     worker.on('error', (err: Error) => this.#lost(worker, `it made the compiler fail: ${err.message}`));
     worker.on('exit', () => this.#lost(worker, 'it ended the compiler'));

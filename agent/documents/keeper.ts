@@ -7,6 +7,7 @@
  * @module
  */
 import type { Logger } from 'pino';
+import { MAX_AHEAD_MS } from '../../gossip/documents/library.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
 import type { DocumentState, Report, ReportLine } from '../../gossip/documents/report.ts';
 import { decodeReport, encodeReport, headsSum } from '../../gossip/documents/report.ts';
@@ -235,12 +236,13 @@ export class DocumentKeeper implements AsyncDisposable {
   async #roll(key: string, entry: Entry, consumer: DocumentConsumer): Promise<void> {
     const said = new Map<string, Said>();
     for (const [name, word] of this.said(entry.head)) if (word !== undefined) said.set(name, word);
+    if (entry.state === 'applied' && ![...said.values()].some((word) => word.state === 'rejected')) return;
     const decision = decide({
       revision: entry.head,
       self: this.#options.node,
       members: this.#present(),
       said,
-      ageMs: performance.now() - entry.sinceMs,
+      ageMs: ageMs(entry),
       patienceMs: this.#patienceMs,
     });
     switch (decision.kind) {
@@ -398,6 +400,14 @@ export class DocumentKeeper implements AsyncDisposable {
   get #patienceMs(): number {
     return this.#options.patienceMs ?? PATIENCE_MS;
   }
+}
+
+/**
+ * How long a revision has been on its way: an agent that joins takes what the mesh has long had in use without waiting. The
+ * writer's clock may be off by as much as is tolerated at all.
+ */
+function ageMs({ sinceMs, held }: Entry): number {
+  return Math.max(performance.now() - sinceMs, Date.now() - held.revision.hlc.ms - MAX_AHEAD_MS);
 }
 
 /** What a node's report says of a revision that is in force here. */

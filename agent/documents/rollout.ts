@@ -7,8 +7,8 @@
  * than would be chosen, so that such a moment does no harm.
  * @module
  */
-import { createHash } from 'node:crypto';
 import type { DocumentState } from '../../gossip/documents/report.ts';
+import { hashText, mix } from '../../gossip/overlay/hash.ts';
 
 const SHARE = 0.1;
 /** A node that two views may disagree on: among the first by a view with fewer members. */
@@ -27,7 +27,7 @@ export interface Situation {
   readonly members: readonly string[];
   /** What other nodes said of this very revision. */
   readonly said: ReadonlyMap<string, Said>;
-  /** How long this node has known it. */
+  /** How long this node has known it, or how long ago it was written when that is longer ago for certain. */
   readonly ageMs: number;
   /** The others follow after this long even when first takers stay mute. */
   readonly patienceMs: number;
@@ -55,9 +55,7 @@ export function decide(situation: Situation): Decision {
 
 /** Another order for every revision, the same on every node. */
 function inOrder(revision: string, members: readonly string[]): string[] {
-  const ranked = members.map((name) => ({
-    name,
-    rank: createHash('sha256').update(`${revision} ${name}`).digest('hex'),
-  }));
-  return ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1)).map(({ name }) => name);
+  const salt = hashText(revision);
+  const ranked = members.map((name) => ({ name, rank: mix(hashText(name), salt) }));
+  return ranked.sort((a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1)).map(({ name }) => name);
 }

@@ -1,0 +1,24 @@
+/** A compile worker whose kinds are as bad as documents can be. */
+import { serveCompiles } from '../../../agent/documents/compile-thread.ts';
+import type { Compiled } from '../../../agent/documents/kind.ts';
+import { resourceSchema } from '../../../agent/documents/resource.ts';
+
+const kinds: Readonly<Record<string, () => Compiled>> = {
+  Fine: () => ({ ok: true, value: 'compiled' }),
+  Wrong: () => ({ ok: false, problem: 'spec.x: not good' }),
+  Throwing: () => {
+    throw new Error('no idea what to do');
+  },
+  Endless: () => {
+    for (;;);
+  },
+  Swelling: () => {
+    const all: unknown[] = [];
+    for (;;) all.push(new Array(10_000).fill({}).map((_, i) => ({ i })));
+  },
+  Ending: () => process.exit(7),
+};
+
+serveCompiles(
+  new Map(Object.entries(kinds).map(([kind, compile]) => [kind, { kind, schema: resourceSchema, compile }])),
+);
