@@ -118,6 +118,8 @@ export class Core {
   #startedAtMs = 0;
   #ringsChanged = false;
   #membersChanged = false;
+  /** Members that died in this step and that we are linked to. */
+  readonly #buried = new Set<string>();
   /** Somebody came, went or changed state since the peers to remember were last chosen. */
   #isRosterChanged = false;
   #isRememberArmed = false;
@@ -200,6 +202,7 @@ export class Core {
     this.#context.out = [];
     this.#take(input);
     if (this.#ringsChanged) this.#rewatch();
+    if (this.#buried.size > 0) this.#hangUpBuried();
     if (this.#membersChanged) this.#tellMembers();
     return this.#context.out;
   }
@@ -614,6 +617,7 @@ export class Core {
     this.#tellReport(name);
     this.#membersChanged = true;
     this.#isRosterChanged = true;
+    if (after?.state === 'dead' && this.#links.has(name)) this.#buried.add(name);
     this.#stamp(name);
     this.#show(name);
   }
@@ -661,6 +665,15 @@ export class Core {
     this.#context.out.push({ kind: 'report', node: name, report });
   }
 
+  /**
+   * TCP waits longer with every packet that is not answered, a minute in the end, and nobody would dial as long as there
+   * is a link. What was said to them in this step is still sent: a member that lives should hear that it is held dead.
+   */
+  #hangUpBuried(): void {
+    for (const name of this.#buried) this.#context.out.push({ kind: 'hang-up', to: name });
+    this.#buried.clear();
+  }
+
   #rewatch(): void {
     this.#ringsChanged = false;
     this.#detector.watch(this.#rings.subjects());
@@ -684,8 +697,9 @@ export class Core {
     return { name, epoch: record?.epoch ?? 0, ver: record?.ver ?? 0 };
   }
 
-  /** What we hold, for cores that begin with it. */
+  /** What we hold of others, for cores that begin with it. */
   #held(): Held {
+    if (this.#shared === undefined) this.#buckets.remove(this.#context.self);
     this.#shared ??= {
       table: this.#membership.table,
       order: new RingOrder(this.#presentNames(), this.#options.settings.observers),

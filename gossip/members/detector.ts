@@ -35,6 +35,8 @@ interface Watch {
   heardAtMs: number;
   /** Since when there is no link; undefined = there is one. */
   unlinkedSinceMs: number | undefined;
+  /** Co-observers that were asked and have not answered. */
+  unanswered: number;
   /** Probes in a row that were refused. */
   refusals: number;
   /** Since when its port accepts while it stays mute. */
@@ -75,6 +77,7 @@ export class Detector {
         awaitingSinceMs: undefined,
         heardAtMs: Number.NEGATIVE_INFINITY,
         unlinkedSinceMs: this.#host.isLinked(name) ? undefined : this.#context.nowMs,
+        unanswered: 0,
         refusals: 0,
         muteSinceMs: undefined,
       });
@@ -129,7 +132,13 @@ export class Detector {
   /** A co-observer's answer about a member we doubt. */
   told(name: string, ageMs: number | null): void {
     const watch = this.#watches.get(name);
-    if (watch?.phase !== 'asking' || ageMs === null || ageMs > this.#context.settings.freshMs) return;
+    if (watch?.phase !== 'asking') return;
+    if (ageMs === null || ageMs > this.#context.settings.freshMs) {
+      if (--watch.unanswered > 0) return;
+      disarm(this.#context, 'ask', name);
+      this.#probe(name, watch); // nobody knows better: no use in waiting
+      return;
+    }
     this.#clear(name, watch); // it is our link that is bad, not the member
     this.#forgetPing(name, watch);
   }
@@ -137,9 +146,9 @@ export class Detector {
   /** Another observer gave up on it: look for ourselves now, unless we have just heard from it. */
   doubt(name: string): void {
     const watch = this.#watches.get(name);
-    if (watch === undefined || (watch.phase !== 'ok' && watch.phase !== 'asking')) return;
+    if (watch === undefined) return;
     const isFresh = (this.ageMs(name) ?? Number.POSITIVE_INFINITY) <= this.#context.settings.freshMs;
-    if (!isFresh || !this.#host.isLinked(name)) this.#probe(name, watch);
+    if (watch.phase === 'ok' && (!isFresh || !this.#host.isLinked(name))) this.#ask(name, watch);
   }
 
   probed(name: string, outcome: ProbeOutcome): void {
@@ -168,7 +177,7 @@ export class Detector {
     if (timer.kind === 'ping') this.#pingDue(name, watch);
     else if (timer.kind === 'ack' && watch.awaitingSinceMs !== undefined) this.#ask(name, watch);
     else if (timer.kind === 'ask' && watch.phase === 'asking') this.#probe(name, watch);
-    else if (timer.kind === 'again' && watch.phase === 'waiting') this.#probe(name, watch);
+    else if (timer.kind === 'again' && watch.phase === 'waiting') this.#again(name, watch);
   }
 
   /** We stood still: whatever seems overdue may lie unread. Start every doubt over, and trust ourselves less. */
@@ -181,6 +190,13 @@ export class Detector {
     }
   }
 
+  /** Where nothing answered at all, the path may be at fault: others know better, and it costs no refutation. */
+  #again(name: string, watch: Watch): void {
+    const hasAnswered = watch.refusals > 0 || watch.muteSinceMs !== undefined;
+    if (hasAnswered) this.#probe(name, watch);
+    else this.#ask(name, watch);
+  }
+
   #pingDue(name: string, watch: Watch): void {
     const { nowMs, settings } = this.#context;
     arm(this.#context, 'ping', name, settings.pingIntervalMs);
@@ -191,7 +207,7 @@ export class Detector {
     }
     this.#dial(name);
     const unlinkedMs = nowMs - (watch.unlinkedSinceMs ?? nowMs);
-    if (watch.phase === 'ok' && unlinkedMs >= settings.ackTimeoutMs) this.#probe(name, watch);
+    if (watch.phase === 'ok' && unlinkedMs >= settings.ackTimeoutMs) this.#ask(name, watch);
   }
 
   #ping(name: string, watch: Watch): void {
@@ -213,6 +229,7 @@ export class Detector {
       return;
     }
     watch.phase = 'asking';
+    watch.unanswered = asked.length;
     for (const peer of asked) send(this.#context, peer, { kind: 'ask', about: name });
     arm(this.#context, 'ask', name, this.#context.settings.askTimeoutMs);
   }

@@ -91,7 +91,7 @@ export class Membership {
   }
 
   hear(name: string, standing: Standing, via: Via, from: string): Hearing {
-    if (name === this.#context.self) return this.#hearOfSelf(standing);
+    if (name === this.#context.self) return this.#hearOfSelf(standing, from);
     const known = this.table.get(name);
     if (known !== undefined && compareStanding(standing, known.standing) <= 0) {
       if (via === 'contact' && compareStanding(standing, known.standing) < 0) {
@@ -112,7 +112,7 @@ export class Membership {
   /** A dead standing that somebody else came upon: pass the question on, and believe it unless it is refuted. */
   hearContest(name: string, standing: Standing, from: string): void {
     if (name === this.#context.self) {
-      this.#hearOfSelf(standing);
+      this.#hearOfSelf(standing, from);
       return;
     }
     const known = this.table.get(name);
@@ -148,7 +148,7 @@ export class Membership {
     const { about: name, accusation } = message;
     const subject: AccusationSubject = { name, epoch: message.epoch, inc: message.inc };
     if (name === this.#context.self) {
-      if (this.#isSignedAccusation(subject, accusation)) this.#refute(subject.epoch, subject.inc);
+      if (this.#isSignedAccusation(subject, accusation)) this.#refute(subject.epoch, subject.inc, from);
       return;
     }
     const entry = this.table.get(name);
@@ -228,19 +228,20 @@ export class Membership {
     }
   }
 
-  #hearOfSelf(standing: Standing): Hearing {
+  #hearOfSelf(standing: Standing, from: string): Hearing {
     if (standing.epoch > this.#self.epoch || (standing.kind === 'left' && standing.epoch === this.#self.epoch)) {
       if (this.#self.kind === 'alive') this.#host.raiseEpoch(standing.epoch);
     } else if (standing.kind === 'dead') {
-      this.#refute(standing.epoch, standing.inc);
+      this.#refute(standing.epoch, standing.inc, from);
     }
     return 'old';
   }
 
-  #refute(epoch: number, inc: number): void {
+  #refute(epoch: number, inc: number, from: string): void {
     if (this.#self.kind !== 'alive' || epoch !== this.#self.epoch) return;
     if (inc < this.#self.inc) {
-      this.#announce(); // refuted before, and somebody has not heard
+      // Refuted before, and this one has not heard. Old accusations come in heaps after a cut: a flood for each is a storm.
+      send(this.#context, from, { kind: 'standing', name: this.#context.self, standing: this.#self });
       return;
     }
     this.#self = this.#signAlive(epoch, inc + 1);

@@ -23,6 +23,8 @@ interface Viewer {
   extra: number;
 }
 
+/** What was to upset the views has had its effect by then. */
+const SOON_MS = 10;
 /** More changes than this under way are not followed; they are counted instead. */
 const MAX_SPREADS = 2_000;
 
@@ -60,7 +62,7 @@ export class Convergence implements Watcher {
   /** All views should agree from now on; how long that takes is a sample. */
   wantAgreement(): void {
     this.#wantedSinceMs ??= this.#world.nowMs;
-    this.#look();
+    this.#world.queue.later(SOON_MS, () => this.#look());
   }
 
   /** The parts of a partition may meet again: time also counts from their first contact. */
