@@ -13,11 +13,11 @@ import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import type { ConnectionGater, Libp2p, MultiaddrConnection } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
-import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
 import type { HostPort } from '../edge/address.ts';
 import { toMultiaddrText } from '../edge/address.ts';
 import type { Admission } from './admission.ts';
+import { guardedYamux } from './guarded-yamux.ts';
 
 export type MeshNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
 
@@ -52,7 +52,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     ],
     connectionEncrypters: [options.admission.encrypter()],
     streamMuxers: [
-      yamux({
+      guardedYamux({
         enableKeepAlive: true,
         keepAliveInterval: 5_000,
         maxInboundStreams: 32,
