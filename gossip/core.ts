@@ -159,7 +159,7 @@ export class Core {
     this.#membership = new Membership(
       this.#context,
       {
-        credentialOf: (name) => this.#credentialOf(name),
+        credentialOf: (name) => this.credentialOf(name),
         addressOf: (name) => this.#addressOf(name),
         observersOf: (name) => this.#rings.observersOf(name),
         isLinked: (name) => this.#links.has(name),
@@ -229,6 +229,11 @@ export class Core {
       isSelf: false,
     }));
     return [self, ...others];
+  }
+
+  /** The certificate in the newest record of this node. */
+  credentialOf(name: string): Credential | undefined {
+    return name === this.#context.self ? this.#credential : this.#register.get(name)?.credential;
   }
 
   /** A short digest of all that this node holds: two nodes with equal ones agree. */
@@ -712,10 +717,6 @@ export class Core {
 
   #presentNames(): string[] {
     return [...this.#membership.table.entries()].filter(({ state }) => isPresent(state)).map(({ name }) => name);
-  }
-
-  #credentialOf(name: string): Credential | undefined {
-    return name === this.#context.self ? this.#credential : this.#register.get(name)?.credential;
   }
 
   #addressOf(name: string): string | undefined {

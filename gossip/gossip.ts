@@ -21,6 +21,7 @@ import type { HostPort } from './edge/address.ts';
 import { formatHostPort, ownAddress, parseHostPort } from './edge/address.ts';
 import { DocumentStore, type OpenedStore } from './edge/document-store.ts';
 import { FairClock } from './edge/fair-clock.ts';
+import type { NodeCredential } from './edge/node-signer.ts';
 import { NodeSigner } from './edge/node-signer.ts';
 import { OperatorAuthority } from './edge/operator-authority.ts';
 import { probe } from './edge/probe.ts';
@@ -70,6 +71,8 @@ export interface GossipDeps {
   readonly identity: NodeIdentity;
   readonly events: GossipEvents;
   readonly log: Logger;
+  /** Whether this certificate of that node was called back. Call `revocationsChanged` when an answer changes. */
+  readonly isRevoked?: (name: string, serial: string) => boolean;
 }
 
 export interface GossipStats extends CoreStats, TrafficStats {
@@ -117,6 +120,7 @@ export class Gossip implements AsyncDisposable {
     const admission = new Admission({
       identity,
       signer,
+      isRevoked: deps.isRevoked ?? noneRevoked,
       refused: (reason, detail) => {
         count(traffic.refused, reason);
         log.warn({ reason, detail }, 'peer refused');
@@ -148,11 +152,14 @@ export class Gossip implements AsyncDisposable {
   static async #listen(parts: Parts, signal: AbortSignal): Promise<Gossip> {
     const { config, node, listen } = parts;
     const { promise: ready, resolve } = Promise.withResolvers<Gossip>();
+    let started: Gossip | undefined;
     const links = new Links({
       node,
       admission: parts.admission,
       traffic: parts.traffic,
       dialTimeoutMs: config.dialTimeoutMs,
+      credentialOf: (name) => (started === undefined ? undefined : started.#credentialOf(name)),
+      isRevoked: parts.deps.isRevoked ?? noneRevoked,
       log: parts.deps.log,
       // Peers may connect as soon as the port is open, a moment before there is a core to tell.
       events: {
@@ -169,6 +176,7 @@ export class Gossip implements AsyncDisposable {
       throw new GossipError('WEFT_GOSSIP_LISTEN_FAILED', config.listen, { cause: err });
     }
     const gossip = new Gossip(parts, links, boundPort(node) ?? listen.port);
+    started = gossip;
     resolve(gossip);
     gossip.#broadcast.subscribe();
     gossip.#documentBroadcast.subscribe();
@@ -268,8 +276,12 @@ export class Gossip implements AsyncDisposable {
    */
   async writeDocument(revision: Revision, { isDryRun = false } = {}): Promise<WriteOutcome> {
     const outcome = this.#ask<WriteOutcome>({ kind: 'document-write', revision, isDryRun });
-    await this.#kept;
-    return outcome;
+    try {
+      await this.#kept;
+      return outcome;
+    } catch (err) {
+      return outcome.kind === 'written' ? { ...outcome, notOnDisk: err instanceof Error ? err.message : '' } : outcome;
+    }
   }
 
   /** Takes the revisions of a snapshot, as far as they are news; nothing goes back to an older revision. */
@@ -302,6 +314,11 @@ export class Gossip implements AsyncDisposable {
       snapshot: ({ after }) => snapshotPage(this.documents(), after),
     };
     return (await answers[query](ask)) as DocumentQueries[Q]['answer'];
+  }
+
+  /** Cuts links to nodes whose certificates are now called back. */
+  revocationsChanged(): void {
+    this.#links.revocationsChanged();
   }
 
   /** Tells all nodes how this one fares with its documents. */
@@ -356,6 +373,10 @@ export class Gossip implements AsyncDisposable {
     await Promise.race([Promise.resolve(this.#node.stop()), late]);
     clearTimeout(deadline);
     await this.#documents.close();
+  }
+
+  #credentialOf(name: string): NodeCredential | undefined {
+    return this.#core.credentialOf(name) as NodeCredential | undefined; // only our signer makes them
   }
 
   #take(input: Input): void {
@@ -513,6 +534,8 @@ interface Parts {
   readonly topics: { readonly ep: string; readonly doc: string };
   readonly documents: OpenedStore;
 }
+
+const noneRevoked = (): boolean => false;
 
 function* allRevisions(chains: Iterable<[string, Chain]>): Iterable<Revision> {
   for (const [, chain] of chains) for (const held of chain.held) yield held.revision;

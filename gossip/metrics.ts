@@ -69,6 +69,13 @@ export const GOSSIP_METRICS: readonly GossipMetric[] = [
     read: (stats) => stats.refused,
   },
   {
+    name: 'weft_gossip_links_cut_total',
+    help: 'Links to admitted nodes that this node cut, because the certificate of the other expired or was revoked.',
+    type: 'counter',
+    label: 'reason',
+    read: (stats) => stats.linksCut,
+  },
+  {
     name: 'weft_gossip_frames_dropped_total',
     help: 'Frames of admitted nodes that were dropped: malformed, oversized, above the rate, or no room to send.',
     type: 'counter',
@@ -153,5 +160,42 @@ export const GOSSIP_METRICS: readonly GossipMetric[] = [
     help: 'Changes that did not fit what this node held, and were fetched whole.',
     type: 'counter',
     read: (stats) => one(stats.gaps),
+  },
+  {
+    name: 'weft_gossip_documents',
+    help: 'Documents this node holds, deleted ones included.',
+    type: 'gauge',
+    read: (stats) => one(stats.documents.held),
+  },
+  {
+    name: 'weft_gossip_document_bytes',
+    help: 'What all revisions of documents kept here take, in memory and again on disk.',
+    type: 'gauge',
+    read: (stats) => one(stats.documents.bytes),
+  },
+  {
+    name: 'weft_gossip_document_revisions_taken_total',
+    help: 'Revisions of documents taken in, from peers, operators and disk.',
+    type: 'counter',
+    read: (stats) => one(stats.documents.taken),
+  },
+  {
+    name: 'weft_gossip_document_revisions_refused_total',
+    help: 'Revisions of documents that were refused: forged, out of scope, from the future, too large and so on.',
+    type: 'counter',
+    label: 'reason',
+    read: (stats) => stats.documents.refused,
+  },
+  {
+    name: 'weft_gossip_document_replays_total',
+    help: 'Revisions older than all that is kept of their document.',
+    type: 'counter',
+    read: (stats) => one(stats.documents.stale),
+  },
+  {
+    name: 'weft_gossip_document_conflicts_total',
+    help: 'Writes refused because somebody else had written in the meantime.',
+    type: 'counter',
+    read: (stats) => one(stats.documents.conflicts),
   },
 ];

@@ -35,6 +35,7 @@ export interface CoreStats {
 export interface DocumentStats {
   held: number;
   revisions: number;
+  bytes: number;
   /** Revisions taken in, from peers, operators and disk. */
   taken: number;
   /** Revisions older than all that is kept of their document: replays, or very late. */
@@ -77,6 +78,7 @@ export function emptyCoreStats(): CoreStats {
     documents: {
       held: 0,
       revisions: 0,
+      bytes: 0,
       taken: 0,
       stale: 0,
       conflicts: 0,
@@ -104,10 +106,13 @@ export interface TrafficStats {
   readonly framesDropped: Record<FrameDrop, number>;
   /** Peers refused during admission, by reason: those of certs/verify.ts, and those of libp2p/admission.ts. */
   readonly refused: Record<string, number>;
+  /** Links that this node cut, by reason. */
+  readonly linksCut: Record<LinkCut, number>;
   dials: number;
   dialFailures: number;
 }
 
+export type LinkCut = 'expired' | 'revoked';
 export type FrameDrop = 'malformed' | 'oversized' | 'rate' | 'congested';
 
 export function emptyTrafficStats(): TrafficStats {
@@ -118,6 +123,7 @@ export function emptyTrafficStats(): TrafficStats {
     bytesReceived: {},
     framesDropped: { malformed: 0, oversized: 0, rate: 0, congested: 0 },
     refused: {},
+    linksCut: { expired: 0, revoked: 0 },
     dials: 0,
     dialFailures: 0,
   };

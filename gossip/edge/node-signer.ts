@@ -16,6 +16,8 @@ import type { Credential, Signer } from '../ports.ts';
 export interface NodeCredential extends Credential {
   readonly publicKey: KeyObject;
   readonly grant: readonly string[];
+  /** Of the node's own certificate, in hexadecimal as node:crypto writes it: what a revocation names. */
+  readonly serial: string;
   readonly expiresAtMs: number;
 }
 
@@ -52,7 +54,9 @@ export class NodeSigner implements Signer {
     if (!verdict.ok) return verdict;
     const facts = this.#memory.factsOf(parsed[0]!) ?? factsOf(parsed[0]!);
     const { publicKey, grant = [] } = facts;
-    return { ok: true, credential: { name: verdict.node, publicKey, grant, expiresAtMs: verdict.expiresAtMs } };
+    const { node: name, expiresAtMs } = verdict;
+    const { serialNumber: serial } = parsed[0]!;
+    return { ok: true, credential: { name, publicKey, grant, serial, expiresAtMs } };
   }
 
   verify(credential: Credential, statement: Uint8Array, signature: Uint8Array): boolean {

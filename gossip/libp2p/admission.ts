@@ -23,7 +23,7 @@ import type {
 import { type NoiseComponents, noise } from '@libp2p/noise';
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils';
 import type { NodeIdentity } from '../../certs/node-bundle.ts';
-import type { NodeSigner } from '../edge/node-signer.ts';
+import type { NodeCredential, NodeSigner } from '../edge/node-signer.ts';
 import { pack, unpackGuarded } from '../wire/pack.ts';
 
 /** Reasons beside those of certs/verify.ts. */
@@ -33,18 +33,15 @@ export type AdmissionRefusal =
   | 'handshake' // noise failed: another trust domain, or broken crypto
   | 'credential' // no well-formed certificate exchange
   | 'binding' // the certificate does not vouch for the key that noise proved
+  | 'revoked' // the certificate was called back
   | 'own-name' // another process uses our certificate
   | 'refused-us'; // the other side said no
-
-/** A peer that proved its certificate. */
-export interface Admitted {
-  readonly name: string;
-  readonly expiresAtMs: number;
-}
 
 export interface AdmissionOptions {
   readonly identity: NodeIdentity;
   readonly signer: NodeSigner;
+  /** Whether this certificate of that node was called back. */
+  readonly isRevoked: (name: string, serial: string) => boolean;
   readonly refused: (reason: string, detail: string) => void;
 }
 
@@ -61,7 +58,7 @@ const NO = Uint8Array.of(0);
 /** Remembers who was admitted under which peer id; makes the encrypter that admits them. */
 export class Admission {
   readonly #options: AdmissionOptions;
-  readonly #admitted = new Map<string, Admitted>();
+  readonly #admitted = new Map<string, NodeCredential>();
   /** Connections that came as far as the encrypter: what goes wrong later is counted here, not as garbage. */
   readonly #seen = new WeakSet<object>();
 
@@ -69,8 +66,8 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Who a connection's peer id belongs to. */
-  who(peer: PeerId): Admitted | undefined {
+  /** What the peer behind a connection proved. */
+  who(peer: PeerId): NodeCredential | undefined {
     return this.#admitted.get(peer.toString());
   }
 
@@ -149,21 +146,24 @@ export class Admission {
   #examine(
     bytes: Uint8Array,
     peer: PeerId,
-  ): { ok: true; admitted: Admitted } | { ok: false; reason: string; detail: string } {
+  ): { ok: true; admitted: NodeCredential } | { ok: false; reason: string; detail: string } {
     const credential = decodeCredential(bytes);
     if (credential === undefined) return { ok: false, reason: 'credential', detail: 'malformed' };
     const admission = this.#options.signer.examine(credential.chain);
     if (!admission.ok) return admission;
-    const { name, publicKey, expiresAtMs } = admission.credential;
+    const { name, publicKey, serial } = admission.credential;
     const { trustDomain, name: ownName } = this.#options.identity;
     if (!isBound(publicKey, bindingStatement(trustDomain, peer), credential.signature)) {
       return { ok: false, reason: 'binding', detail: `${name} did not sign this peer id` };
     }
+    if (this.#options.isRevoked(name, serial)) {
+      return { ok: false, reason: 'revoked', detail: `certificate ${serial} of ${name}` };
+    }
     if (name === ownName) return { ok: false, reason: 'own-name', detail: 'its certificate names this node' };
-    return { ok: true, admitted: { name, expiresAtMs } };
+    return { ok: true, admitted: admission.credential };
   }
 
-  #remember(peer: PeerId, admitted: Admitted): void {
+  #remember(peer: PeerId, admitted: NodeCredential): void {
     const oldest = this.#admitted.keys().next();
     if (this.#admitted.size >= MAX_ADMITTED && !oldest.done) this.#admitted.delete(oldest.value);
     this.#admitted.set(peer.toString(), admitted);

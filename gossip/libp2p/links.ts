@@ -11,6 +11,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { HostPort } from '../edge/address.ts';
 import { toMultiaddrText } from '../edge/address.ts';
+import type { NodeCredential } from '../edge/node-signer.ts';
 import type { TrafficStats } from '../stats.ts';
 import { count } from '../stats.ts';
 import { decodeMessage, encodeMessage } from '../wire/codec.ts';
@@ -19,6 +20,8 @@ import { LIMITS, laneOf } from '../wire/messages.ts';
 import type { Admission } from './admission.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import type { MeshNode } from './node.ts';
+import type { Ending } from './tenure.ts';
+import { Tenure } from './tenure.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface LinkEvents {
@@ -33,6 +36,9 @@ export interface LinksOptions {
   readonly traffic: TrafficStats;
   readonly dialTimeoutMs: number;
   readonly events: LinkEvents;
+  /** The newest certificate that this node has shown in its record. */
+  readonly credentialOf: (name: string) => NodeCredential | undefined;
+  readonly isRevoked: (name: string, serial: string) => boolean;
   readonly log: Logger;
 }
 
@@ -77,10 +83,16 @@ export class Links {
   readonly #owners = new WeakMap<Connection, Peer>();
   /** Members being dialled, with what is to be said to them. */
   readonly #dialling = new Map<string, Message[]>();
+  readonly #tenure: Tenure<Connection>;
   #isClosed = false;
 
   constructor(options: LinksOptions) {
     this.#options = options;
+    this.#tenure = new Tenure({
+      newest: options.credentialOf,
+      isRevoked: options.isRevoked,
+      ended: (connection, credential, why) => this.#cut(connection, credential, why),
+    });
   }
 
   /** Call before the node starts. */
@@ -151,9 +163,15 @@ export class Links {
     }
   }
 
+  /** Cuts the links of nodes whose certificates were called back. */
+  revocationsChanged(): void {
+    this.#tenure.check();
+  }
+
   /** From here on nothing new is opened; the node's stop closes what is open. */
   close(): void {
     this.#isClosed = true;
+    this.#tenure.stop();
   }
 
   nameOf(peer: PeerId): string | undefined {
@@ -161,11 +179,13 @@ export class Links {
   }
 
   #opened(connection: Connection): void {
-    const name = this.nameOf(connection.remotePeer);
-    if (name === undefined || this.#isClosed) {
+    const credential = this.#options.admission.who(connection.remotePeer);
+    if (credential === undefined || this.#isClosed) {
       connection.abort(new Error('weft: not admitted'));
       return;
     }
+    const { name } = credential;
+    this.#tenure.begin(connection, credential);
     let peer = this.#peers.get(name);
     if (peer === undefined) {
       peer = new Peer(name);
@@ -188,7 +208,14 @@ export class Links {
     }
   }
 
+  #cut(connection: Connection, { name, serial }: NodeCredential, why: Ending): void {
+    count(this.#options.traffic.linksCut, why);
+    this.#options.log.warn({ member: name, serial, why }, 'link cut because its certificate no longer holds');
+    connection.abort(new Error(`weft: certificate ${why}`));
+  }
+
   #closed(connection: Connection): void {
+    this.#tenure.end(connection);
     const peer = this.#owners.get(connection);
     if (peer === undefined || !peer.connections.delete(connection) || peer.connections.size > 0) return;
     this.#options.admission.forget(connection.remotePeer);

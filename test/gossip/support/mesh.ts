@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { issueNodeBundle, loadNodeBundle, type NodeIdentity } from '../../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../../certs/trust-domain.ts';
+import { CLOCK_SKEW_MS } from '../../../certs/verify.ts';
 import { type GossipConfig, gossipConfig } from '../../../gossip/config.ts';
 import type { Held } from '../../../gossip/documents/revision.ts';
-import type { EndpointDelta, Member } from '../../../gossip/gossip.ts';
+import type { EndpointDelta, GossipDeps, Member } from '../../../gossip/gossip.ts';
 import { Gossip } from '../../../gossip/gossip.ts';
 import type { Endpoint } from '../../../gossip/records/endpoint.ts';
 
@@ -33,6 +34,14 @@ export class Realm implements Disposable {
     return loadNodeBundle(this.bundle(name));
   }
 
+  /** A node whose certificate is refused after `forMs`: it has expired already, but for the skew that verifiers allow. */
+  identityEndingIn(name: string, forMs: number): NodeIdentity {
+    const nowMs = Date.now() - CLOCK_SKEW_MS;
+    const directory = join(this.directory, 'nodes', name);
+    issueNodeBundle({ trustDirectory: this.#trust, name, grant: ['ns/shop/*'], directory, nowMs, ttlMs: forMs });
+    return loadNodeBundle(directory);
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -48,7 +57,12 @@ export class Peer implements AsyncDisposable {
     this.view = view;
   }
 
-  static async start(realm: Realm, name: string, config: Partial<GossipConfig> = {}): Promise<Peer> {
+  static async start(
+    realm: Realm,
+    name: string,
+    config: Partial<GossipConfig> = {},
+    changes: Partial<GossipDeps> = {},
+  ): Promise<Peer> {
     const view = new View();
     const full = gossipConfig.parse({
       listen: '127.0.0.1:0',
@@ -59,6 +73,7 @@ export class Peer implements AsyncDisposable {
       identity: realm.identity(name),
       events: view,
       log: pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' }),
+      ...changes,
     };
     const gossip = await Gossip.start(full, deps, new AbortController().signal);
     return new Peer(gossip, view);
