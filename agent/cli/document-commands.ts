@@ -135,7 +135,8 @@ async function get(
   io: CliIo,
 ): Promise<ExitCode> {
   const { listDocuments } = await import('./document-writer.ts');
-  const { kind, name, namespace, output } = options;
+  const { name, namespace, output } = options;
+  const kind = await canonicalKind(options.kind);
   const wanted = { kind, ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }) };
   const found = await listDocuments(agentPlace(options, io.env), wanted);
   if (name !== undefined && !found.some(isLive)) {
@@ -157,7 +158,7 @@ async function get(
 
 async function remove(options: Operated & Named, io: CliIo): Promise<ExitCode> {
   const { baseOf, currentOf, loadOperator, writeChange } = await import('./document-writer.ts');
-  const key = keyGiven(options);
+  const key = await keyGiven(options);
   const place = agentPlace(options, io.env);
   const operator = loadOperator(options.operator, io.env);
   const current = await currentOf(place, key);
@@ -170,7 +171,7 @@ async function remove(options: Operated & Named, io: CliIo): Promise<ExitCode> {
 async function history(options: Place & Printed & Named, io: CliIo): Promise<ExitCode> {
   const { historyOf } = await import('./document-writer.ts');
   const { historyText } = await import('./document-views.ts');
-  const key = keyGiven(options);
+  const key = await keyGiven(options);
   const revisions = await historyOf(agentPlace(options, io.env), key);
   if (revisions.length === 0) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', said(key));
   const { output } = options;
@@ -181,7 +182,7 @@ async function history(options: Place & Printed & Named, io: CliIo): Promise<Exi
 async function undo(options: Operated & Named & { readonly revision?: string }, io: CliIo): Promise<ExitCode> {
   const { baseOf, historyOf, loadOperator, writeChange } = await import('./document-writer.ts');
   const { encodeResource } = await import('../documents/resource.ts');
-  const key = keyGiven(options);
+  const key = await keyGiven(options);
   const place = agentPlace(options, io.env);
   const operator = loadOperator(options.operator, io.env);
   const revisions = await historyOf(place, key);
@@ -238,8 +239,14 @@ function isLive(view: DocumentView | undefined): view is DocumentView {
   return view !== undefined && view.resource !== null;
 }
 
-function keyGiven({ kind, name, namespace = '' }: Named): DocumentKey {
-  return { kind, namespace, name };
+async function keyGiven({ kind, name, namespace = '' }: Named): Promise<DocumentKey> {
+  return { kind: await canonicalKind(kind), namespace, name };
+}
+
+/** `meshconfig` is MeshConfig; the spelling of a kind this version does not know is up to whoever types it. */
+async function canonicalKind(typed: string): Promise<string> {
+  const { KINDS } = await import('../documents/kinds.ts');
+  return [...KINDS.keys()].find((kind) => kind.toLowerCase() === typed.toLowerCase()) ?? typed;
 }
 
 function said({ kind, namespace, name }: DocumentKey): string {

@@ -57,7 +57,13 @@ export class DocumentService {
     switch (outcome.kind) {
       case 'written':
       case 'known':
-        return { outcome: outcome.kind, reason: '', detail: '', revision: outcome.id, warning: this.#warning(signed) };
+        return {
+          outcome: outcome.kind,
+          reason: '',
+          detail: '',
+          revision: outcome.id,
+          warning: [this.#warning(signed), notOnDisk(outcome.notOnDisk)].filter((text) => text !== '').join('; '),
+        };
       case 'conflict':
         return { outcome: 'conflict', reason: 'conflict', detail: outcome.detail, revision: '', warning: '' };
       case 'refused':
@@ -150,6 +156,10 @@ function contentOf({ id, revision }: Held): Omit<RevisionView, 'standing'> {
 
 function order({ kind, namespace, name }: DocumentKey): string {
   return `${kind} ${namespace} ${name}`;
+}
+
+function notOnDisk(why: string | undefined): string {
+  return why === undefined ? '' : `it is published, but not on the disk of this node: ${why}`;
 }
 
 function refusal(reason: string, detail: string): WriteView {

@@ -3,13 +3,16 @@
  *
  * Later by hybrid logical clock wins, and by id where clocks are equal. What is kept is the latest of all that was ever
  * offered, whatever the order of arrival: a set that only grows, cut at its old end, so replicas that saw the same hold the
- * same. A deletion is a revision like any other and is only undone by one that is later.
+ * same. It is cut by number and by size, and what is cut off now would be cut off of any larger set too. A deletion is a revision like any other and is only undone by one that is later.
  * @module
  */
 import { compareHlc } from './hlc.ts';
 import type { Held } from './revision.ts';
+import { revisionBytes } from './revision.ts';
 
 export const KEPT_REVISIONS = 10;
+/** A revision is kept as long as those later than it together take no more than this. */
+export const KEPT_BYTES = 512 * 1024;
 
 /** `replaced` = the current one was built on it; `superseded` = written at the same time on another side, and lost. */
 export type Standing = 'current' | 'replaced' | 'superseded';
@@ -40,20 +43,32 @@ export class Chain {
     return this.#held.some((one) => one.id === id);
   }
 
+  /** What all that is kept takes. */
+  get bytes(): number {
+    return this.#held.reduce((sum, held) => sum + revisionBytes(held.revision), 0);
+  }
+
   /** Whether this revision would change what is kept. */
   judge(candidate: Held): Added {
     if (this.has(candidate.id)) return 'known';
-    const last = this.#held[KEPT_REVISIONS - 1];
-    return last !== undefined && compareHeld(candidate, last) < 0 ? 'old' : 'news';
+    return this.#with(candidate).includes(candidate) ? 'news' : 'old';
   }
 
   add(candidate: Held): Added {
     const added = this.judge(candidate);
-    if (added === 'news') {
-      const all = [...this.#held, candidate].sort((a, b) => compareHeld(b, a));
-      this.#held = all.slice(0, KEPT_REVISIONS);
-    }
+    if (added === 'news') this.#held = this.#with(candidate);
     return added;
+  }
+
+  #with(candidate: Held): Held[] {
+    const all = [...this.#held, candidate].sort((a, b) => compareHeld(b, a)).slice(0, KEPT_REVISIONS);
+    let laterBytes = 0;
+    return all.filter(({ revision }) => {
+      // Its own size does not count: else a small old one would fit in again once a large one was forgotten.
+      const isKept = laterBytes <= KEPT_BYTES;
+      laterBytes += revisionBytes(revision);
+      return isKept;
+    });
   }
 
   /** Each revision with its standing, latest first. */

@@ -10,12 +10,12 @@ import type { Context } from '../effects.ts';
 import { arm, send } from '../effects.ts';
 import type { Message } from '../wire/messages.ts';
 import { LIMITS } from '../wire/messages.ts';
-import { Exchange, revisionBytes } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import { Library } from './library.ts';
 import type { RestoreOutcome, WriteOutcome } from './outcome.ts';
 import type { DocumentAuthority } from './ports.ts';
 import type { Held, Revision } from './revision.ts';
-import { describeKey, keyText, shortId } from './revision.ts';
+import { describeKey, keyText, revisionBytes, shortId } from './revision.ts';
 
 export interface DocumentOptions {
   readonly authority: DocumentAuthority;

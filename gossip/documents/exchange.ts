@@ -15,6 +15,7 @@ import { LIMITS } from '../wire/messages.ts';
 import type { Chain } from './chain.ts';
 import type { Library } from './library.ts';
 import type { Revision } from './revision.ts';
+import { revisionBytes } from './revision.ts';
 
 const ANSWER_MS = 3_000;
 const SESSION_MS = 5_000;
@@ -204,9 +205,4 @@ function isDifferent(a: DocumentDigest, b: DocumentDigest | undefined): boolean 
 
 function idsOf(chain: Chain | undefined): string[] {
   return (chain?.held ?? []).map((held) => held.id);
-}
-
-/** About what a revision takes on the wire. */
-export function revisionBytes({ body, certificate }: Revision): number {
-  return 500 + certificate.length + (body?.length ?? 0);
 }

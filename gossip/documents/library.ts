@@ -9,7 +9,15 @@ import type { DocumentStats } from '../stats.ts';
 import { Chain, compareHeld } from './chain.ts';
 import type { DocumentAuthority } from './ports.ts';
 import type { DocumentRefusal, Held, Revision } from './revision.ts';
-import { describeKey, keyText, MAX_BODY_BYTES, revisionId, revisionProblem, revisionStatement } from './revision.ts';
+import {
+  describeKey,
+  keyText,
+  MAX_BODY_BYTES,
+  revisionBytes,
+  revisionId,
+  revisionProblem,
+  revisionStatement,
+} from './revision.ts';
 
 export type DocumentOffer =
   | { readonly kind: 'news'; readonly held: Held; readonly isHead: boolean }
@@ -29,6 +37,8 @@ export interface LibraryOptions {
 export const MAX_AHEAD_MS = 60_000;
 /** Writers are told "full" at the maximum; peers may bring a little more, written at the same time elsewhere. */
 const HEADROOM = 1.1;
+/** Of all revisions together, in memory and again on disk. */
+const MAX_BYTES = 128 * 1024 * 1024;
 
 type Refused = Extract<DocumentOffer, { kind: 'refused' }>;
 
@@ -37,6 +47,7 @@ export class Library {
   readonly #chains = new Map<string, Chain>();
   readonly buckets = new Buckets();
   #revisions = 0;
+  #bytes = 0;
 
   constructor(options: LibraryOptions) {
     this.#options = options;
@@ -80,13 +91,16 @@ export class Library {
     const key = keyText(revision);
     const chain = this.#chains.get(key) ?? new Chain();
     this.#revisions -= chain.held.length;
+    this.#bytes -= chain.bytes;
     chain.add(offer.held);
     this.#revisions += chain.held.length;
+    this.#bytes += chain.bytes;
     this.#chains.set(key, chain);
     this.#stamp(key, chain);
     stats.taken++;
     stats.held = this.#chains.size;
     stats.revisions = this.#revisions;
+    stats.bytes = this.#bytes;
     return offer;
   }
 
@@ -105,7 +119,7 @@ export class Library {
     if (judged === 'old') return { kind: 'old', id };
     return (
       this.#checkTime(revision) ??
-      this.#checkRoom(chain) ??
+      this.#checkRoom(revision, chain) ??
       this.#checkAuthor(revision, statement) ?? {
         kind: 'news',
         held,
@@ -121,10 +135,14 @@ export class Library {
     return refuse('future', detail);
   }
 
-  #checkRoom(chain: Chain | undefined): Refused | undefined {
+  /** A deletion always passes: it makes room. */
+  #checkRoom(revision: Revision, chain: Chain | undefined): Refused | undefined {
     const { maxDocuments } = this.#options;
-    if (chain !== undefined || this.#chains.size < maxDocuments * HEADROOM) return undefined;
-    return refuse('full', `this node already holds ${this.#chains.size} documents, deleted ones included`);
+    if (chain === undefined && this.#chains.size >= maxDocuments * HEADROOM) {
+      return refuse('full', `this node already holds ${this.#chains.size} documents, deleted ones included`);
+    }
+    if (revision.body === null || this.#bytes + revisionBytes(revision) <= MAX_BYTES) return undefined;
+    return refuse('full', `all documents together would take more than ${MAX_BYTES} bytes; delete some`);
   }
 
   #checkAuthor(revision: Revision, statement: Uint8Array): Refused | undefined {

@@ -2,7 +2,12 @@
 import type { DocumentRefusal } from './revision.ts';
 
 export type WriteOutcome =
-  | { readonly kind: 'written' | 'known'; readonly id: string }
+  | {
+      readonly kind: 'written' | 'known';
+      readonly id: string;
+      /** It is on its way to the others, but the disk of this node did not take it: why. */
+      readonly notOnDisk?: string;
+    }
   /** Its base is not the revision in force: `current` is, or '' when there is none. */
   | { readonly kind: 'conflict'; readonly current: string; readonly detail: string }
   | { readonly kind: 'refused'; readonly reason: DocumentRefusal; readonly detail: string };

@@ -121,6 +121,11 @@ export function shortId(id: string): string {
   return id.slice(0, 12);
 }
 
+/** About what a revision takes on the wire, on disk and in memory. */
+export function revisionBytes({ body, certificate }: Revision): number {
+  return 500 + certificate.length + (body?.length ?? 0);
+}
+
 function toHex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += byte.toString(16).padStart(2, '0');

@@ -2,7 +2,7 @@
 import '../support/properties.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareHeld, KEPT_REVISIONS } from '../../../gossip/documents/chain.ts';
+import { compareHeld, KEPT_BYTES, KEPT_REVISIONS } from '../../../gossip/documents/chain.ts';
 import { compareHlc, nextHlc } from '../../../gossip/documents/hlc.ts';
 import type { Held } from '../../../gossip/documents/revision.ts';
 import { MAX_BODY_BYTES } from '../../../gossip/documents/revision.ts';
@@ -153,6 +153,49 @@ describe('replicas', () => {
     compareAll([a, b]);
     expect(a.state()).toBe(b.state());
     expect(a.documents.library.size).toBe(31);
+  });
+});
+
+describe('the history of a document', () => {
+  test('is cut by size as well, to the same revisions whatever the order they came in', () => {
+    const all: Held[] = [];
+    for (let i = 0; i < 10; i++) {
+      const text = `${i}`.repeat((i % 3) * 120_000 + 1);
+      all.push(revision({ base: all.at(-1), text, hlc: { ms: NOW_MS - 100 + i, count: 0 } }));
+    }
+    const inOrder = new Replica('a');
+    for (const held of all) inOrder.documents.library.offer(held.revision);
+    const kept = inOrder.documents.library.get('AccessPolicy/shop/web')!;
+    expect(kept.held.length).toBeLessThan(8);
+    expect(kept.bytes).toBeLessThanOrEqual(KEPT_BYTES + MAX_BODY_BYTES + 1_000);
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...all.keys()], { minLength: 10 }), (order) => {
+        const other = new Replica('b');
+        for (const i of order) other.documents.library.offer(all[i]!.revision);
+        expect(other.state()).toBe(inOrder.state());
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('makes room: when all are full, a deletion still passes and lets others in', () => {
+    const replica = new Replica('a');
+    const large = 'x'.repeat(MAX_BODY_BYTES);
+    let count = 0;
+    while (replica.documents.library.offer(revision({ name: `d${count}`, text: large }).revision).kind === 'news')
+      count++;
+    expect(replica.stats.bytes).toBeLessThanOrEqual(128 * 1024 * 1024);
+    const next = revision({ name: 'next', text: large }).revision;
+    expect(replica.documents.library.offer(next)).toMatchObject({ kind: 'refused', reason: 'full' });
+    for (const name of ['d0', 'd1', 'd2']) {
+      let base = replica.head(name);
+      // As often as revisions are kept: then the body is gone from the history too.
+      for (let i = 0; i < KEPT_REVISIONS; i++) {
+        base = revision({ name, base, text: null, hlc: { ms: NOW_MS + 1 + i, count: 0 } });
+        expect(replica.documents.library.offer(base.revision).kind).toBe('news');
+      }
+    }
+    expect(replica.documents.library.offer(next).kind).toBe('news');
   });
 });
 
