@@ -1,6 +1,7 @@
 /** What an operator may set about gossip. @module */
 import { z } from 'zod';
 import { parseHostPort } from './edge/address.ts';
+import { parseSeed } from './edge/seeds.ts';
 
 const HOST_PORT = 'write host:port, for IPv6 [address]:port';
 const hostPort = z.string().refine((text) => parseHostPort(text) !== undefined, HOST_PORT);
@@ -20,12 +21,15 @@ export const gossipConfig = z
           'is not loopback. Set it where a node has several addresses.',
       ),
     seeds: z
-      .array(hostPort)
+      .array(
+        z.string().refine((text) => parseSeed(text) !== undefined, `${HOST_PORT}, or dns+srv:_service._tcp.domain`),
+      )
       .max(64)
       .default([])
       .describe(
-        'Nodes to meet the mesh through, as host:port; names are resolved on every try. Two or three that are seldom down ' +
-          'are enough; each node remembers others once it met them. More cost a dial each at start.',
+        'Nodes to meet the mesh through, as host:port or dns+srv:_gossip._tcp.mesh.example. Names are resolved on every ' +
+          'try and again each 30 s, and all their addresses (up to 16) are dialled. Two or three that are seldom down are ' +
+          'enough; each node remembers others once it met them. More cost a dial each at start.',
       ),
     dataDirectory: z
       .string()

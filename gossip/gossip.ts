@@ -5,7 +5,6 @@
  * agent what changed. Meant for a thread of its own: a busy neighbour on the same event loop looks like a slow node.
  * @module
  */
-import { lookup } from 'node:dns/promises';
 import type { PeerId } from '@libp2p/interface';
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
@@ -25,6 +24,7 @@ import type { NodeCredential } from './edge/node-signer.ts';
 import { NodeSigner } from './edge/node-signer.ts';
 import { OperatorAuthority } from './edge/operator-authority.ts';
 import { probe } from './edge/probe.ts';
+import { isNamed, parseSeed, SeedDialler } from './edge/seeds.ts';
 import { GossipStore } from './edge/store.ts';
 import { Timers } from './edge/timers.ts';
 import type { Effect, EndpointDelta, Input, LogEvent } from './effects.ts';
@@ -99,6 +99,7 @@ export class Gossip implements AsyncDisposable {
   #outcome: WriteOutcome | RestoreOutcome | undefined;
   readonly #clock: FairClock;
   readonly #timers: Timers;
+  readonly #seeds: SeedDialler;
   readonly #core: Core;
   #closing: Promise<void> | undefined;
   #left: Promise<void> | undefined;
@@ -213,6 +214,11 @@ export class Gossip implements AsyncDisposable {
       received: (_from, { revision }) => isWorthIt({ kind: 'document-broadcast', revision }),
     });
     this.#documents = parts.documents.store;
+    this.#seeds = new SeedDialler({
+      connect: (address) => links.connect(address),
+      known: () => this.#core.members().flatMap(({ address, state }) => (state === 'dead' ? [] : [address])),
+      log: deps.log,
+    });
     this.#clock = new FairClock((forMs) => {
       deps.log.warn({ forMs: Math.round(forMs) }, 'the gossip thread stood still');
       queueMicrotask(() => this.#take({ kind: 'stalled', forMs }));
@@ -367,6 +373,7 @@ export class Gossip implements AsyncDisposable {
     this.#aborted.abort();
     this.#timers.stop();
     this.#clock.stop();
+    this.#seeds.stop();
     this.#links.close();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const deadline = setTimeout(resolve, STOP_MS);
@@ -456,12 +463,12 @@ export class Gossip implements AsyncDisposable {
 
   async #join(seed: string): Promise<void> {
     try {
-      const { host, port } = mustParse(seed);
-      const { address } = await lookup(host);
-      const peer = await this.#links.connect({ host: address, port });
+      const peer = await this.#seeds.join(seed);
       this.#take({ kind: 'joined', seed, peer });
     } catch (err) {
-      const isSelf = err instanceof Error && err.message.includes(SELF_DIALLED);
+      const isOurs = err instanceof Error && err.message.includes(SELF_DIALLED);
+      // A name that stands for us today may stand for others tomorrow.
+      const isSelf = isOurs && !isNamed(parseSeed(seed)!);
       if (!isSelf) this.#deps.log.info({ err, seed }, 'seed not reached, will try again');
       this.#take({ kind: 'join-failed', seed, isSelf });
     }

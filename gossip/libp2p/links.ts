@@ -145,11 +145,13 @@ export class Links {
   async connect({ host, port }: HostPort): Promise<string> {
     const { node, traffic, admission, dialTimeoutMs } = this.#options;
     traffic.dials++;
+    const linked = new Set([...this.#peers.values()].filter(({ isUp }) => isUp).map((peer) => peer.name));
     try {
       const target = multiaddr(toMultiaddrText({ host, port }));
       const connection = await node.dial(target, { signal: AbortSignal.timeout(dialTimeoutMs) });
       const admitted = admission.who(connection.remotePeer);
       if (admitted === undefined) throw new Error('connection closed again');
+      if (linked.has(admitted.name)) this.#spare(connection, admitted.name);
       return admitted.name;
     } catch (err) {
       traffic.dialFailures++;
@@ -158,9 +160,7 @@ export class Links {
   }
 
   hangUp(name: string): void {
-    for (const connection of this.#peers.get(name)?.connections ?? []) {
-      connection.close({ signal: AbortSignal.timeout(STREAM_TIMEOUT_MS) }).catch((err: Error) => connection.abort(err));
-    }
+    for (const connection of this.#peers.get(name)?.connections ?? []) closeSoon(connection);
   }
 
   /** Cuts the links of nodes whose certificates were called back. */
@@ -195,6 +195,13 @@ export class Links {
     peer.connections.add(connection);
     this.#owners.set(connection, peer);
     this.#openLane(peer, 'member');
+  }
+
+  /** A member that we had a link to answered at another address of its: one connection is enough. */
+  #spare(connection: Connection, name: string): void {
+    const others = [...(this.#peers.get(name)?.connections ?? [])].filter((one) => one !== connection);
+    const isDouble = others.some((one) => one.status === 'open' && one.remotePeer.equals(connection.remotePeer));
+    if (isDouble) closeSoon(connection);
   }
 
   /** The node was started again, under a new peer id: connections of its former process are dead or soon will be. */
@@ -309,4 +316,8 @@ export class Links {
     count(traffic.bytesReceived, message.kind, bytes.length);
     events.received(peer.name, message);
   }
+}
+
+function closeSoon(connection: Connection): void {
+  connection.close({ signal: AbortSignal.timeout(STREAM_TIMEOUT_MS) }).catch((err: Error) => connection.abort(err));
 }
