@@ -20,6 +20,7 @@ const PURE_FOLDERS = [
   'gossip/overlay',
   'gossip/members',
   'gossip/records',
+  'gossip/documents',
   'gossip/anti-entropy',
   'proxy/http1/grammar',
 ];
