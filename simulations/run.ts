@@ -5,6 +5,7 @@
  */
 import { gossipConfig } from '../gossip/config.ts';
 import type { Settings } from '../gossip/effects.ts';
+import { MemberlistProgram } from './baselines/memberlist-program.ts';
 import { ByteBudget } from './invariants/byte-budget.ts';
 import { EqualViews } from './invariants/equal-views.ts';
 import type { Invariant, Violation } from './invariants/invariant.ts';
@@ -22,7 +23,11 @@ import type { Scenario } from './scenarios/schema.ts';
 import { WeftProgram } from './world/weft-program.ts';
 import { World } from './world/world.ts';
 
+/** Whose gossip runs: ours, or one like memberlist's to compare with. Invariants are checked for ours. */
+export type Machine = 'weft' | 'memberlist';
+
 export interface RunOptions {
+  readonly machine?: Machine;
   readonly scenario: Scenario;
   readonly nodes: number;
   readonly seed: number;
@@ -81,6 +86,8 @@ export function runScenario(options: RunOptions): Run {
   const { scenario, seed, nodes } = options;
   const startedMs = options.realMs();
   const settings = productionSettings();
+  const isWeft = options.machine !== 'memberlist';
+  const program = isWeft ? new WeftProgram() : new MemberlistProgram();
   const world = new World({
     seed,
     nodes,
@@ -90,7 +97,7 @@ export function runScenario(options: RunOptions): Run {
     endpointsPerNode: scenario.workload.endpointsPerNode,
     edge: 'fair',
     isEncoded: options.isEncoded ?? false,
-    program: new WeftProgram(),
+    program,
   });
   const violations: Violation[] = [];
   let violationCount = 0;
@@ -107,7 +114,7 @@ export function runScenario(options: RunOptions): Run {
     new NobodyFalselyDead(verdicts, report),
     new EqualViews({ world, convergence, verdicts, report }),
   ];
-  world.watchers.push(convergence, verdicts, ...invariants);
+  world.watchers.push(convergence, verdicts, ...(isWeft ? invariants : []));
   if (scenario.start === 'formed') {
     world.bootFormed();
     world.runFor(FORMING_MS);
@@ -116,7 +123,7 @@ export function runScenario(options: RunOptions): Run {
   }
   const zeroMs = world.nowMs;
   const zeroBytes = sum(world.bytesByHost);
-  world.watchers.push(new ByteBudget(world, scenario.expect.bytesPerNodePerSecond, report));
+  if (isWeft) world.watchers.push(new ByteBudget(world, scenario.expect.bytesPerNodePerSecond, report));
   convergence.measure();
   verdicts.measure();
   if (scenario.start === 'storm') convergence.wantAgreement();
@@ -126,7 +133,7 @@ export function runScenario(options: RunOptions): Run {
     world,
     scenario,
     convergence,
-    turnHostile: () => undefined,
+    turnHostile: (host) => program.turnHostile(world, host, zeroMs + scenario.seconds * 1_000),
     noted: (text) => events.push({ atMs: world.nowMs - zeroMs, text }),
   }).start();
   const totalMs = (scenario.seconds + scenario.settleSeconds) * 1_000;
@@ -136,9 +143,9 @@ export function runScenario(options: RunOptions): Run {
     timeline.look();
     options.progress?.(slice / slices);
   }
-  for (const invariant of invariants) invariant.finish?.();
+  if (isWeft) for (const invariant of invariants) invariant.finish?.();
   const samples = [...convergence.changesMs, ...convergence.agreementsMs];
-  checkExpectations({ scenario, convergence, verdicts, report });
+  if (isWeft) checkExpectations({ scenario, convergence, verdicts, report });
   const result: RunResult = {
     scenario: scenario.name,
     nodes,

@@ -33,6 +33,8 @@ export interface WeftProcessOptions {
   readonly isEncoded: boolean;
 }
 
+/** `maxConnections` of gossip/libp2p/node.ts. */
+const MAX_LINKS = 300;
 /** Said to a member while it is being dialled, as in gossip/libp2p/links.ts. */
 const MAX_WAITING = 64;
 
@@ -43,6 +45,8 @@ export class WeftProcess extends Process {
   readonly #pubsub: Pubsub;
   readonly #links = new Map<string, Link>();
   readonly #dialling = new Map<string, Message[]>();
+  /** Told every message that arrives: for liars, who replay them. */
+  overheard: ((message: Message) => void) | undefined = undefined;
   /** Whether the broadcast in progress may be passed on. */
   #isForwarded = false;
   /** Whether the step in progress changed what this node believes or shows. */
@@ -105,7 +109,7 @@ export class WeftProcess extends Process {
     this.#pubsub.linkUp(link);
     this.whenAwake(() => this.take({ kind: 'link-up', peer, opened: link.opener === this }));
     const waiting = this.#dialling.get(peer) ?? [];
-    for (const message of waiting.splice(0)) this.#send(peer, message);
+    for (const message of waiting.splice(0)) this.say(peer, message);
   }
 
   linkClosed(link: Link): void {
@@ -120,8 +124,13 @@ export class WeftProcess extends Process {
     return link.otherThan(this).name;
   }
 
-  linkTo(name: string): Link | undefined {
-    return this.#links.get(name);
+  get isFull(): boolean {
+    return this.#links.size >= MAX_LINKS;
+  }
+
+  /** Whom it has a link to. */
+  peers(): string[] {
+    return [...this.#links.keys()];
   }
 
   protected override fired(kind: string, about: string): void {
@@ -146,6 +155,7 @@ export class WeftProcess extends Process {
   #read(link: Link, parcel: Parcel): void {
     if (link.isClosed && parcel.kind !== 'message') return;
     if (parcel.kind === 'message') {
+      this.overheard?.(parcel.message);
       this.take({ kind: 'received', from: link.otherThan(this).name, message: parcel.message });
     } else if (parcel.kind === 'bytes') {
       const message = decodeMessage(parcel.bytes);
@@ -158,7 +168,7 @@ export class WeftProcess extends Process {
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case 'send':
-        this.#send(effect.to, effect.message);
+        this.say(effect.to, effect.message);
         break;
       case 'arm':
         this.arm(effect.timer.kind, effect.timer.about, effect.atMs);
@@ -211,7 +221,8 @@ export class WeftProcess extends Process {
     this.disarm(timer.kind, timer.about);
   }
 
-  #send(to: string, message: Message): void {
+  /** Sends to a peer, or keeps it for a moment if it is being dialled. */
+  say(to: string, message: Message): void {
     const link = this.#links.get(to);
     if (link === undefined) {
       const waiting = this.#dialling.get(to);
@@ -256,7 +267,8 @@ export class WeftProcess extends Process {
     }
     handshakeMs(this, host, this.#world, (outcome) => {
       const target = host === undefined ? undefined : this.#world.processOn(host);
-      if (outcome !== 'connected' || this.state === 'ended' || !(target instanceof WeftProcess)) {
+      const isFull = target instanceof WeftProcess && target.isFull && !target.#links.has(this.name);
+      if (outcome !== 'connected' || this.state === 'ended' || !(target instanceof WeftProcess) || isFull) {
         done(undefined);
         return;
       }

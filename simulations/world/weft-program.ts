@@ -3,6 +3,7 @@ import type { CoreOptions } from '../../gossip/core.ts';
 import type { Formed } from './formed.ts';
 import { formedMesh } from './formed.ts';
 import type { Host } from './host.ts';
+import { turnHostile } from './liar.ts';
 import { chainOf, rootOf, SimSigner } from './signer.ts';
 import { WeftProcess } from './weft-process.ts';
 import type { Boot, Program, World } from './world.ts';
@@ -38,6 +39,15 @@ export class WeftProgram implements Program {
     const { host, world } = boot;
     const { edge, isEncoded } = world.options;
     return new WeftProcess({ host, world, core: this.#coreOptions(boot), formed: this.#formed, edge, isEncoded });
+  }
+
+  /** Makes the agent of a host lie until then. */
+  turnHostile(world: World, host: Host, untilMs: number): void {
+    const process = world.processOn(host);
+    if (!(process instanceof WeftProcess)) return;
+    const { seed } = world.options;
+    const signer = new SimSigner({ name: host.name, seed, wallMs: () => host.wallMs() });
+    turnHostile({ world, process, signer, chain: this.#chainOf(host, seed), untilMs });
   }
 
   #coreOptions({ host, world, random, epoch, seeds, rememberedPeers }: Boot): CoreOptions {

@@ -45,6 +45,8 @@ export interface Program {
   form(world: World): void;
   /** Processes started from here on know nobody. */
   formed(): void;
+  /** Makes the process of a host lie until then. */
+  turnHostile(world: World, host: Host, untilMs: number): void;
 }
 
 /** Told what happens in the world, as it happens. */
@@ -175,12 +177,11 @@ export class World implements Surroundings {
     });
   }
 
-  /** Every node knows the same three hosts to begin with, as operators write it. */
+  /** Three hosts that each node knows to begin with: of a hundred nodes one is such a host, and there are at least three. */
   seedsFor(host: Host): readonly string[] {
-    return this.hosts
-      .slice(0, 3)
-      .filter((seed) => seed !== host)
-      .map((seed) => seed.address);
+    const count = Math.max(3, Math.ceil(this.options.nodes / 100));
+    const seeds = [0, 1, 2].map((i) => this.hosts[(host.index + i) % count]);
+    return seeds.filter((seed) => seed !== undefined && seed !== host).map((seed) => seed!.address);
   }
 
   /** Changes what a host offers. */
