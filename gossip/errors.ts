@@ -7,6 +7,7 @@ export const GOSSIP_ERRORS = {
     'these documents belong to another trust domain; move the file away, or give this agent a dataDirectory of its own',
   WEFT_GOSSIP_BAD_ENDPOINT: 'an endpoint cannot be published',
   WEFT_GOSSIP_TOO_MANY_ENDPOINTS: 'more endpoints than one node may publish; run fewer workloads on it',
+  WEFT_GOSSIP_STUCK: 'the network library hangs and cannot be restarted; start the agent again and report this',
   WEFT_GOSSIP_CLOSED: 'gossip is closed',
 } as const;
 

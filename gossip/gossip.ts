@@ -34,6 +34,7 @@ import { Broadcast } from './libp2p/broadcast.ts';
 import { Links } from './libp2p/links.ts';
 import type { MeshNode } from './libp2p/node.ts';
 import { createNode } from './libp2p/node.ts';
+import { Watchdog } from './libp2p/watchdog.ts';
 import type { Endpoint } from './records/endpoint.ts';
 import { endpointProblem } from './records/endpoint.ts';
 import type { CoreStats, TrafficStats } from './stats.ts';
@@ -100,6 +101,7 @@ export class Gossip implements AsyncDisposable {
   readonly #clock: FairClock;
   readonly #timers: Timers;
   readonly #seeds: SeedDialler;
+  readonly #watchdog: Watchdog;
   readonly #core: Core;
   #closing: Promise<void> | undefined;
   #left: Promise<void> | undefined;
@@ -179,8 +181,7 @@ export class Gossip implements AsyncDisposable {
     const gossip = new Gossip(parts, links, boundPort(node) ?? listen.port);
     started = gossip;
     resolve(gossip);
-    gossip.#broadcast.subscribe();
-    gossip.#documentBroadcast.subscribe();
+    gossip.#subscribe();
     gossip.#take({ kind: 'start' });
     if (!signal.aborted) return gossip;
     await gossip.close();
@@ -222,6 +223,14 @@ export class Gossip implements AsyncDisposable {
     this.#clock = new FairClock((forMs) => {
       deps.log.warn({ forMs: Math.round(forMs) }, 'the gossip thread stood still');
       queueMicrotask(() => this.#take({ kind: 'stalled', forMs }));
+    });
+    this.#watchdog = new Watchdog({
+      node,
+      stuck: (dials) => {
+        deps.log.error({ dials }, 'dials hang in the network library, restarting it');
+        void this.restartNetwork();
+      },
+      silent: (connection) => links.drop(connection),
     });
     this.#timers = new Timers(
       () => this.#clock.nowMs(),
@@ -344,6 +353,20 @@ export class Gossip implements AsyncDisposable {
     return this.#core.members()[0]!.address;
   }
 
+  /**
+   * Stops the network library and starts it again; all links go and come back. For when dials hang in it.
+   *
+   * Rejects when it cannot be stopped or started: without a network there is nothing left to do here.
+   */
+  async restartNetwork(): Promise<void> {
+    this.#traffic.restarts++;
+    await this.#stopNode();
+    if (this.#aborted.signal.aborted) return;
+    if (this.#node.status !== 'stopped') throw new GossipError('WEFT_GOSSIP_STUCK', this.#config.listen);
+    await this.#node.start();
+    this.#subscribe();
+  }
+
   /** Says goodbye: others drop this node's endpoints at once. Resolves when the word had time to spread. */
   leave(): Promise<void> {
     this.#left ??= this.#leave();
@@ -374,12 +397,22 @@ export class Gossip implements AsyncDisposable {
     this.#timers.stop();
     this.#clock.stop();
     this.#seeds.stop();
+    this.#watchdog.stop();
     this.#links.close();
+    await this.#stopNode();
+    await this.#documents.close();
+  }
+
+  async #stopNode(): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const deadline = setTimeout(resolve, STOP_MS);
     await Promise.race([Promise.resolve(this.#node.stop()), late]);
     clearTimeout(deadline);
-    await this.#documents.close();
+  }
+
+  #subscribe(): void {
+    this.#broadcast.subscribe();
+    this.#documentBroadcast.subscribe();
   }
 
   #credentialOf(name: string): NodeCredential | undefined {

@@ -70,7 +70,7 @@ export const GOSSIP_METRICS: readonly GossipMetric[] = [
   },
   {
     name: 'weft_gossip_links_cut_total',
-    help: 'Links to admitted nodes that this node cut, because the certificate of the other expired or was revoked.',
+    help: 'Links to admitted nodes that this node cut: their certificate expired or was revoked, or they got no broadcasts.',
     type: 'counter',
     label: 'reason',
     read: (stats) => stats.linksCut,
@@ -88,6 +88,12 @@ export const GOSSIP_METRICS: readonly GossipMetric[] = [
     type: 'counter',
     label: 'reason',
     read: (stats) => stats.dropped,
+  },
+  {
+    name: 'weft_gossip_restarts_total',
+    help: 'Times the network library was restarted because dials hung in it. Worth a report.',
+    type: 'counter',
+    read: (stats) => one(stats.restarts),
   },
   {
     name: 'weft_gossip_dials_total',

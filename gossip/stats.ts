@@ -108,11 +108,13 @@ export interface TrafficStats {
   readonly refused: Record<string, number>;
   /** Links that this node cut, by reason. */
   readonly linksCut: Record<LinkCut, number>;
+  /** Times libp2p was restarted because dials hung in it. */
+  restarts: number;
   dials: number;
   dialFailures: number;
 }
 
-export type LinkCut = 'expired' | 'revoked';
+export type LinkCut = 'expired' | 'revoked' | 'silent';
 export type FrameDrop = 'malformed' | 'oversized' | 'rate' | 'congested';
 
 export function emptyTrafficStats(): TrafficStats {
@@ -123,7 +125,8 @@ export function emptyTrafficStats(): TrafficStats {
     bytesReceived: {},
     framesDropped: { malformed: 0, oversized: 0, rate: 0, congested: 0 },
     refused: {},
-    linksCut: { expired: 0, revoked: 0 },
+    linksCut: { expired: 0, revoked: 0, silent: 0 },
+    restarts: 0,
     dials: 0,
     dialFailures: 0,
   };

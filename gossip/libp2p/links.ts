@@ -168,6 +168,14 @@ export class Links {
     this.#tenure.check();
   }
 
+  /** A connection that carries no broadcasts: whoever needs the link makes it anew. */
+  drop(connection: Connection): void {
+    count(this.#options.traffic.linksCut, 'silent');
+    const member = this.nameOf(connection.remotePeer);
+    this.#options.log.warn({ member }, 'link cut because its other end takes no part in broadcasts');
+    connection.abort(new Error('weft: no broadcasts on this connection'));
+  }
+
   /** From here on nothing new is opened; the node's stop closes what is open. */
   close(): void {
     this.#isClosed = true;
@@ -251,13 +259,17 @@ export class Links {
       stream.abort(new Error('weft: displaced'));
       return;
     }
+    if (stream.status !== 'open') {
+      connection.abort(new Error('weft: stream closed while it was opened'));
+      return;
+    }
     outgoing.stream = stream;
     stream.addEventListener('close', () => {
       if (outgoing.stream !== stream) return;
       outgoing.stream = undefined;
       if (lane === 'member') this.#openLane(peer, lane);
     });
-    for (const frame of outgoing.queued.splice(0)) stream.send(frame);
+    for (const frame of outgoing.queued.splice(0)) if (stream.writeStatus === 'writable') stream.send(frame);
     if (lane === 'bulk' || peer.isUp) return;
     peer.isUp = true;
     this.#options.events.up(peer.name, connection.direction === 'outbound');
