@@ -23,8 +23,8 @@ export interface Ground extends AsyncDisposable {
   runOutside(argv: readonly string[], options: SpawnOptions): ChildProcess;
   /** Records what nodes say to each other; undefined where that cannot be seen. */
   captureFabric(filter: string): Promise<Capture | undefined>;
-  /** Text of a shell script `in-pod POD COMMAND...`; undefined where pods have no network of their own. */
-  inPodScript(resolvConfPath: string): string | undefined;
+  /** Shell scripts for whoever watches, by name; none where nodes and pods have no network of their own. */
+  scripts(resolvConfPath: string): Readonly<Record<string, string>>;
 }
 
 export interface NodePlace {

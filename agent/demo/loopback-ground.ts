@@ -60,8 +60,8 @@ export class LoopbackGround implements Ground {
     return undefined;
   }
 
-  inPodScript(): undefined {
-    return undefined;
+  scripts(): Readonly<Record<string, string>> {
+    return {};
   }
 
   [Symbol.asyncDispose](): Promise<void> {

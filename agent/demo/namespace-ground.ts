@@ -2,7 +2,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { FABRIC } from '../lab/addresses.ts';
 import type { Capture } from '../lab/capture.ts';
-import { Lab, type LabPod } from '../lab/lab.ts';
+import { type Faults, faultRules, HEALTHY } from '../lab/faults.ts';
+import { Lab, type LabNode, type LabPod } from '../lab/lab.ts';
 import { namespaceName } from '../lab/leftovers.ts';
 import type { SpawnOptions } from '../lab/processes.ts';
 import type { Ground, NodePlace, PodPlace } from './ground.ts';
@@ -69,14 +70,34 @@ export class NamespaceGround implements Ground {
     return this.#lab.capture(this.#lab.fabric, { interface: 'br0', filter });
   }
 
-  inPodScript(resolvConfPath: string): string {
-    return `#!/bin/sh
+  scripts(resolvConfPath: string): Readonly<Record<string, string>> {
+    const { fabric, nodes } = this.#lab;
+    const cutOff = ({ index }: LabNode): Faults => ({
+      ...HEALTHY,
+      cuts: nodes.filter((other) => other.index !== index).map((other) => [index, other.index]),
+    });
+    return {
+      'in-pod': `#!/bin/sh
 # Runs a command in a pod of the demo: in-pod POD COMMAND...
 pod=$1
 shift
 exec nsenter --net=/run/netns/${namespaceName(LAB_NAME, '')}"$pod" \\
   unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' ${resolvConfPath} "$@"
-`;
+`,
+      cut: `#!/bin/sh
+# Cuts a node of the demo, and its pods, off from all others: cut NODE
+case $1 in
+${nodes.map((node) => `${node.name}) rules='${faultRules(cutOff(node))}' ;;`).join('\n')}
+*) echo "cut: one of ${nodes.map(({ name }) => name).join(', ')}" >&2; exit 2 ;;
+esac
+printf %s "$rules" | nsenter --net=/run/netns/${fabric} nft -f -
+`,
+      heal: `#!/bin/sh
+# Mends what \`cut\` cut.
+nsenter --net=/run/netns/${fabric} nft -f - <<'RULES'
+${faultRules(HEALTHY)}RULES
+`,
+    };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -130,9 +130,10 @@ function triesOf(mesh: DemoMesh): Try[] {
   const asked = mesh.agents[0]!;
   const client = mesh.topology.pods.find((pod) => pod.program.kind === 'traffic')!;
   const url = `${mesh.ground.podPlace(client).reach(client.calls[0]!).url}/`;
-  const { inPod } = mesh.workspace;
+  const [inPod, cut, heal] = ['in-pod', 'cut', 'heal'].map((name) => mesh.workspace.script(name));
   return [
     { what: `kill node ${VICTIM}`, command: `kill -9 ${victim.program.child.pid}` },
+    ...(cut && heal ? [{ what: `cut off ${VICTIM}`, command: `${cut} ${VICTIM}; sleep 20; ${heal}` }] : []),
     ...(stoppable ? [{ what: `stop a pod`, command: `kill ${stoppable.program.child.pid}` }] : []),
     { what: 'call from a pod', command: inPod ? `${inPod} ${client.name} curl -s ${url}` : `curl -s ${url}` },
     { what: 'ask an agent', command: `npm run -s weft -- status -s ${asked.socket}` },

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -25,12 +25,11 @@ const MAX_TEMP_PATH = 60;
 
 export class Workspace implements Disposable {
   readonly directory: string;
-  /** Script `in-pod POD COMMAND...`; undefined where pods have no network of their own. */
-  readonly inPod: string | undefined;
+  readonly #scripts: readonly string[];
 
-  private constructor(directory: string, inPod: string | undefined) {
+  private constructor(directory: string, scripts: readonly string[]) {
     this.directory = directory;
-    this.inPod = inPod;
+    this.#scripts = scripts;
   }
 
   /** Also removes folders of runs that were killed before they could. */
@@ -44,7 +43,7 @@ export class Workspace implements Disposable {
       createTrustDomain({ trustDomain: TRUST_DOMAIN, directory: trustDirectory, operator: 'demo', ...ttl });
       mkdirSync(join(directory, 'logs'));
       for (const node of topology.nodes) writeNode(directory, { node, topology, ground });
-      return new Workspace(directory, writeInPod(directory, ground));
+      return new Workspace(directory, writeScripts(directory, ground));
     } catch (error) {
       rmSync(directory, { recursive: true, force: true });
       throw error;
@@ -61,6 +60,11 @@ export class Workspace implements Disposable {
 
   log(program: string): string {
     return join(this.directory, 'logs', `${program}.log`);
+  }
+
+  /** Path of a script of the ground; undefined where it has none of that name. */
+  script(name: string): string | undefined {
+    return this.#scripts.includes(name) ? join(this.directory, name) : undefined;
   }
 
   [Symbol.dispose](): void {
@@ -137,15 +141,13 @@ function healthCheck({ appProtocol }: NonNullable<PodSpec['serves']>): unknown {
   return appProtocol === 'http' ? { http: { path: '/healthz', ...often } } : { tcp: often };
 }
 
-function writeInPod(directory: string, ground: Ground): string | undefined {
+/** @returns their names */
+function writeScripts(directory: string, ground: Ground): string[] {
   const resolvConf = join(directory, 'resolv.conf');
-  const script = ground.inPodScript(resolvConf);
-  if (script === undefined) return undefined;
-  const path = join(directory, 'in-pod');
   writeFileSync(resolvConf, RESOLV_CONF);
-  writeFileSync(path, script);
-  chmodSync(path, 0o700);
-  return path;
+  const scripts = Object.entries(ground.scripts(resolvConf));
+  for (const [name, text] of scripts) writeFileSync(join(directory, name), text, { mode: 0o700 });
+  return scripts.map(([name]) => name);
 }
 
 function tempDirectory(): string {

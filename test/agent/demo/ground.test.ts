@@ -52,7 +52,7 @@ describe.skipIf(obstacle)('on network namespaces', () => {
     using workspace = Workspace.create(topology, ground);
     const before = readFileSync('/etc/resolv.conf', 'utf8');
     const run = promisify(execFile);
-    const { stdout } = await run(workspace.inPod!, [
+    const { stdout } = await run(workspace.script('in-pod')!, [
       'client',
       'sh',
       '-c',
@@ -60,7 +60,25 @@ describe.skipIf(obstacle)('on network namespaces', () => {
     ]);
     expect(stdout).toContain('nameserver 10.77.0.254');
     expect(stdout).toContain(ground.podPlace(client).address);
-    await expect(run(workspace.inPod!, ['client', 'sh', '-c', 'exit 7'])).rejects.toMatchObject({ code: 7 });
+    await expect(run(workspace.script('in-pod')!, ['client', 'sh', '-c', 'exit 7'])).rejects.toMatchObject({ code: 7 });
     expect(readFileSync('/etc/resolv.conf', 'utf8')).toBe(before);
+  });
+
+  test('cut separates a node from the others until heal', async () => {
+    await using ground = await NamespaceGround.create(topology);
+    using workspace = Workspace.create(topology, ground);
+    const run = promisify(execFile);
+    const v2 = topology.pods.find(({ name }) => name === 'catalog-v2')!;
+    // Nobody listens there: a refusal means that the way is open, a timeout that it is not.
+    const reach = (): Promise<unknown> =>
+      run(workspace.script('in-pod')!, ['client', 'curl', '-s', '-m', '1', `http://${ground.podPlace(v2).address}:1/`]);
+    const REFUSED = { code: 7 };
+    const TIMED_OUT = { code: 28 };
+    await expect(reach()).rejects.toMatchObject(REFUSED);
+    await run(workspace.script('cut')!, ['n3']);
+    await expect(reach()).rejects.toMatchObject(TIMED_OUT);
+    await run(workspace.script('heal')!);
+    await expect(reach()).rejects.toMatchObject(REFUSED);
+    await expect(run(workspace.script('cut')!, ['n9'])).rejects.toMatchObject({ code: 2 });
   });
 });
