@@ -20,6 +20,7 @@ import { Timeline } from './measure/timeline.ts';
 import { Verdicts } from './measure/verdicts.ts';
 import { Player } from './scenarios/player.ts';
 import type { Scenario } from './scenarios/schema.ts';
+import type { Tamper } from './world/weft-process.ts';
 import { WeftProgram } from './world/weft-program.ts';
 import { World } from './world/world.ts';
 
@@ -33,6 +34,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Every message through the real codec: slower, and nothing in memory is shared between nodes. */
   readonly isEncoded?: boolean;
+  /** Breaks nodes on purpose, to see that the checkers see it. */
+  readonly tamper?: Tamper;
   /** Told now and then how far the run is, from 0 to 1. */
   readonly progress?: (share: number) => void;
   /** Of this process, for `wallSeconds`. */
@@ -87,7 +90,7 @@ export function runScenario(options: RunOptions): Run {
   const startedMs = options.realMs();
   const settings = productionSettings();
   const isWeft = options.machine !== 'memberlist';
-  const program = isWeft ? new WeftProgram() : new MemberlistProgram();
+  const program = isWeft ? new WeftProgram(options.tamper) : new MemberlistProgram();
   const world = new World({
     seed,
     nodes,

@@ -2,7 +2,7 @@
  * One connection between two processes: ordered in each direction, and no packet is ever lost, only late.
  *
  * What is sent into a cut waits in the sender's kernel, which tries again after 200 ms, 400 ms and so on up to two
- * minutes. Nobody but TCP gives a silent connection up, after a quarter of an hour: sockets' inactivity timers start over
+ * minutes. Where only the way back is cut, TCP sends what fits into its first window and then waits for acks. Nobody but TCP gives a silent connection up, after a quarter of an hour: sockets' inactivity timers start over
  * with every ping written, and yamux only logs a ping that was not answered.
  * @module
  */
@@ -22,6 +22,8 @@ const CLOSE_RETRY_MS = 500;
 /** From a packet's arrival to the program's turn: kernel, noise, yamux. */
 const PROCESSING_MS = 0.3;
 const FIRST_RETRY_MS = 200;
+/** Segments that TCP sends before it wants an ack. */
+const WINDOW = 10;
 
 /** A process, as its links see it. */
 export interface LinkEnd {
@@ -81,8 +83,8 @@ export class Link {
     });
   }
 
-  isCut(direction: Direction): boolean {
-    return this.#network.hasCuts && this.#network.isCut(direction.from.host, direction.to.host);
+  isCut(from: Host, to: Host): boolean {
+    return this.#network.hasCuts && this.#network.isCut(from, to);
   }
 }
 
@@ -96,6 +98,8 @@ export class Direction {
   #held: Parcel[] = [];
   #heldSinceMs = 0;
   #retryMs = FIRST_RETRY_MS;
+  /** Packets that arrived and whose acks do not. */
+  #unacked = 0;
 
   constructor(link: Link, from: LinkEnd, to: LinkEnd) {
     this.link = link;
@@ -106,7 +110,7 @@ export class Direction {
   arrived(parcel: Parcel): void {
     const { link, to } = this;
     if (link.isClosed) return;
-    if (this.#held.length === 0 && to.host.isUp && !link.isCut(this)) {
+    if (this.#held.length === 0 && this.#isOpen()) {
       to.receive(link, parcel);
       return;
     }
@@ -117,6 +121,13 @@ export class Direction {
     this.#retryLater();
   }
 
+  #isOpen(): boolean {
+    const { link, from, to } = this;
+    if (!to.host.isUp || link.isCut(from.host, to.host)) return false;
+    this.#unacked = link.isCut(to.host, from.host) ? this.#unacked + 1 : 0;
+    return this.#unacked <= WINDOW;
+  }
+
   #retryLater(): void {
     this.to.queue.later(this.#retryMs, () => this.#retry());
   }
@@ -124,7 +135,7 @@ export class Direction {
   #retry(): void {
     const { link, to } = this;
     if (link.isClosed) return;
-    if (to.host.isUp && !link.isCut(this)) {
+    if (this.#isOpen()) {
       for (const parcel of this.#held.splice(0)) to.receive(link, parcel);
       return;
     }

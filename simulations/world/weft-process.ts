@@ -22,6 +22,9 @@ import { HEARTBEAT_MS, Pubsub } from './pubsub.ts';
 import type { Surroundings } from './surroundings.ts';
 import { payloadBytes, wireBytes } from './wire-size.ts';
 
+/** Breaks a node on purpose: what it does instead of what its core asks for; undefined = nothing. For tests of checkers. */
+export type Tamper = (node: string, effect: Effect) => Effect | undefined;
+
 export interface WeftProcessOptions {
   readonly host: Host;
   readonly world: Surroundings;
@@ -31,6 +34,7 @@ export interface WeftProcessOptions {
   readonly edge: Edge;
   /** Encode and decode every message as production does; without, messages pass by reference. */
   readonly isEncoded: boolean;
+  readonly tamper?: Tamper | undefined;
 }
 
 /** `maxConnections` of gossip/libp2p/node.ts. */
@@ -42,6 +46,7 @@ export class WeftProcess extends Process {
   readonly core: Core;
   readonly #world: Surroundings;
   readonly #isEncoded: boolean;
+  readonly #tamper: Tamper | undefined;
   readonly #pubsub: Pubsub;
   readonly #links = new Map<string, Link>();
   readonly #dialling = new Map<string, Message[]>();
@@ -57,6 +62,7 @@ export class WeftProcess extends Process {
     super(options.host, options.world.queue, options.edge, formed?.shown);
     this.#world = options.world;
     this.#isEncoded = options.isEncoded;
+    this.#tamper = options.tamper;
     this.#pubsub = new Pubsub(this, options.core.random);
     this.host.highestEpoch = Math.max(this.host.highestEpoch, options.core.epoch);
     this.core = new Core(formed === undefined ? options.core : { ...options.core, known: formed.core });
@@ -79,7 +85,10 @@ export class WeftProcess extends Process {
   take(input: Input): void {
     const effects = this.core.step(this.nowMs(), input);
     this.#world.trace(this, input.kind, effects.length);
-    for (const effect of effects) this.#perform(effect);
+    for (const effect of effects) {
+      const performed = this.#tamper === undefined ? effect : this.#tamper(this.name, effect);
+      if (performed !== undefined) this.#perform(performed);
+    }
     if (!this.#isTouched) return;
     this.#isTouched = false;
     this.#world.settled(this);
@@ -295,7 +304,8 @@ export class WeftProcess extends Process {
   }
 
   #show(delta: { readonly upsert: readonly Endpoint[]; readonly remove: readonly string[] }): void {
-    const owner = delta.upsert[0]?.node ?? delta.remove[0]!.split('/')[0]!;
+    const owner = delta.upsert[0]?.node ?? delta.remove[0]?.split('/')[0];
+    if (owner === undefined) return;
     const before = this.shown.get(owner);
     const endpoints = new Map(before?.endpoints);
     for (const endpoint of delta.upsert) endpoints.set(endpoint.id, endpoint);

@@ -5,14 +5,19 @@ import { formedMesh } from './formed.ts';
 import type { Host } from './host.ts';
 import { turnHostile } from './liar.ts';
 import { chainOf, rootOf, SimSigner } from './signer.ts';
-import { WeftProcess } from './weft-process.ts';
+import { type Tamper, WeftProcess } from './weft-process.ts';
 import type { Boot, Program, World } from './world.ts';
 
 const CERTIFICATE_MS = 7 * 86_400_000;
 
 export class WeftProgram implements Program {
   readonly #chains = new Map<Host, readonly Uint8Array[]>();
+  readonly #tamper: Tamper | undefined;
   #formed: Formed | undefined;
+
+  constructor(tamper?: Tamper) {
+    this.#tamper = tamper;
+  }
 
   /** Processes started from here on know each other already. */
   form(world: World): void {
@@ -38,7 +43,8 @@ export class WeftProgram implements Program {
   start(boot: Boot): WeftProcess {
     const { host, world } = boot;
     const { edge, isEncoded } = world.options;
-    return new WeftProcess({ host, world, core: this.#coreOptions(boot), formed: this.#formed, edge, isEncoded });
+    const core = this.#coreOptions(boot);
+    return new WeftProcess({ host, world, core, formed: this.#formed, edge, isEncoded, tamper: this.#tamper });
   }
 
   /** Makes the agent of a host lie until then. */
