@@ -61,6 +61,10 @@ export interface MemberView {
   readonly state: TableEntry['state'];
   readonly address: string;
   readonly epoch: number;
+  /** Deaths it refuted in this epoch. */
+  readonly incarnation: number;
+  /** Observers that accuse it right now. */
+  readonly accusers: number;
   readonly endpoints: number;
   readonly sinceMs: number;
   readonly isSelf: boolean;
@@ -215,6 +219,8 @@ export class Core {
       state: own.kind,
       address: this.#options.address,
       epoch: own.epoch,
+      incarnation: own.kind === 'left' ? 0 : own.inc,
+      accusers: 0,
       endpoints: this.#directory.countOf(this.#context.self),
       sinceMs: this.#startedAtMs,
       isSelf: true,
@@ -224,6 +230,8 @@ export class Core {
       state: entry.state,
       address: this.#addressOf(entry.name) ?? '',
       epoch: entry.standing.epoch,
+      incarnation: entry.standing.kind === 'left' ? 0 : entry.standing.inc,
+      accusers: this.#membership.accusersOf(entry.name),
       endpoints: this.#directory.countOf(entry.name),
       sinceMs: entry.sinceMs,
       isSelf: false,

@@ -76,6 +76,11 @@ export class Membership {
     this.#startedMs = this.#context.nowMs;
   }
 
+  /** How many observers accuse this member right now. */
+  accusersOf(name: string): number {
+    return this.#suspicions.get(name)?.accusations().length ?? 0;
+  }
+
   /** A new life of ours, above every epoch anybody knows. */
   beginEpoch(epoch: number): void {
     this.#self = this.#signAlive(epoch, 0);
