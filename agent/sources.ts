@@ -1,5 +1,6 @@
 /** What the admin API answers, gathered from the running parts. Reads memory only; asks no peer. @module */
 import type { NodeIdentity } from '../certs/node-bundle.ts';
+import type { PeerHealth } from '../gossip/gossip.ts';
 import type {
   AdminSources,
   CaptureView,
@@ -53,11 +54,11 @@ export function adminSources(running: Running, { metrics, waitingFor, shutdown }
       problems: running.directory.problems(),
     }),
     capture: () => captureViews(running),
-    check: () =>
+    check: async () =>
       checkRunning(running.config, {
         members: running.mesh.members(),
         seeds: running.config.gossip.seeds.length,
-        peerSkewsMs: [],
+        peerSkewsMs: [...(await peerHealth(running.mesh)).values()].flatMap(({ skewMs = [] }) => skewMs),
         certificate: {
           subject: running.node.spiffeId,
           notBeforeMs: notBeforeMs(running.node),
@@ -96,18 +97,34 @@ function statusView(running: Running, waitingFor: readonly string[]): StatusView
   };
 }
 
-function memberViews({ mesh }: Running): readonly MemberView[] {
+async function memberViews({ mesh }: Running): Promise<readonly MemberView[]> {
+  const health = await peerHealth(mesh);
   return mesh
     .members()
-    .map(({ name, state, address, endpoints, sinceMs, isSelf }) => ({
-      name,
-      state,
-      address,
-      endpoints,
-      since: new Date(sinceMs).toISOString(),
-      isSelf,
-    }))
+    .map(({ name, state, address, endpoints, sinceMs, isSelf, epoch, incarnation }) => {
+      const { accusers = 0, rttMs, heardAgoMs, skewMs } = health.get(name) ?? {};
+      return {
+        name,
+        state,
+        address,
+        endpoints,
+        since: new Date(sinceMs).toISOString(),
+        isSelf,
+        epoch,
+        incarnation,
+        accusers,
+        ...(rttMs === undefined ? {} : { rttMs }),
+        ...(heardAgoMs === undefined ? {} : { heardAgoMs }),
+        ...(skewMs === undefined ? {} : { clockSkewMs: skewMs }),
+      };
+    })
     .sort(byKey(({ name }) => name));
+}
+
+/** By name; empty when the mesh thread is gone: what was last heard can be shown without. */
+async function peerHealth(mesh: MeshThread): Promise<ReadonlyMap<string, PeerHealth>> {
+  const { peers } = await mesh.stats().catch(() => ({ peers: [] as readonly PeerHealth[] }));
+  return new Map(peers.map((peer) => [peer.name, peer]));
 }
 
 function serviceViews({ services }: Running): readonly ServiceView[] {

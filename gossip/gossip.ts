@@ -24,6 +24,7 @@ import type { NodeCredential } from './edge/node-signer.ts';
 import { NodeSigner } from './edge/node-signer.ts';
 import { OperatorAuthority } from './edge/operator-authority.ts';
 import { probe } from './edge/probe.ts';
+import { observeDelay } from './edge/propagation.ts';
 import { isNamed, parseSeed, SeedDialler } from './edge/seeds.ts';
 import { GossipStore } from './edge/store.ts';
 import { Timers } from './edge/timers.ts';
@@ -50,6 +51,8 @@ export interface Member {
   /** `ip:port` of its gossip. */
   readonly address: string;
   readonly epoch: number;
+  /** Deaths it refuted since it started. */
+  readonly incarnation: number;
   /** Endpoints of it that may be routed to. */
   readonly endpoints: number;
   /** When it came into this state, as this node saw it; Unix time. */
@@ -76,7 +79,23 @@ export interface GossipDeps {
   readonly isRevoked?: (name: string, serial: string) => boolean;
 }
 
+/** What this node knows of another by looking itself; fields are absent where it did not look. */
+export interface PeerHealth {
+  readonly name: string;
+  /** Observers that accuse it right now. */
+  readonly accusers: number;
+  readonly rttMs?: number;
+  /** Time since a ping or an ack of it came. */
+  readonly heardAgoMs?: number;
+  /** Its wall clock less ours. */
+  readonly skewMs?: number;
+}
+
 export interface GossipStats extends CoreStats, TrafficStats {
+  /** 48 bits of the sum over all that this node holds: equal where nodes agree. */
+  readonly registerDigest: number;
+  /** Those that are linked to this node, or accused. */
+  readonly peers: readonly PeerHealth[];
   readonly members: Readonly<Record<MemberState, number>>;
   readonly links: number;
   readonly endpoints: number;
@@ -206,7 +225,15 @@ export class Gossip implements AsyncDisposable {
       ...carrier,
       topic: parts.topics.ep,
       kind: 'delta',
-      received: (from, { delta }) => isWorthIt({ kind: 'broadcast', from, delta }),
+      received: (from, { delta, sentAtMs }) => {
+        const { gaps } = this.#core.stats;
+        const isNews = isWorthIt({ kind: 'broadcast', from, delta });
+        const isApplied = isNews && this.#core.stats.gaps === gaps;
+        if (isApplied && sentAtMs !== undefined) {
+          observeDelay(traffic.propagation, sentAtMs, links.pulseOf(delta.name)?.skewMs, Date.now());
+        }
+        return isNews;
+      },
     });
     this.#documentBroadcast = new Broadcast({
       ...carrier,
@@ -269,7 +296,7 @@ export class Gossip implements AsyncDisposable {
     return this.#core
       .members()
       .filter((member): member is typeof member & { state: MemberState } => member.state !== 'probation')
-      .map((member) => ({ ...member, sinceMs: Math.round(member.sinceMs + toWallMs) }));
+      .map(({ accusers: _, ...member }) => ({ ...member, sinceMs: Math.round(member.sinceMs + toWallMs) }));
   }
 
   stats(): GossipStats {
@@ -278,10 +305,29 @@ export class Gossip implements AsyncDisposable {
     return {
       ...structuredClone(this.#core.stats),
       ...structuredClone(this.#traffic),
+      registerDigest: Buffer.from(this.#core.root()).readUIntLE(0, 6),
+      peers: this.#peerHealth(),
       members,
       links: this.#core.linkCount,
       endpoints: this.#core.endpointCount,
     };
+  }
+
+  #peerHealth(): PeerHealth[] {
+    const accused = this.#core.members().filter(({ accusers }) => accusers > 0);
+    const accusers = new Map(accused.map((member) => [member.name, member.accusers]));
+    return [...new Set([...this.#links.names(), ...accusers.keys()])].map((name) => ({
+      name,
+      accusers: accusers.get(name) ?? 0,
+      ...this.#pulse(name),
+    }));
+  }
+
+  #pulse(name: string): Omit<PeerHealth, 'name' | 'accusers'> {
+    const pulse = this.#links.pulseOf(name);
+    if (pulse === undefined) return {};
+    const { rttMs, skewMs, heardAtMs } = pulse;
+    return { rttMs, heardAgoMs: performance.now() - heardAtMs, ...(skewMs === undefined ? {} : { skewMs }) };
   }
 
   /**
@@ -448,7 +494,7 @@ export class Gossip implements AsyncDisposable {
         this.#timers.disarm(effect.timer);
         break;
       case 'broadcast':
-        this.#broadcast.publish({ kind: 'delta', delta: effect.delta });
+        this.#broadcast.publish({ kind: 'delta', delta: effect.delta, sentAtMs: Date.now() });
         break;
       case 'broadcast-document':
         this.#documentBroadcast.publish({ kind: 'doc', revision: effect.revision });

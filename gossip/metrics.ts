@@ -1,4 +1,6 @@
 /** How `Gossip.stats()` reads in Prometheus. The agent registers these; no library is needed to say them. @module */
+import type { DelayHistogram } from './edge/propagation.ts';
+import { PROPAGATION_BOUNDS_MS } from './edge/propagation.ts';
 import type { GossipStats } from './gossip.ts';
 
 export interface GossipMetric {
@@ -10,6 +12,31 @@ export interface GossipMetric {
   /** By label value; a metric without a label has the key ''. */
   readonly read: (stats: GossipStats) => Readonly<Record<string, number>>;
 }
+
+export interface GossipHistogram {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+  /** Upper bounds in seconds, rising. */
+  readonly bounds: readonly number[];
+  /** By label value: counts that are not added up, one more than there are bounds, and the sum in seconds. */
+  readonly read: (stats: GossipStats) => Readonly<Record<string, { counts: readonly number[]; sum: number }>>;
+}
+
+const inSeconds = ({ counts, sumMs }: DelayHistogram): { counts: readonly number[]; sum: number } => ({
+  counts,
+  sum: sumMs / 1_000,
+});
+
+export const GOSSIP_HISTOGRAMS: readonly GossipHistogram[] = [
+  {
+    name: 'weft_gossip_propagation_seconds',
+    help: 'From a change at another node to its use here, for changes that came by broadcast. clock="corrected": the skew between both clocks is taken out; "raw": it is not known, and part of the value.',
+    label: 'clock',
+    bounds: PROPAGATION_BOUNDS_MS.map((ms) => ms / 1_000),
+    read: ({ propagation }) => ({ corrected: inSeconds(propagation.corrected), raw: inSeconds(propagation.raw) }),
+  },
+];
 
 const one = (value: number): Readonly<Record<string, number>> => ({ '': value });
 
@@ -32,6 +59,12 @@ export const GOSSIP_METRICS: readonly GossipMetric[] = [
     help: 'Endpoints of all nodes that traffic may go to.',
     type: 'gauge',
     read: (stats) => one(stats.endpoints),
+  },
+  {
+    name: 'weft_gossip_register_digest',
+    help: 'A number that two nodes share when they hold the same of all members. Nodes that differ for long have diverged.',
+    type: 'gauge',
+    read: (stats) => one(stats.registerDigest),
   },
   {
     name: 'weft_gossip_messages_sent_total',

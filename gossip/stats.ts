@@ -3,6 +3,7 @@
  * @module
  */
 import type { DocumentRefusal } from './documents/revision.ts';
+import { emptyPropagation, type Propagation } from './edge/propagation.ts';
 import type { MessageKind } from './wire/messages.ts';
 
 /** Counted inside the core. Everything only rises. */
@@ -108,6 +109,8 @@ export interface TrafficStats {
   readonly refused: Record<string, number>;
   /** Links that this node cut, by reason. */
   readonly linksCut: Record<LinkCut, number>;
+  /** How long changes of others took to come here. */
+  readonly propagation: Propagation;
   /** Times libp2p was restarted because dials hung in it. */
   restarts: number;
   dials: number;
@@ -126,6 +129,7 @@ export function emptyTrafficStats(): TrafficStats {
     framesDropped: { malformed: 0, oversized: 0, rate: 0, congested: 0 },
     refused: {},
     linksCut: { expired: 0, revoked: 0, silent: 0 },
+    propagation: emptyPropagation(),
     restarts: 0,
     dials: 0,
     dialFailures: 0,

@@ -1,8 +1,8 @@
 /** `weft_gossip_*`: what the mesh thread counts; which, gossip itself says. @module */
 import type { Registry } from 'prom-client';
 import type { GossipStats } from '../../gossip/gossip.ts';
-import { GOSSIP_METRICS } from '../../gossip/metrics.ts';
-import { addCounter, addGauge, oncePerScrape, type Sample } from './scraped.ts';
+import { GOSSIP_HISTOGRAMS, GOSSIP_METRICS } from '../../gossip/metrics.ts';
+import { addCounter, addGauge, addHistogram, oncePerScrape, type Sample } from './scraped.ts';
 
 /** @param read asks the mesh thread; called once a scrape */
 export function addGossipMetrics(registry: Registry, read: () => Promise<GossipStats>): void {
@@ -16,5 +16,14 @@ export function addGossipMetrics(registry: Registry, read: () => Promise<GossipS
     const metric = { name, help, read: samples, ...(label === undefined ? {} : { labels: [label] }) };
     if (type === 'counter') addCounter(registry, metric);
     else addGauge(registry, metric);
+  }
+  for (const { name, help, label, bounds, read: seriesOf } of GOSSIP_HISTOGRAMS) {
+    const series = async () =>
+      Object.entries(seriesOf(await stats())).map(([key, { counts, sum }]) => ({
+        labels: { [label]: key },
+        counts,
+        sum,
+      }));
+    addHistogram(registry, { name, help, labels: [label], bounds, read: series });
   }
 }

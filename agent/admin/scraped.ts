@@ -56,7 +56,7 @@ export interface ScrapedHistogramOptions {
   readonly labels: readonly string[];
   /** Upper bounds, rising; the bucket without one comes by itself. */
   readonly bounds: readonly number[];
-  readonly read: () => readonly HistogramSample[];
+  readonly read: () => readonly HistogramSample[] | Promise<readonly HistogramSample[]>;
 }
 
 export function addHistogram(registry: Registry, options: ScrapedHistogramOptions): void {
@@ -81,7 +81,8 @@ class ScrapedHistogram extends Histogram {
 
   override async get(): Promise<HistogramObject> {
     const frame = await this.#frame.get();
-    return { ...frame, values: this.#options.read().flatMap((sample) => this.#lines(sample)) };
+    const samples = await this.#options.read();
+    return { ...frame, values: samples.flatMap((sample) => this.#lines(sample)) };
   }
 
   /** What the registry asks for where there is one, though the types of prom-client do not know it. */

@@ -37,6 +37,17 @@ export interface MemberView {
   readonly endpoints: number;
   readonly since: string;
   readonly isSelf: boolean;
+  /** The start of its process that this is, as a number that only rises. */
+  readonly epoch: number;
+  /** Times it refuted its death since. */
+  readonly incarnation: number;
+  /** Nodes that accuse it of being gone. */
+  readonly accusers: number;
+  /** These three only where the agent that is asked and that node ping each other. */
+  readonly rttMs?: number;
+  readonly heardAgoMs?: number;
+  /** Its clock less that of the agent that is asked. */
+  readonly clockSkewMs?: number;
 }
 
 export interface ServiceView {

@@ -7,7 +7,15 @@ import { EXIT } from './exit-codes.ts';
 import { OUTPUT_FORMATS, type OutputFormat, structured } from './output.ts';
 import type { Action, Context } from './program.ts';
 import { showRevision } from './revision-command.ts';
-import { captureText, endpointsText, membersText, servicesText, statusText, workloadsText } from './views.ts';
+import {
+  captureText,
+  endpointsText,
+  membersText,
+  membersWideText,
+  servicesText,
+  statusText,
+  workloadsText,
+} from './views.ts';
 
 type Path = Parameters<typeof ask>[1];
 type Answer<P extends Path> = Awaited<ReturnType<typeof ask<P>>>;
@@ -15,28 +23,33 @@ type Answer<P extends Path> = Awaited<ReturnType<typeof ask<P>>>;
 interface Listing<P extends Path> {
   readonly path: P;
   readonly text: (answer: Answer<P>, nowMs: number) => string;
+  /** For `-o wide`, where there is one. */
+  readonly wide?: (answer: Answer<P>, nowMs: number) => string;
   /** Said on standard error when there is nothing to list. */
   readonly ifEmpty?: string;
 }
 
-type ListingOptions = Parameters<typeof agentPlace>[0] & { readonly output: OutputFormat };
+type AgentOptions = Parameters<typeof agentPlace>[0];
+type ListingOptions = AgentOptions & { readonly output: OutputFormat | 'wide' };
+type StatusOptions = AgentOptions & { readonly output: OutputFormat };
 
 export function addListingCommands(program: Command, context: Context): void {
   const add = <P extends Path>(command: Command, listing: Listing<P>) =>
     withAgent(command)
-      .addOption(outputOption())
+      .addOption(listing.wide === undefined ? outputOption() : outputOption(['wide']))
       .action(context.action(show(listing)));
 
   const status = show({ path: '/v1/status', text: statusText });
   withAgent(program.command('status [revision]'))
     .description('how this node is; with a revision of a document, how all nodes fare with it')
     .addOption(outputOption())
-    .action((revision: string | undefined, options: ListingOptions) =>
+    .action((revision: string | undefined, options: StatusOptions) =>
       revision === undefined ? context.action(status)(options) : context.action(showRevision)({ ...options, revision }),
     );
   add(program.command('members').description('the nodes of the mesh and their state'), {
     path: '/v1/members',
     text: membersText,
+    wide: membersWideText,
   });
   add(program.command('services').description('the services that workloads can call'), {
     path: '/v1/services',
@@ -62,15 +75,18 @@ export function addListingCommands(program: Command, context: Context): void {
   addCaptureCleanCommand(capture, context);
 }
 
-export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how to print').choices(OUTPUT_FORMATS).default('table');
+export function outputOption(more: readonly string[] = []): Option {
+  return new Option('-o, --output <format>', 'how to print').choices([...OUTPUT_FORMATS, ...more]).default('table');
 }
 
-function show<P extends Path>({ path, text, ifEmpty }: Listing<P>): Action<ListingOptions> {
+function show<P extends Path>({ path, text, wide = text, ifEmpty }: Listing<P>): Action<ListingOptions> {
   return async (options, io) => {
     const { ask } = await import('./client.ts');
     const answer = await ask(agentPlace(options, io.env), path);
-    io.stdout.write(options.output === 'table' ? text(answer, io.nowMs()) : await structured(answer, options.output));
+    const { output } = options;
+    if (output === 'table') io.stdout.write(text(answer, io.nowMs()));
+    else if (output === 'wide') io.stdout.write(wide(answer, io.nowMs()));
+    else io.stdout.write(await structured(answer, output));
     if (ifEmpty !== undefined && isEmpty(answer)) io.stderr.write(`${ifEmpty}\n`);
     return EXIT.ok;
   };

@@ -42,6 +42,25 @@ export function membersText(members: readonly MemberView[], nowMs: number): stri
   );
 }
 
+/** As `membersText`, with what the agent that is asked knows of each by looking itself. */
+export function membersWideText(members: readonly MemberView[], nowMs: number): string {
+  return table(
+    members.toSorted((a, b) => a.name.localeCompare(b.name)),
+    [
+      { heading: 'NAME', text: ({ name, isSelf }) => (isSelf ? `${name} (this node)` : name) },
+      { heading: 'STATE', text: ({ state }) => state },
+      { heading: 'FOR', text: ({ since }) => span(nowMs - Date.parse(since)) },
+      { heading: 'ENDPOINTS', text: ({ endpoints }) => String(endpoints) },
+      { heading: 'ADDRESS', text: ({ address }) => address },
+      { heading: 'EPOCH.INCARNATION', text: ({ epoch, incarnation }) => `${epoch}.${incarnation}` },
+      { heading: 'ACCUSERS', text: ({ accusers }) => String(accusers) },
+      { heading: 'RTT', text: ({ rttMs }) => milliseconds(rttMs) },
+      { heading: 'HEARD', text: ({ heardAgoMs }) => ago(heardAgoMs) },
+      { heading: 'CLOCK', text: ({ clockSkewMs }) => skew(clockSkewMs) },
+    ],
+  );
+}
+
 export function servicesText(services: readonly ServiceView[]): string {
   return table(
     services.toSorted((a, b) => serviceName(a).localeCompare(serviceName(b))),
@@ -116,6 +135,21 @@ export function checkText({ results }: CheckReport): string {
   });
   const count = (wanted: string) => results.filter(({ status }) => status === wanted).length;
   return `${lines.join('')}${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} failed\n`;
+}
+
+function milliseconds(ms: number | undefined): string {
+  return ms === undefined ? '-' : `${ms.toFixed(ms < 10 ? 1 : 0)}ms`;
+}
+
+function ago(ms: number | undefined): string {
+  if (ms === undefined) return '-';
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)}s ago` : `${span(ms)} ago`;
+}
+
+function skew(ms: number | undefined): string {
+  if (ms === undefined) return '-';
+  const size = Math.abs(ms) < 10_000 ? milliseconds(Math.abs(ms)) : span(ms);
+  return `${ms < 0 ? '-' : '+'}${size}`;
 }
 
 function serviceName({ namespace, service }: { readonly namespace: string; readonly service: string }): string {

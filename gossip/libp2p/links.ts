@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import type { HostPort } from '../edge/address.ts';
 import { toMultiaddrText } from '../edge/address.ts';
 import type { NodeCredential } from '../edge/node-signer.ts';
+import { type Pulse, RoundTrip } from '../edge/round-trip.ts';
 import type { TrafficStats } from '../stats.ts';
 import { count } from '../stats.ts';
 import { decodeMessage, encodeMessage } from '../wire/codec.ts';
@@ -61,6 +62,7 @@ class Peer {
   readonly connections = new Set<Connection>();
   readonly lanes: Record<Lane, OutgoingLane>;
   readonly rate: TokenBucket;
+  readonly roundTrip = new RoundTrip();
   isUp = false;
 
   constructor(name: string) {
@@ -182,6 +184,15 @@ export class Links {
     this.#tenure.stop();
   }
 
+  /** What pings told of a peer. Undefined when there is no link, or nobody pinged over it. */
+  pulseOf(name: string): Pulse | undefined {
+    return this.#peers.get(name)?.roundTrip.pulse;
+  }
+
+  names(): IterableIterator<string> {
+    return this.#peers.keys();
+  }
+
   nameOf(peer: PeerId): string | undefined {
     return this.#options.admission.who(peer)?.name;
   }
@@ -278,7 +289,7 @@ export class Links {
   #sendOn(peer: Peer, lane: Lane, message: Message): void {
     const { traffic } = this.#options;
     const outgoing = peer.lanes[lane];
-    const frame = encodeFrame(encodeMessage(message));
+    const frame = encodeFrame(encodeMessage(stamped(peer, message)));
     if (outgoing.stream === undefined) {
       if (outgoing.queued.length >= MAX_QUEUED) {
         traffic.framesDropped.congested++;
@@ -324,6 +335,8 @@ export class Links {
       traffic.framesDropped.malformed++;
       return;
     }
+    if (message.kind === 'ack') peer.roundTrip.acked(message.seq, performance.now(), message.wallMs);
+    if (message.kind === 'ping') peer.roundTrip.wasPinged(message, performance.now(), Date.now());
     count(traffic.messagesReceived, message.kind);
     count(traffic.bytesReceived, message.kind, bytes.length);
     events.received(peer.name, message);
@@ -332,4 +345,14 @@ export class Links {
 
 function closeSoon(connection: Connection): void {
   connection.close({ signal: AbortSignal.timeout(STREAM_TIMEOUT_MS) }).catch((err: Error) => connection.abort(err));
+}
+
+/** Pings and acks with the time, which the core that sends them does not know. */
+function stamped({ roundTrip }: Peer, message: Message): Message {
+  const wallMs = Date.now();
+  if (message.kind === 'ack') return { ...message, wallMs };
+  if (message.kind !== 'ping') return message;
+  roundTrip.pinged(message.seq, performance.now(), wallMs);
+  const { pulse } = roundTrip;
+  return pulse === undefined ? { ...message, wallMs } : { ...message, wallMs, rttMs: Math.round(pulse.rttMs) };
 }

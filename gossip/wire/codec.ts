@@ -33,8 +33,9 @@ export function decodeMessage(bytes: Uint8Array): Message | undefined {
 function fieldsOf(message: Message): unknown[] {
   switch (message.kind) {
     case 'ping':
+      return upToAbsent(message.seq, message.wallMs, message.rttMs);
     case 'ack':
-      return [message.seq];
+      return upToAbsent(message.seq, message.wallMs);
     case 'ask':
       return [message.about];
     case 'tell':
@@ -49,7 +50,9 @@ function fieldsOf(message: Message): unknown[] {
     case 'hello':
       return [writePage(message.page)];
     case 'delta':
-      return writeDelta(message.delta);
+      return message.sentAtMs === undefined
+        ? writeDelta(message.delta)
+        : [...writeDelta(message.delta), message.sentAtMs];
     case 'pull':
       return [message.items.map((item) => [item.name, item.epoch, item.ver])];
     case 'pages':
@@ -92,9 +95,14 @@ function fieldsOf(message: Message): unknown[] {
 function readMessage(fields: Fields): Message | undefined {
   switch (fields.uint()) {
     case KIND.ping:
-      return { kind: 'ping', seq: fields.uint() };
+      return {
+        kind: 'ping',
+        seq: fields.uint(),
+        ...optional('wallMs', fields.uintOrEnd()),
+        ...optional('rttMs', fields.uintOrEnd()),
+      };
     case KIND.ack:
-      return { kind: 'ack', seq: fields.uint() };
+      return { kind: 'ack', seq: fields.uint(), ...optional('wallMs', fields.uintOrEnd()) };
     case KIND.ask:
       return { kind: 'ask', about: fields.name() };
     case KIND.tell:
@@ -116,7 +124,7 @@ function readMessage(fields: Fields): Message | undefined {
     case KIND.hello:
       return { kind: 'hello', page: readPage(fields.nested()) };
     case KIND.delta:
-      return { kind: 'delta', delta: readDelta(fields) };
+      return { kind: 'delta', delta: readDelta(fields), ...optional('sentAtMs', fields.uintOrEnd()) };
     case KIND.pull:
       return { kind: 'pull', items: fields.list(LIMITS.pullItems, readPullItem) };
     case KIND.pages:
@@ -314,6 +322,16 @@ function readDocumentPull(fields: Fields): DocumentPull {
   return { key: fields.key(), known: fields.list(KEPT_REVISIONS, (line) => line.id(), 'plain') };
 }
 
+/** A field may be absent only together with all after it. */
+function upToAbsent(...fields: (number | undefined)[]): unknown[] {
+  const end = fields.indexOf(undefined);
+  return end === -1 ? fields : fields.slice(0, end);
+}
+
+function optional<K extends string>(key: K, value: number | undefined): { readonly [P in K]?: number } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: number });
+}
+
 /** Thrown inside this file only: the message is not one of ours. */
 class Malformed extends Error {}
 
@@ -330,6 +348,11 @@ class Fields {
     const value = this.#take();
     if (!Number.isSafeInteger(value) || (value as number) < 0) throw new Malformed();
     return value as number;
+  }
+
+  /** For what was added later: undefined when the sender is older. */
+  uintOrEnd(): number | undefined {
+    return this.#next < this.#list.length ? this.uint() : undefined;
   }
 
   byte(): number {

@@ -48,9 +48,12 @@ export interface DocumentPull {
 }
 
 export type Message =
-  /** Are you there? `seq` pairs it with its ack. */
-  | { readonly kind: 'ping'; readonly seq: number }
-  | { readonly kind: 'ack'; readonly seq: number }
+  /**
+   * Are you there? `seq` pairs it with its ack. For measuring only, in both: `wallMs`, the time by the sender's clock, and
+   * `rttMs`, the last round trip it measured on this link.
+   */
+  | { readonly kind: 'ping'; readonly seq: number; readonly wallMs?: number; readonly rttMs?: number }
+  | { readonly kind: 'ack'; readonly seq: number; readonly wallMs?: number }
   /** When did `about` last answer you? */
   | { readonly kind: 'ask'; readonly about: string }
   /** `ageMs` since the last answer; null = I do not watch it. */
@@ -71,7 +74,8 @@ export type Message =
   | { readonly kind: 'contest'; readonly name: string; readonly standing: Standing }
   /** First on every link: who I am. */
   | { readonly kind: 'hello'; readonly page: Page }
-  | { readonly kind: 'delta'; readonly delta: RecordDelta }
+  /** `sentAtMs`: when its owner sent it, by the owner's clock, unsigned and for measuring only. */
+  | { readonly kind: 'delta'; readonly delta: RecordDelta; readonly sentAtMs?: number }
   | { readonly kind: 'pull'; readonly items: readonly PullItem[] }
   /** The answer to a pull, in full: what is asked for and not in it, the sender does not have. */
   | { readonly kind: 'pages'; readonly pages: readonly Page[] }

@@ -29,6 +29,9 @@ export function sources(replaced: Partial<AdminSources> = {}): AdminSources {
         endpoints: 1,
         since: '2026-01-01T00:00:00.000Z',
         isSelf: true,
+        epoch: 7,
+        incarnation: 0,
+        accusers: 0,
       },
       {
         name: 'n2-longer',
@@ -37,6 +40,12 @@ export function sources(replaced: Partial<AdminSources> = {}): AdminSources {
         endpoints: 0,
         since: '2026-01-01T00:00:30.000Z',
         isSelf: false,
+        epoch: 12,
+        incarnation: 1,
+        accusers: 3,
+        rttMs: 1.24,
+        heardAgoMs: 2_310,
+        clockSkewMs: -31.6,
       },
     ],
     services: () => [

@@ -24,6 +24,8 @@ function gossipStats(): GossipStats {
   return {
     ...core,
     ...traffic,
+    registerDigest: 77,
+    peers: [],
     members: { alive: 2, suspect: 0, unresponsive: 0, dead: 1, left: 0 },
     links: 1,
     endpoints: 5,

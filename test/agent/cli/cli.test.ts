@@ -86,6 +86,13 @@ n1 (this node)  alive  30s  1          10.0.0.1:7946
 n2-longer       dead   0s   0          10.0.0.2:7946
 `);
   expect(
+    (await weft(['members', '-o', 'wide', '-s', socket])).out,
+  ).toBe(`NAME            STATE  FOR  ENDPOINTS  ADDRESS        EPOCH.INCARNATION  ACCUSERS  RTT    HEARD     CLOCK
+n1 (this node)  alive  30s  1          10.0.0.1:7946  7.0                0         -      -         -
+n2-longer       dead   0s   0          10.0.0.2:7946  12.1               3         1.2ms  2.3s ago  -32ms
+`);
+  expect((await weft(['services', '-o', 'wide', '-s', socket])).err).toContain('Allowed choices are table, json, yaml');
+  expect(
     (await weft(['services', '-s', socket])).out,
   ).toBe(`SERVICE    READY  PORTS    NAME IN WORKLOADS  VIRTUAL ADDRESSES
 shop/cart  1/2    80/http  cart.shop.weft     240.0.0.1 fd00::1

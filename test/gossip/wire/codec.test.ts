@@ -57,15 +57,15 @@ const page: fc.Arbitrary<Page> = fc.record({
 const item = fc.record({ name, epoch: uint, ver: uint });
 const digestItem = fc.record({ name, epoch: uint, ver: uint, inc: uint, rank: fc.nat(2) });
 const message: fc.Arbitrary<Message> = fc.oneof(
-  fc.record({ kind: fc.constant('ping'), seq: uint }),
-  fc.record({ kind: fc.constant('ack'), seq: uint }),
+  fc.record({ kind: fc.constant('ping'), seq: uint, wallMs: uint, rttMs: uint }),
+  fc.record({ kind: fc.constant('ack'), seq: uint, wallMs: uint }, { requiredKeys: ['kind', 'seq'] }),
   fc.record({ kind: fc.constant('ask'), about: name }),
   fc.record({ kind: fc.constant('tell'), about: name, ageMs: fc.option(uint) }),
   fc.record({ kind: fc.constant('suspect'), about: name, epoch: uint, inc: uint, accusation }),
   fc.record({ kind: fc.constant('veto'), about: name, epoch: uint, forMs: uint }),
   fc.record({ kind: fc.constantFrom('standing', 'contest'), name, standing }),
   fc.record({ kind: fc.constant('hello'), page }),
-  fc.record({ kind: fc.constant('delta'), delta }),
+  fc.record({ kind: fc.constant('delta'), delta, sentAtMs: uint }, { requiredKeys: ['kind', 'delta'] }),
   fc.record({ kind: fc.constant('pull'), items: fc.array(item, { maxLength: LIMITS.pullItems }) }),
   fc.record({ kind: fc.constant('pages'), pages: fc.array(page, { maxLength: 5 }) }),
   fc.record({ kind: fc.constant('ae-root'), root: bytes(8), count: uint }),
@@ -124,7 +124,8 @@ describe('messages', () => {
   });
 
   test('with fields of a newer agent at the end are read without them, and unknown kinds are dropped', () => {
-    expect(decodeMessage(pack([KIND.ping, 7, 'newer', ['still', 'newer']]))).toEqual({ kind: 'ping', seq: 7 });
+    expect(decodeMessage(pack([KIND.ask, 'a', 'newer', ['still', 'newer']]))).toEqual({ kind: 'ask', about: 'a' });
+    expect(decodeMessage(pack([KIND.ping, 7]))).toEqual({ kind: 'ping', seq: 7 }); // an older one does not say the time
     expect(decodeMessage(pack([200, 7]))).toBeUndefined();
   });
 
