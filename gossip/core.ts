@@ -91,6 +91,9 @@ const REMEMBERED = 32;
 const LONG_LINKS = 2;
 /** A link that no ring asks for is closed after this. */
 const IDLE_LINK_MS = 60_000;
+/** With more links than this, those that no ring asks for go after a shorter time: enough to learn the mesh from us. */
+const MANY_LINKS = 64;
+const BRIEF_LINK_MS = 5_000;
 /** Pages of one answer, in bytes, with room for the frame around them. */
 const PAGES_BYTES = 256 * 1024;
 /** The entry of a node's record that says how it fares with the documents. */
@@ -568,11 +571,29 @@ export class Core {
 
   #redial(): void {
     arm(this.#context, 'redial', '', REDIAL_MS);
+    this.#thinOut();
     if (this.#membership.table.count('dead') === 0) return;
     const dead = [...this.#membership.table.entries()].filter((entry) => entry.state === 'dead');
     const [chosen] = sample(dead, 1, this.#context.random);
     const address = chosen === undefined ? undefined : this.#addressOf(chosen.name);
     if (address !== undefined) this.#context.out.push({ kind: 'dial', to: chosen!.name, address });
+  }
+
+  /**
+   * Everybody dials the seeds, and the edge takes a limited number of links: if they all stayed, those who watch a seed
+   * would find no room, and take it for stalled.
+   */
+  #thinOut(): void {
+    if (this.#links.size <= MANY_LINKS) return;
+    const wanted = this.#wantedPeers();
+    for (const [peer, sinceMs] of this.#links) {
+      const isBrief = this.#context.nowMs - sinceMs <= BRIEF_LINK_MS;
+      if (!isBrief && !wanted.has(peer)) this.#context.out.push({ kind: 'hang-up', to: peer });
+    }
+  }
+
+  #wantedPeers(): Set<string> {
+    return new Set([...this.#rings.subjects(), ...this.#rings.observers(), ...this.#longLinks]);
   }
 
   #remember(): void {
