@@ -84,6 +84,9 @@ const BETWEEN_DELTAS_MS = 100;
 /** Longest that gossipsub may take to carry messages over a link: identify, subscribe, and a few heartbeats. */
 const UNGRAFTED_MS = 5_000;
 const REDIAL_MS = 1_000;
+const REWATCH_MS = 50;
+/** How many of the whole mesh dial a dead member each second: enough to find it soon, few enough not to trample it. */
+const REDIALS_PER_DEAD = 3;
 const SWEEP_MS = 60_000;
 const REMEMBER_MS = 5_000;
 const REMEMBERED = 32;
@@ -124,6 +127,7 @@ export class Core {
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #startedAtMs = 0;
   #ringsChanged = false;
+  #isRewatchArmed = false;
   #membersChanged = false;
   /** Members that died in this step and that we are linked to. */
   readonly #buried = new Set<string>();
@@ -208,7 +212,7 @@ export class Core {
     this.#context.nowMs = nowMs;
     this.#context.out = [];
     this.#take(input);
-    if (this.#ringsChanged) this.#rewatch();
+    if (this.#ringsChanged) this.#rewatchSoon();
     if (this.#buried.size > 0) this.#hangUpBuried();
     if (this.#membersChanged) this.#tellMembers();
     return this.#context.out;
@@ -357,6 +361,9 @@ export class Core {
         break;
       case 'redial':
         this.#redial();
+        break;
+      case 'rewatch':
+        this.#rewatch();
         break;
       case 'remember':
         this.#remember();
@@ -572,7 +579,9 @@ export class Core {
   #redial(): void {
     arm(this.#context, 'redial', '', REDIAL_MS);
     this.#thinOut();
-    if (this.#membership.table.count('dead') === 0) return;
+    const { table } = this.#membership;
+    const chance = (REDIALS_PER_DEAD * table.count('dead')) / Math.max(1, table.count('alive'));
+    if (this.#context.random() >= chance) return;
     const dead = [...this.#membership.table.entries()].filter((entry) => entry.state === 'dead');
     const [chosen] = sample(dead, 1, this.#context.random);
     const address = chosen === undefined ? undefined : this.#addressOf(chosen.name);
@@ -708,8 +717,16 @@ export class Core {
     this.#buried.clear();
   }
 
-  #rewatch(): void {
+  /** Members come in heaps, and each may be our neighbour until the next one comes: whoever dials them all floods them all. */
+  #rewatchSoon(): void {
     this.#ringsChanged = false;
+    if (this.#isRewatchArmed) return;
+    this.#isRewatchArmed = true;
+    arm(this.#context, 'rewatch', '', REWATCH_MS);
+  }
+
+  #rewatch(): void {
+    this.#isRewatchArmed = false;
     this.#detector.watch(this.#rings.subjects());
   }
 

@@ -32,6 +32,7 @@ export type TimerKind =
   | 'ae-session' // a session took too long
   | 'seed' // dial or check a seed
   | 'redial' // try a dead member again
+  | 'rewatch' // the rings changed a moment ago: watch who is next to us now
   | 'remember' // write the last peers to disk
   | 'sweep' // forget what is old
   | 'doc-ae' // next comparison of documents

@@ -110,7 +110,9 @@ export class Membership {
     if (known === undefined && !this.#makeRoom()) return 'refused';
     const hearsay = known === undefined && via === 'repair' && this.#isNewcomer(from);
     this.#apply(name, standing, standing.kind === 'left' ? 'left' : hearsay ? 'probation' : 'alive', via);
-    if (!hearsay) this.#host.flood({ kind: 'standing', name, standing }, from);
+    // Whoever has just joined learns what all others know, and would only echo it.
+    const isEcho = via === 'repair' && this.#context.nowMs - this.#startedMs < NEWCOMER_MS;
+    if (!hearsay && !isEcho) this.#host.flood({ kind: 'standing', name, standing }, from);
     return 'news';
   }
 
@@ -122,11 +124,10 @@ export class Membership {
     }
     const known = this.table.get(name);
     if (known === undefined || standing.kind !== 'dead') return;
-    if (compareStanding(standing, known.standing) <= 0) {
-      send(this.#context, from, { kind: 'standing', name, standing: known.standing });
-      return;
-    }
-    this.#contest(name, standing, from);
+    // To answer with the very standing that is contested would be to vouch for it.
+    const newer = compareStanding(standing, known.standing);
+    if (newer < 0) send(this.#context, from, { kind: 'standing', name, standing: known.standing });
+    if (newer > 0) this.#contest(name, standing, from);
   }
 
   /** Our own detector gave up on a member. */

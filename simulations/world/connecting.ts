@@ -3,12 +3,11 @@
  * @module
  */
 import type { ProbeOutcome } from '../../gossip/effects.ts';
+import { HANDSHAKE_CPU_MS } from './cpu.ts';
 import type { Host } from './host.ts';
 import type { Process } from './process.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** CPU of both ends for noise and the exchange of certificates, as measured with libp2p. */
-export const HANDSHAKE_MS = 14;
 /** What each end sends for it: noise, the chain, multistream, yamux, identify. */
 export const HANDSHAKE_BYTES = 3_200;
 /** When the kernel sends its SYN, counted from the first. */
@@ -33,7 +32,10 @@ export function handshakeMs(
       return;
     }
     // Three more round trips: noise, certificates, streams. The process behind the port has to take part in these.
-    let tookMs = HANDSHAKE_MS;
+    const process = world.processOn(to);
+    const hereMs = from.work(HANDSHAKE_CPU_MS) - queue.nowMs;
+    const thereMs = process === undefined ? 0 : process.work(HANDSHAKE_CPU_MS) - queue.nowMs;
+    let tookMs = hereMs + thereMs + 2 * HANDSHAKE_CPU_MS;
     for (let i = 0; i < 3; i++) tookMs += world.network.delayMs(from.host, to) + world.network.delayMs(to, from.host);
     const finish = (): void => {
       const isLate = queue.nowMs >= deadlineMs;

@@ -31,6 +31,7 @@ export abstract class Process {
   lastStallMs = 0;
   readonly #edge: Edge;
   #lostMs = 0;
+  #busyUntilMs = 0;
   /** The latest timer that fired: no rounding may make the clock show less. */
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   readonly #held: (() => void)[] = [];
@@ -67,6 +68,17 @@ export abstract class Process {
   protected abstract stalled(forMs: number): void;
   /** The process is gone. `isAbrupt` = so is its host: its peers hear nothing. */
   protected abstract closed(isAbrupt: boolean): void;
+
+  /**
+   * Takes the thread for `workMs`, after what it is busy with already.
+   *
+   * @returns when it can begin
+   */
+  work(workMs: number): number {
+    const fromMs = Math.max(this.queue.nowMs, this.#busyUntilMs);
+    this.#busyUntilMs = fromMs + workMs;
+    return fromMs;
+  }
 
   /** Runs `input` now, or when the process wakes. */
   whenAwake(input: () => void): void {

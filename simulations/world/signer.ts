@@ -21,6 +21,8 @@ export interface SimSignerOptions {
   readonly seed: number;
   /** The host's wall clock, which judges certificates. */
   readonly wallMs: () => number;
+  /** Called for every verification: it is work. */
+  readonly verified?: () => void;
 }
 
 /** The chain a node shows: `root` names the trust domain's root that vouches for it. */
@@ -50,6 +52,7 @@ export class SimSigner implements Signer {
   }
 
   verify(credential: Credential, statement: Uint8Array, given: Uint8Array): boolean {
+    this.#options.verified?.();
     if (this.#options.wallMs() > (credential as SimCredential).expiresAtMs + SKEW_MS) return false;
     const wanted = signature(this.#options.seed, credential.name, statement);
     if (given.length !== wanted.length) return false;

@@ -9,7 +9,9 @@ import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { RecordDelta } from '../../gossip/records/record.ts';
 import { decodeMessage, encodeMessage } from '../../gossip/wire/codec.ts';
 import type { Message } from '../../gossip/wire/messages.ts';
-import { HANDSHAKE_BYTES, HANDSHAKE_MS, handshakeMs, probe } from './connecting.ts';
+import { HANDSHAKE_BYTES, handshakeMs, probe } from './connecting.ts';
+import { workMs } from './cpu.ts';
+import { Happening } from './event-queue.ts';
 import type { Formed } from './formed.ts';
 import type { Host } from './host.ts';
 import { Link } from './link.ts';
@@ -95,6 +97,13 @@ export class WeftProcess extends Process {
   }
 
   receive(link: Link, parcel: Parcel): void {
+    const atMs = this.work(workMs(parcel));
+    if (atMs > this.queue.nowMs) this.queue.plan(atMs, new Turn(this, link, parcel));
+    else this.read(link, parcel);
+  }
+
+  /** It is the parcel's turn. */
+  read(link: Link, parcel: Parcel): void {
     if (this.state === 'running') this.#read(link, parcel);
     else this.whenAwake(() => this.#read(link, parcel));
   }
@@ -255,7 +264,7 @@ export class WeftProcess extends Process {
   #join(seed: string): void {
     const host = this.#world.hostAt(seed);
     if (host === this.host) {
-      this.queue.later(HANDSHAKE_MS, () => this.#tellJoin({ kind: 'join-failed', seed, isSelf: true }));
+      this.queue.later(1, () => this.#tellJoin({ kind: 'join-failed', seed, isSelf: true }));
       return;
     }
     this.#connect(seed, (peer) => {
@@ -315,5 +324,23 @@ export class WeftProcess extends Process {
     else this.shown.set(owner, page);
     this.#isTouched = true;
     this.#world.showed(this, owner, page, before);
+  }
+}
+
+/** A parcel that waits until the thread is free. */
+class Turn extends Happening {
+  readonly #process: WeftProcess;
+  readonly #link: Link;
+  readonly #parcel: Parcel;
+
+  constructor(process: WeftProcess, link: Link, parcel: Parcel) {
+    super();
+    this.#process = process;
+    this.#link = link;
+    this.#parcel = parcel;
+  }
+
+  override run(): void {
+    this.#process.read(this.#link, this.#parcel);
   }
 }

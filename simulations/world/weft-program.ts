@@ -1,5 +1,6 @@
 /** How a simulated host starts Weft's agent. @module */
 import type { CoreOptions } from '../../gossip/core.ts';
+import { VERIFY_CPU_MS } from './cpu.ts';
 import type { Formed } from './formed.ts';
 import { formedMesh } from './formed.ts';
 import type { Host } from './host.ts';
@@ -67,7 +68,12 @@ export class WeftProgram implements Program {
       seeds,
       rememberedPeers,
       settings,
-      signer: new SimSigner({ name: host.name, seed, wallMs: () => host.wallMs() }),
+      signer: new SimSigner({
+        name: host.name,
+        seed,
+        wallMs: () => host.wallMs(),
+        verified: () => world.processOn(host)?.work(VERIFY_CPU_MS),
+      }),
       random,
     };
   }
