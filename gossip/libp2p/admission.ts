@@ -51,6 +51,8 @@ export const SELF_DIALLED = 'weft: dialled ourselves';
 export const ADMISSION_PROTOCOL = '/weft/noise-node/1';
 /** Three certificates of 8 KiB and a signature. */
 const MAX_CREDENTIAL_BYTES = 24 * 1024;
+/** Certificates in one exchange; no valid chain has more. */
+const MAX_CHAIN = 8;
 const MAX_ADMITTED = 4_096;
 const YES = Uint8Array.of(1);
 const NO = Uint8Array.of(0);
@@ -191,10 +193,12 @@ function encodeCredential(identity: NodeIdentity, signature: Uint8Array): Uint8A
   return pack([1, identity.chain.map((certificate) => certificate.raw), signature]);
 }
 
-function decodeCredential(bytes: Uint8Array): { chain: Uint8Array[]; signature: Uint8Array } | undefined {
+/** Shape only; undefined for whatever is not the exchange that we speak. */
+export function decodeCredential(bytes: Uint8Array): { chain: Uint8Array[]; signature: Uint8Array } | undefined {
   const fields = unpackGuarded(bytes);
   if (!Array.isArray(fields) || fields[0] !== 1) return undefined;
   const [, chain, signature] = fields as unknown[];
   if (!Array.isArray(chain) || !(signature instanceof Uint8Array)) return undefined;
+  if (chain.length > MAX_CHAIN) return undefined;
   return chain.every((der) => der instanceof Uint8Array) ? { chain, signature } : undefined;
 }
