@@ -215,7 +215,13 @@ export class Gossip implements AsyncDisposable {
     this.#node = node;
     this.#links = links;
     this.#traffic = traffic;
-    const carrier = { node, traffic, log: deps.log, nameOf: (peer: PeerId) => links.nameOf(peer) };
+    const carrier = {
+      node,
+      traffic,
+      log: deps.log,
+      nameOf: (peer: PeerId) => links.nameOf(peer),
+      flooded: (name: string) => links.flooded(name),
+    };
     const isWorthIt = (input: Input): boolean => {
       this.#isForwarded = false;
       this.#take(input);

@@ -103,7 +103,7 @@ export const GOSSIP_METRICS: readonly GossipMetric[] = [
   },
   {
     name: 'weft_gossip_links_cut_total',
-    help: 'Links to admitted nodes that this node cut: their certificate expired or was revoked, or they got no broadcasts.',
+    help: 'Links to admitted nodes that this node cut: their certificate expired or was revoked, they got no broadcasts (silent), or they flooded it.',
     type: 'counter',
     label: 'reason',
     read: (stats) => stats.linksCut,

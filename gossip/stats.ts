@@ -117,7 +117,7 @@ export interface TrafficStats {
   dialFailures: number;
 }
 
-export type LinkCut = 'expired' | 'revoked' | 'silent';
+export type LinkCut = 'expired' | 'revoked' | 'silent' | 'flood';
 export type FrameDrop = 'malformed' | 'oversized' | 'rate' | 'congested';
 
 export function emptyTrafficStats(): TrafficStats {
@@ -128,7 +128,7 @@ export function emptyTrafficStats(): TrafficStats {
     bytesReceived: {},
     framesDropped: { malformed: 0, oversized: 0, rate: 0, congested: 0 },
     refused: {},
-    linksCut: { expired: 0, revoked: 0, silent: 0 },
+    linksCut: { expired: 0, revoked: 0, silent: 0, flood: 0 },
     propagation: emptyPropagation(),
     restarts: 0,
     dials: 0,

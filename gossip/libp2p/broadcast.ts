@@ -13,9 +13,9 @@ import type { TrafficStats } from '../stats.ts';
 import { count } from '../stats.ts';
 import { decodeMessage, encodeMessage } from '../wire/codec.ts';
 import type { Message } from '../wire/messages.ts';
+import { Allowance } from './allowance.ts';
 import type { MeshNode } from './node.ts';
 import { MAX_BROADCAST_BYTES } from './node.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 type Carried<K extends 'delta' | 'doc'> = Extract<Message, { kind: K }>;
 
@@ -27,18 +27,19 @@ export interface BroadcastOptions<K extends 'delta' | 'doc'> {
   readonly traffic: TrafficStats;
   readonly log: Logger;
   readonly nameOf: (peer: PeerId) => string | undefined;
+  /** This neighbour sends far more than it may, and goes on. */
+  readonly flooded: (name: string) => void;
   /** @returns whether the message is worth passing on */
   readonly received: (from: string, message: Carried<K>) => boolean;
 }
 
 /** Of all owners together, through one neighbour: a thousand nodes that change once a second each. */
-const DELTAS_PER_SECOND = 1_000;
-const DELTA_BURST = 5_000;
+const LIMITS_PER_PEER = { framesPerSecond: 1_000, frameBurst: 1_000 };
 const MAX_RATED_PEERS = 1_024;
 
 export class Broadcast<K extends 'delta' | 'doc'> {
   readonly #options: BroadcastOptions<K>;
-  readonly #rates = new Map<string, TokenBucket>();
+  readonly #allowances = new Map<string, Allowance>();
 
   constructor(options: BroadcastOptions<K>) {
     this.#options = options;
@@ -65,8 +66,10 @@ export class Broadcast<K extends 'delta' | 'doc'> {
     const { traffic, nameOf, received, kind } = this.#options;
     const from = nameOf(peer);
     if (from === undefined) return TopicValidatorResult.Ignore;
-    if (!this.#rateOf(from).take(performance.now())) {
+    const allowed = this.#allowanceOf(from).take(data.length, performance.now());
+    if (allowed !== 'yes') {
       traffic.framesDropped.rate++;
+      if (allowed === 'flood') this.#options.flooded(from);
       return TopicValidatorResult.Ignore;
     }
     const message = data.length > MAX_BROADCAST_BYTES ? undefined : decodeMessage(data);
@@ -79,14 +82,14 @@ export class Broadcast<K extends 'delta' | 'doc'> {
     return received(from, message as Carried<K>) ? TopicValidatorResult.Accept : TopicValidatorResult.Ignore;
   }
 
-  #rateOf(from: string): TokenBucket {
-    let rate = this.#rates.get(from);
-    if (rate === undefined) {
-      const oldest = this.#rates.keys().next();
-      if (this.#rates.size >= MAX_RATED_PEERS && !oldest.done) this.#rates.delete(oldest.value);
-      rate = new TokenBucket(DELTAS_PER_SECOND, DELTA_BURST, performance.now());
-      this.#rates.set(from, rate);
+  #allowanceOf(from: string): Allowance {
+    let allowance = this.#allowances.get(from);
+    if (allowance === undefined) {
+      const oldest = this.#allowances.keys().next();
+      if (this.#allowances.size >= MAX_RATED_PEERS && !oldest.done) this.#allowances.delete(oldest.value);
+      allowance = new Allowance(LIMITS_PER_PEER, performance.now());
+      this.#allowances.set(from, allowance);
     }
-    return rate;
+    return allowance;
   }
 }

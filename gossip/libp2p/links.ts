@@ -19,11 +19,11 @@ import { decodeMessage, encodeMessage } from '../wire/codec.ts';
 import type { Lane, Message } from '../wire/messages.ts';
 import { LIMITS, laneOf } from '../wire/messages.ts';
 import type { Admission } from './admission.ts';
+import { Allowance } from './allowance.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import type { MeshNode } from './node.ts';
 import type { Ending } from './tenure.ts';
 import { Tenure } from './tenure.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 export interface LinkEvents {
   up(peer: string, opened: boolean): void;
@@ -51,8 +51,10 @@ const MAX_FRAME: Readonly<Record<Lane, number>> = { member: LIMITS.memberFrameBy
 const MAX_QUEUED = 64;
 const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
 /** What a peer may send: far above a busy mesh, far below what could keep this thread from its own pings. */
-const FRAMES_PER_SECOND = 1_000;
-const FRAME_BURST = 10_000;
+const LIMITS_PER_PEER = { framesPerSecond: 1_000, frameBurst: 10_000 };
+/** A node that flooded us gets no link for this long; of so many we keep it in mind. */
+const EMBARGO_MS = 30_000;
+const MAX_EMBARGOES = 1_024;
 const STREAM_TIMEOUT_MS = 5_000;
 const MAX_DIALS = 64;
 const MAX_WAITING = 32;
@@ -61,14 +63,14 @@ class Peer {
   readonly name: string;
   readonly connections = new Set<Connection>();
   readonly lanes: Record<Lane, OutgoingLane>;
-  readonly rate: TokenBucket;
+  readonly allowance: Allowance;
   readonly roundTrip = new RoundTrip();
   isUp = false;
 
   constructor(name: string) {
     this.name = name;
     this.lanes = { member: new OutgoingLane(), bulk: new OutgoingLane() };
-    this.rate = new TokenBucket(FRAMES_PER_SECOND, FRAME_BURST, performance.now());
+    this.allowance = new Allowance(LIMITS_PER_PEER, performance.now());
   }
 }
 
@@ -85,6 +87,8 @@ export class Links {
   readonly #owners = new WeakMap<Connection, Peer>();
   /** Members being dialled, with what is to be said to them. */
   readonly #dialling = new Map<string, Message[]>();
+  /** Until when nodes that flooded us get no link. */
+  readonly #embargoes = new Map<string, number>();
   readonly #tenure: Tenure<Connection>;
   #isClosed = false;
 
@@ -127,7 +131,14 @@ export class Links {
 
   /** Makes a link to a member, unless there is one or it is being made. Failures are the detector's to notice. */
   dial(name: string, target: HostPort): void {
-    if (this.#isClosed || this.#peers.has(name) || this.#dialling.has(name) || this.#dialling.size >= MAX_DIALS) return;
+    if (
+      this.#isClosed ||
+      this.#isEmbargoed(name) ||
+      this.#peers.has(name) ||
+      this.#dialling.has(name) ||
+      this.#dialling.size >= MAX_DIALS
+    )
+      return;
     this.#dialling.set(name, []);
     this.connect(target)
       .then(
@@ -178,6 +189,18 @@ export class Links {
     connection.abort(new Error('weft: no broadcasts on this connection'));
   }
 
+  /** It sends more than any mesh has to say, and goes on: its links are cut, and it gets none for a while. */
+  flooded(name: string): void {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return;
+    count(this.#options.traffic.linksCut, 'flood');
+    this.#options.log.warn({ member: name, forMs: EMBARGO_MS }, 'link cut because its other end floods this node');
+    const oldest = this.#embargoes.keys().next();
+    if (this.#embargoes.size >= MAX_EMBARGOES && !oldest.done) this.#embargoes.delete(oldest.value);
+    this.#embargoes.set(name, performance.now() + EMBARGO_MS);
+    for (const connection of peer.connections) connection.abort(new Error('weft: flood'));
+  }
+
   /** From here on nothing new is opened; the node's stop closes what is open. */
   close(): void {
     this.#isClosed = true;
@@ -204,6 +227,10 @@ export class Links {
       return;
     }
     const { name } = credential;
+    if (this.#isEmbargoed(name)) {
+      connection.abort(new Error('weft: flooded us'));
+      return;
+    }
     this.#tenure.begin(connection, credential);
     let peer = this.#peers.get(name);
     if (peer === undefined) {
@@ -238,6 +265,14 @@ export class Links {
     count(this.#options.traffic.linksCut, why);
     this.#options.log.warn({ member: name, serial, why }, 'link cut because its certificate no longer holds');
     connection.abort(new Error(`weft: certificate ${why}`));
+  }
+
+  #isEmbargoed(name: string): boolean {
+    const untilMs = this.#embargoes.get(name);
+    if (untilMs === undefined) return false;
+    if (performance.now() < untilMs) return true;
+    this.#embargoes.delete(name);
+    return false;
   }
 
   #closed(connection: Connection): void {
@@ -318,7 +353,7 @@ export class Links {
         connection.abort(new Error('weft: frame too long'));
         return;
       }
-      for (const bytes of messages) this.#read(peer, bytes);
+      for (const bytes of messages) if (connection.status === 'open') this.#read(peer, bytes);
     });
     // We never write on a stream the peer opened.
     stream.close({ signal: AbortSignal.timeout(STREAM_TIMEOUT_MS) }).catch((err: Error) => stream.abort(err));
@@ -326,13 +361,16 @@ export class Links {
 
   #read(peer: Peer, bytes: Uint8Array): void {
     const { traffic, events } = this.#options;
-    if (!peer.rate.take(performance.now())) {
+    const allowed = peer.allowance.take(bytes.length, performance.now());
+    if (allowed !== 'yes') {
       traffic.framesDropped.rate++;
+      if (allowed === 'flood') this.flooded(peer.name);
       return;
     }
     const message = decodeMessage(bytes);
     if (message === undefined) {
       traffic.framesDropped.malformed++;
+      if (peer.allowance.wasted(bytes.length, performance.now()) === 'flood') this.flooded(peer.name);
       return;
     }
     if (message.kind === 'ack') peer.roundTrip.acked(message.seq, performance.now(), message.wallMs);
