@@ -32,7 +32,9 @@ test('what somebody else builds at the same time is not ours', () => {
 test('a program of the run is found while it runs, its children too', async () => {
   const id = randomUUID();
   await using processes = new Processes();
-  const child = processes.spawn(undefined, ['sh', '-c', 'sleep 60 & echo $!; wait'], { env: { [RUN_VARIABLE]: id } });
+  // The grandchild says its pid itself: in the middle of its exec it would have no environment to be known by.
+  const grandchildren = `'${process.execPath}' -e 'console.log(process.pid); setTimeout(() => {}, 60_000)' & wait`;
+  const child = processes.spawn(undefined, ['sh', '-c', grandchildren], { env: { [RUN_VARIABLE]: id } });
   const grandchild = Number((await once(child.stdout!, 'data'))[0]);
   expect(processesOf(id).map(({ pid }) => pid)).toEqual(expect.arrayContaining([child.pid, grandchild]));
   const gone = once(child, 'exit');
