@@ -78,8 +78,8 @@ export interface Run {
 }
 
 const SHOWN_VIOLATIONS = 20;
-/** Time for nodes that know each other to link up, and to let go of the links that only joining needed. */
-const FORMING_MS = 8_000;
+/** Time for nodes that know each other to link up and for their pings to fall into step. */
+const FORMING_MS = 4_000;
 
 export function productionSettings(): Settings {
   return { ...gossipConfig.parse({}), maxMembers: 20_000 };

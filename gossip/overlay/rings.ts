@@ -25,11 +25,15 @@ export class RingOrder {
     this.#positions = this.#rings.map((ring) => new Map(ring.map((name, i) => [name, i])));
   }
 
-  /** The member `step` places further on the ring: 1 = the next, -1 = the one before. */
-  neighbour(ring: number, name: string, step: 1 | -1): string | undefined {
+  /** The nearest present member after this one on the ring (`step` 1) or before it (-1). */
+  neighbour(ring: number, name: string, step: 1 | -1, isPresent: (name: string) => boolean): string | undefined {
     const names = this.#rings[ring]!;
-    const other = names[(this.#positions[ring]!.get(name)! + step + names.length) % names.length];
-    return other === name ? undefined : other;
+    const from = this.#positions[ring]!.get(name)!;
+    for (let distance = 1; distance < names.length; distance++) {
+      const other = names[(from + step * distance + names.length) % names.length]!;
+      if (isPresent(other)) return other;
+    }
+    return undefined;
   }
 }
 
@@ -38,6 +42,10 @@ export class Rings {
   readonly #k: number;
   /** Everybody on the rings, ourselves included, with the hash its places derive from. */
   readonly #places: LayeredMap<string, number>;
+  readonly #known: RingOrder | undefined;
+  /** Those whom `#known` does not have. */
+  readonly #added = new Map<string, number>();
+  readonly #has = (name: string): boolean => this.#places.has(name);
   /** Per ring, the member after us and the member before us; they change only when a neighbour comes or goes. */
   readonly #after: (string | undefined)[];
   readonly #before: (string | undefined)[];
@@ -48,8 +56,9 @@ export class Rings {
     this.#k = k;
     this.#places = new LayeredMap(known?.places);
     this.#places.set(self, hashText(self));
-    this.#after = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, 1));
-    this.#before = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, -1));
+    this.#known = known;
+    this.#after = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, 1, this.#has));
+    this.#before = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, -1, this.#has));
   }
 
   get size(): number {
@@ -63,6 +72,7 @@ export class Rings {
   add(name: string): void {
     if (this.#places.has(name)) return;
     this.#places.set(name, hashText(name));
+    if (this.#known?.places.has(name) === false) this.#added.set(name, this.#places.get(name)!);
     for (let ring = 0; ring < this.#k; ring++) {
       const self = this.#place(ring, this.#self);
       const distance = (this.#place(ring, name) - self) >>> 0;
@@ -80,6 +90,7 @@ export class Rings {
 
   remove(name: string): void {
     if (name === this.#self || !this.#places.delete(name)) return;
+    this.#added.delete(name);
     for (let ring = 0; ring < this.#k; ring++) {
       if (this.#after[ring] === name) this.#after[ring] = this.#neighbour(ring, this.#self, 'after');
       if (this.#before[ring] === name) this.#before[ring] = this.#neighbour(ring, this.#self, 'before');
@@ -120,12 +131,16 @@ export class Rings {
 
   #neighbour(ring: number, of: string, side: 'after' | 'before'): string | undefined {
     const origin = mix(this.#places.get(of) ?? hashText(of), ring);
-    let best: string | undefined;
-    let bestDistance = 0;
-    for (const [name, hash] of this.#places) {
-      if (name === of) continue;
+    const distanceTo = (hash: number): number => {
       const ahead = (mix(hash, ring) - origin) >>> 0;
-      const distance = side === 'after' ? ahead : -ahead >>> 0;
+      return side === 'after' ? ahead : -ahead >>> 0;
+    };
+    const isKnown = this.#known?.places.has(of) === true;
+    let best = isKnown ? this.#known?.neighbour(ring, of, side === 'after' ? 1 : -1, this.#has) : undefined;
+    let bestDistance = best === undefined ? 0 : distanceTo(this.#places.get(best)!);
+    for (const [name, hash] of isKnown ? this.#added : this.#places) {
+      if (name === of) continue;
+      const distance = distanceTo(hash);
       if (best === undefined || this.#closer(distance, name, bestDistance, best)) {
         best = name;
         bestDistance = distance;

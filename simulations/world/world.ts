@@ -134,7 +134,8 @@ export class World implements Surroundings {
     for (const host of this.hosts) {
       for (const watcher of this.watchers) watcher.known?.(host.name, this.pages.get(host.name)!);
     }
-    for (const host of this.hosts) this.boot(host);
+    // Nobody needs a seed: in a mesh that has long formed they are not all dialled in the same instant.
+    for (const host of this.hosts) this.boot(host, []);
     this.queue.later(2 * FIRST_WRITE_MS, () => program.formed());
   }
 

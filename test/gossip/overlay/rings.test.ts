@@ -1,7 +1,7 @@
 import '../support/properties.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Rings } from '../../../gossip/overlay/rings.ts';
+import { RingOrder, Rings } from '../../../gossip/overlay/rings.ts';
 
 const K = 4;
 const names = fc.uniqueArray(fc.stringMatching(/^[a-z0-9]{1,8}$/), { minLength: 1, maxLength: 40 });
@@ -65,4 +65,25 @@ test('in a large mesh a member has at most K observers, and nearly always about 
   const counts = members.slice(1, 200).map((name) => rings.observersOf(name).size);
   expect(Math.max(...counts)).toBeLessThanOrEqual(K);
   expect(Math.min(...counts)).toBeGreaterThanOrEqual(3);
+});
+
+test('rings that begin with an order computed elsewhere are those that learn the same members one by one', () => {
+  const name = fc.stringMatching(/^[a-z]{1,3}$/);
+  const change = fc.record({ name, isThere: fc.boolean() });
+  fc.assert(
+    fc.property(fc.uniqueArray(name, { maxLength: 20 }), fc.array(change, { maxLength: 20 }), (names, changes) => {
+      const known = new Rings('self', 4, new RingOrder([...names, 'self'], 4));
+      const learned = new Rings('self', 4);
+      for (const one of names) learned.add(one);
+      for (const one of changes) {
+        for (const rings of [known, learned]) {
+          if (one.isThere) rings.add(one.name);
+          else rings.remove(one.name);
+        }
+      }
+      expect(known.subjects()).toEqual(learned.subjects());
+      expect(known.observers()).toEqual(learned.observers());
+      for (const one of ['zzzz', ...names]) expect(known.observersOf(one)).toEqual(learned.observersOf(one));
+    }),
+  );
 });
