@@ -12,7 +12,7 @@ import { writeFileAtomic } from './files.ts';
 /** 240.240.0.0/16 of the reserved class E, as other meshes use: routable by Linux, used by nobody. */
 const V4_PREFIX = '240.240';
 const V4_SIZE = 0x10000;
-/** fd57:6566:7400::/48, unique local (RFC 4193); "Wef t" in ASCII. */
+/** fd57:6566:7400::/48, unique local (RFC 4193); "Weft" in ASCII. */
 const V6_PREFIX = 'fd57:6566:7400';
 
 export class VipAllocator {
