@@ -36,7 +36,7 @@ export class Timeline implements Watcher {
     this.#convergence = convergence;
     this.#zeroMs = world.nowMs;
     this.#atBeforeMs = world.nowMs;
-    this.#bytesBefore = new Map(world.bytesByKind);
+    this.#bytesBefore = world.bytesByKind();
     const step = Math.max(1, Math.ceil(world.hosts.length / VIEWERS));
     this.viewers = world.hosts.filter((_, i) => i % step === 0).map(({ name }) => name);
     world.watchers.push(this);
@@ -65,7 +65,8 @@ export class Timeline implements Watcher {
 
   /** Adds a point for this instant. */
   look(): void {
-    const { nowMs, bytesByKind } = this.#world;
+    const { nowMs } = this.#world;
+    const bytesByKind = this.#world.bytesByKind();
     const seconds = Math.max(0.001, (nowMs - this.#atBeforeMs) / 1_000);
     const running = this.#world.running();
     const bytes: Record<string, number> = {};
@@ -73,7 +74,7 @@ export class Timeline implements Watcher {
       const rate = (total - (this.#bytesBefore.get(kind) ?? 0)) / seconds / Math.max(1, running.length);
       if (rate >= 1) bytes[kind] = Math.round(rate);
     }
-    this.#bytesBefore = new Map(bytesByKind);
+    this.#bytesBefore = bytesByKind;
     this.#atBeforeMs = nowMs;
     const shares = this.#convergence.shares();
     this.points.push({

@@ -1,9 +1,9 @@
 /**
  * What is to happen, in the order of (time, sequence): first planned, first served within one instant.
  *
- * A calendar: one slot for every millisecond of the next four seconds, a heap for what lies beyond, and a heap for the
- * millisecond in progress. Most of a mesh's happenings are packets and pings that come due soon, so planning one is an
- * append and only a few hundred are ever sorted at a time.
+ * A calendar: one slot for every eighth of a millisecond of the next four seconds, a heap for what lies beyond, and a heap
+ * for the slot in progress. Most of a mesh's happenings are packets and pings that come due soon, so planning one is an
+ * append, and only a few dozen are sorted at a time.
  * @module
  */
 
@@ -28,7 +28,8 @@ class Call extends Happening {
   }
 }
 
-const SLOTS = 4_096;
+const SLOTS = 32_768;
+const SLOTS_PER_MS = 8;
 
 export class EventQueue {
   /** The instant of the happening in progress; between runs, the instant the last run ended. */
@@ -51,7 +52,7 @@ export class EventQueue {
   plan(atMs: number, happening: Happening): void {
     happening.atMs = Math.max(atMs, this.nowMs);
     happening.order = this.#order++;
-    const slot = Math.floor(happening.atMs);
+    const slot = slotOf(happening.atMs);
     if (slot <= this.#slot) {
       this.#near.push(happening);
     } else if (slot < this.#slot + SLOTS) {
@@ -78,13 +79,13 @@ export class EventQueue {
   }
 
   #next(endMs: number): Happening | undefined {
-    const lastSlot = Math.floor(endMs);
+    const lastSlot = slotOf(endMs);
     while (this.#near.size === 0) {
       if (this.#inSlots === 0) {
         // Nothing for four seconds: jump to just before the next happening.
         const first = this.#far.first();
         if (first === undefined || first.atMs > endMs) return undefined;
-        this.#slot = Math.max(this.#slot, Math.floor(first.atMs) - 1);
+        this.#slot = Math.max(this.#slot, slotOf(first.atMs) - 1);
       }
       if (this.#slot >= lastSlot) return undefined;
       this.#turnTo(this.#slot + 1);
@@ -101,9 +102,13 @@ export class EventQueue {
       this.#inSlots -= due.length;
       due.length = 0;
     }
-    for (let first = this.#far.first(); first !== undefined && first.atMs < slot + SLOTS; first = this.#far.first()) {
+    for (
+      let first = this.#far.first();
+      first !== undefined && slotOf(first.atMs) < slot + SLOTS;
+      first = this.#far.first()
+    ) {
       this.#far.pop();
-      const at = Math.floor(first.atMs);
+      const at = slotOf(first.atMs);
       if (at <= slot) {
         this.#near.push(first);
       } else {
@@ -112,6 +117,10 @@ export class EventQueue {
       }
     }
   }
+}
+
+function slotOf(atMs: number): number {
+  return Math.floor(atMs * SLOTS_PER_MS);
 }
 
 class Heap {

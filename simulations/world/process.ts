@@ -35,7 +35,7 @@ export abstract class Process {
   /** The latest timer that fired: no rounding may make the clock show less. */
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   readonly #held: (() => void)[] = [];
-  readonly #timers = new Map<string, Map<string, Due>>();
+  readonly #timers = new Map<string, Map<string, Place>>();
   /** What this node shows of every owner's endpoints. */
   readonly shown: LayeredMap<string, ShownPage>;
 
@@ -92,27 +92,26 @@ export abstract class Process {
       timers = new Map();
       this.#timers.set(kind, timers);
     }
-    const before = timers.get(about);
-    if (before !== undefined) before.isOff = true;
-    const due = new Due(this, kind, about, atMs);
-    timers.set(about, due);
-    this.queue.plan(this.#instantOf(atMs), due);
+    let place = timers.get(about);
+    if (place === undefined) {
+      place = { kind, about, due: undefined };
+      timers.set(about, place);
+    }
+    this.#plan(place, atMs);
   }
 
   protected disarm(kind: string, about: string): void {
-    const timers = this.#timers.get(kind);
-    const due = timers?.get(about);
-    if (due === undefined) return;
-    due.isOff = true;
-    timers!.delete(about);
+    const place = this.#timers.get(kind)?.get(about);
+    if (place !== undefined) place.due = undefined;
   }
 
   /** For the queue: a timer's instant has come. */
   due(timer: Due): void {
-    if (this.state !== 'running') return; // `wake` plans those of a stalled process anew
-    this.#timers.get(timer.kind)!.delete(timer.about);
-    this.#notBeforeMs = Math.max(this.#notBeforeMs, timer.dueMs);
-    this.fired(timer.kind, timer.about);
+    const { place, dueMs } = timer;
+    if (place.due !== timer || this.state !== 'running') return; // `wake` plans those of a stalled process anew
+    place.due = undefined;
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, dueMs);
+    this.fired(place.kind, place.about);
   }
 
   stall(): void {
@@ -147,15 +146,20 @@ export abstract class Process {
   /** Plans every timer for the instant it has now; those overdue fire at once, a naive edge's before anything else. */
   #rearm(): void {
     const all = [...this.#timers.values()].flatMap((timers) => [...timers.values()]);
-    all.sort((a, b) => a.dueMs - b.dueMs);
-    for (const old of all) {
-      if (old.isOff) continue;
-      old.isOff = true;
-      const due = new Due(this, old.kind, old.about, old.dueMs);
-      this.#timers.get(old.kind)!.set(old.about, due);
+    const armed = all.map(({ due }) => due).filter((due) => due !== undefined);
+    armed.sort((a, b) => a.dueMs - b.dueMs);
+    for (const old of armed) {
+      if (old.place.due !== old) continue; // one before it moved it
+      const due = this.#plan(old.place, old.dueMs);
       if (this.#edge === 'naive' && this.#instantOf(old.dueMs) <= this.queue.nowMs) due.run();
-      else this.queue.plan(this.#instantOf(old.dueMs), due);
     }
+  }
+
+  #plan(place: Place, dueMs: number): Due {
+    const due = new Due(this, place, dueMs);
+    place.due = due;
+    this.queue.plan(this.#instantOf(dueMs), due);
+    return due;
   }
 
   #instantOf(atMs: number): number {
@@ -163,24 +167,28 @@ export abstract class Process {
   }
 }
 
-/** An armed timer. */
-class Due extends Happening {
-  readonly process: Process;
+/** Where a timer is kept, armed or not: the core arms the same few again and again. */
+interface Place {
   readonly kind: string;
   readonly about: string;
+  due: Due | undefined;
+}
+
+/** One arming of a timer; void once its place holds another. */
+class Due extends Happening {
+  readonly process: Process;
+  readonly place: Place;
   /** On the process's clock. */
   readonly dueMs: number;
-  isOff = false;
 
-  constructor(process: Process, kind: string, about: string, dueMs: number) {
+  constructor(process: Process, place: Place, dueMs: number) {
     super();
     this.process = process;
-    this.kind = kind;
-    this.about = about;
+    this.place = place;
     this.dueMs = dueMs;
   }
 
   override run(): void {
-    if (!this.isOff) this.process.due(this);
+    this.process.due(this);
   }
 }

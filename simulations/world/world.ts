@@ -88,8 +88,7 @@ export class World implements Surroundings {
   /** For the choices of scenarios. */
   readonly random: Random;
   readonly pages = new Map<string, PageVersion>();
-  /** Bytes sent, by kind of message. */
-  readonly bytesByKind = new Map<string, number>();
+  readonly #byKind = new Map<string, { bytes: number }>();
   /** Bytes sent, by host. */
   readonly bytesByHost: number[] = [];
   /** The last process of each host. */
@@ -106,6 +105,11 @@ export class World implements Surroundings {
     this.random = randomFor(options.seed, 'world');
     for (let i = 0; i < options.nodes; i++) this.addHost();
     this.queue.later(1_000, () => this.#second());
+  }
+
+  /** Bytes sent, by kind of message. */
+  bytesByKind(): Map<string, number> {
+    return new Map([...this.#byKind].map(([kind, { bytes }]) => [kind, bytes]));
   }
 
   get nowMs(): number {
@@ -256,7 +260,9 @@ export class World implements Surroundings {
   }
 
   sent(process: Process, kind: string, bytes: number): void {
-    this.bytesByKind.set(kind, (this.bytesByKind.get(kind) ?? 0) + bytes);
+    const counter = this.#byKind.get(kind);
+    if (counter === undefined) this.#byKind.set(kind, { bytes });
+    else counter.bytes += bytes;
     this.bytesByHost[process.host.index]! += bytes;
   }
 
