@@ -10,7 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
-import type { EndpointDelta } from '../gossip/gossip.ts';
+import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
 import { AdminServer } from './admin/admin-server.ts';

@@ -4,7 +4,7 @@
  * A service exists while any endpoint names it, ready or not, so that its name keeps resolving while all are down and the
  * caller gets an answer that says so instead of NXDOMAIN.
  */
-import type { EndpointDelta } from '../gossip/gossip.ts';
+import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import type { Delta, Service } from '../proxy/snapshot.ts';
 import type { VipAllocator } from './vips.ts';

@@ -1,6 +1,6 @@
 /** What the admin API answers, gathered from the running parts. Reads memory only; asks no peer. @module */
 import type { NodeIdentity } from '../certs/node-bundle.ts';
-import type { PeerHealth } from '../gossip/gossip.ts';
+import type { PeerHealth } from '../gossip/view.ts';
 import type {
   AdminSources,
   CaptureView,

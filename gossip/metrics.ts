@@ -1,7 +1,7 @@
 /** How `Gossip.stats()` reads in Prometheus. The agent registers these; no library is needed to say them. @module */
 import type { DelayHistogram } from './edge/propagation.ts';
 import { PROPAGATION_BOUNDS_MS } from './edge/propagation.ts';
-import type { GossipStats } from './gossip.ts';
+import type { GossipStats } from './view.ts';
 
 export interface GossipMetric {
   readonly name: string;

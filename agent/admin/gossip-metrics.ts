@@ -1,7 +1,7 @@
 /** `weft_gossip_*`: what the mesh thread counts; which, gossip itself says. @module */
 import type { Registry } from 'prom-client';
-import type { GossipStats } from '../../gossip/gossip.ts';
 import { GOSSIP_HISTOGRAMS, GOSSIP_METRICS } from '../../gossip/metrics.ts';
+import type { GossipStats } from '../../gossip/view.ts';
 import { addCounter, addGauge, addHistogram, oncePerScrape, type Sample } from './scraped.ts';
 
 /** @param read asks the mesh thread; called once a scrape */

@@ -1,7 +1,7 @@
 /** All metrics of an agent, read from its parts when Prometheus asks. @module */
 import { readdirSync } from 'node:fs';
 import { Registry } from 'prom-client';
-import type { GossipStats } from '../../gossip/gossip.ts';
+import type { GossipStats } from '../../gossip/view.ts';
 import type { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
 import { addGossipMetrics } from './gossip-metrics.ts';
 import { addProxyMetrics } from './proxy-metrics.ts';

@@ -2,8 +2,9 @@
 import type { GossipConfig } from '../../gossip/config.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
 import type { Held } from '../../gossip/documents/revision.ts';
-import type { EndpointDelta, GossipStats, Member } from '../../gossip/gossip.ts';
+import type { EndpointDelta } from '../../gossip/effects.ts';
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
+import type { GossipStats, Member } from '../../gossip/view.ts';
 import type { LogLevel } from '../log.ts';
 
 /** What the thread is born with. It loads its own keys: they cross no thread boundary. */

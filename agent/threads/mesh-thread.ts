@@ -60,7 +60,7 @@ async function obey(message: ToMesh): Promise<void> {
 
 async function answer(gossip: Gossip, { request, query, ask }: Extract<ToMesh, { kind: 'documents' }>): Promise<void> {
   try {
-    tell({ kind: 'documents', request, answer: await gossip.query(query, ask) });
+    tell({ kind: 'documents', request, answer: await gossip.documents.query(query, ask) });
   } catch (err) {
     tell({ kind: 'documents-failed', request, error: err instanceof Error ? err : new Error(String(err)) });
   }

@@ -10,9 +10,10 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { GossipConfig } from '../../gossip/config.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
+import type { GossipEvents } from '../../gossip/edge/teller.ts';
 import { GossipError } from '../../gossip/errors.ts';
-import type { GossipEvents, GossipStats, Member } from '../../gossip/gossip.ts';
 import { type Endpoint, endpointProblem } from '../../gossip/records/endpoint.ts';
+import type { GossipStats, Member } from '../../gossip/view.ts';
 import type { LogLevel } from '../log.ts';
 import type { DocumentRequest, FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
 

@@ -21,7 +21,7 @@ function revision(realm: Realm, text: string | null, base?: Held, key = KEY): He
 }
 
 function headOf(peer: Peer, key = KEY): string | undefined {
-  return peer.gossip.document(keyText(key))?.head.id;
+  return peer.gossip.documents.chain(keyText(key))?.head.id;
 }
 
 function started(realm: Realm, name: string, seed?: Peer): Promise<Peer> {
@@ -39,13 +39,13 @@ test('a document written on one node is in force on all, and so is its next revi
   await b.view.until(() => b.view.state('c') === 'alive');
 
   const first = revision(realm, 'one');
-  expect(await a.gossip.writeDocument(first.revision)).toEqual({ kind: 'written', id: first.id });
+  expect(await a.gossip.documents.write(first.revision)).toEqual({ kind: 'written', id: first.id });
   for (const peer of [b, c]) await peer.view.until(() => headOf(peer) === first.id);
 
   const second = revision(realm, 'two', first);
-  expect(await c.gossip.writeDocument(second.revision)).toEqual({ kind: 'written', id: second.id });
+  expect(await c.gossip.documents.write(second.revision)).toEqual({ kind: 'written', id: second.id });
   for (const peer of [a, b]) await peer.view.until(() => headOf(peer) === second.id);
-  expect(a.gossip.document(keyText(KEY))!.standings()).toMatchObject([
+  expect(a.gossip.documents.chain(keyText(KEY))!.standings()).toMatchObject([
     { held: { id: second.id }, standing: 'current' },
     { held: { id: first.id }, standing: 'replaced' },
   ]);
@@ -60,26 +60,26 @@ test('the largest document passes too, and one byte more does not', async () => 
   const key = { ...KEY, name: 'large' };
   const sign = (text: string): Held =>
     signRevision(operatorOf(realm), { key, base: undefined, body: Buffer.from(text), nowMs: Date.now() });
-  expect(await a.gossip.writeDocument(sign(`${body}+`).revision)).toMatchObject({
+  expect(await a.gossip.documents.write(sign(`${body}+`).revision)).toMatchObject({
     kind: 'refused',
     reason: 'too-large',
     detail: 'it has 262145 bytes, at most 262144 are carried',
   });
   const large = sign(body);
-  await a.gossip.writeDocument(large.revision);
+  await a.gossip.documents.write(large.revision);
   await b.view.until(() => headOf(b, key) === large.id);
-  expect(b.gossip.document(keyText(key))!.head.revision.body).toHaveLength(256 * 1024);
+  expect(b.gossip.documents.chain(keyText(key))!.head.revision.body).toHaveLength(256 * 1024);
 });
 
 test('a writer whose base is not in force is told both revisions', async () => {
   using realm = new Realm();
   await using a = await started(realm, 'a');
   const first = revision(realm, 'one');
-  await a.gossip.writeDocument(first.revision);
+  await a.gossip.documents.write(first.revision);
   const second = revision(realm, 'two', first);
-  await a.gossip.writeDocument(second.revision);
+  await a.gossip.documents.write(second.revision);
   const late = revision(realm, 'late', first);
-  const outcome = await a.gossip.writeDocument(late.revision);
+  const outcome = await a.gossip.documents.write(late.revision);
   expect(outcome).toMatchObject({ kind: 'conflict', current: second.id });
   expect(outcome.kind === 'conflict' && outcome.detail).toMatch(
     new RegExp(
@@ -88,7 +88,7 @@ test('a writer whose base is not in force is told both revisions', async () => {
     ),
   );
   expect(a.gossip.stats().documents.conflicts).toBe(1);
-  expect(await a.gossip.writeDocument(second.revision)).toEqual({ kind: 'known', id: second.id });
+  expect(await a.gossip.documents.write(second.revision)).toEqual({ kind: 'known', id: second.id });
 });
 
 test('documents survive a restart alone, and reach whoever joins later', async () => {
@@ -96,7 +96,7 @@ test('documents survive a restart alone, and reach whoever joins later', async (
   const held = revision(realm, 'kept');
   {
     await using a = await started(realm, 'a');
-    await a.gossip.writeDocument(held.revision);
+    await a.gossip.documents.write(held.revision);
   }
   await using again = await started(realm, 'a');
   expect(headOf(again)).toBe(held.id);
@@ -126,8 +126,8 @@ test('a snapshot restored on one node of an empty mesh fills all of it', async (
   await using a = await started(realm, 'a');
   await using b = await started(realm, 'b', a);
   await b.view.until(() => b.view.state('a') === 'alive');
-  const outcome = await a.gossip.restoreDocuments(all.map((held) => held.revision));
+  const outcome = await a.gossip.documents.restore(all.map((held) => held.revision));
   expect(outcome).toEqual({ taken: 200, refused: [] });
-  await b.view.until(() => [...b.gossip.documents()].length === 200);
-  expect(await a.gossip.restoreDocuments(all.map((held) => held.revision))).toEqual({ taken: 0, refused: [] });
+  await b.view.until(() => [...b.gossip.documents.chains()].length === 200);
+  expect(await a.gossip.documents.restore(all.map((held) => held.revision))).toEqual({ taken: 0, refused: [] });
 });

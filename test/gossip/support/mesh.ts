@@ -8,9 +8,11 @@ import { createTrustDomain } from '../../../certs/trust-domain.ts';
 import { CLOCK_SKEW_MS } from '../../../certs/verify.ts';
 import { type GossipConfig, gossipConfig } from '../../../gossip/config.ts';
 import type { Held } from '../../../gossip/documents/revision.ts';
-import type { EndpointDelta, GossipDeps, Member } from '../../../gossip/gossip.ts';
+import type { EndpointDelta } from '../../../gossip/effects.ts';
+import type { GossipDeps } from '../../../gossip/gossip.ts';
 import { Gossip } from '../../../gossip/gossip.ts';
 import type { Endpoint } from '../../../gossip/records/endpoint.ts';
+import type { Member } from '../../../gossip/view.ts';
 
 export const TRUST_DOMAIN = 'test.example';
 
