@@ -1,10 +1,11 @@
 /** Object identifiers, as the dotted text people know and the bytes certificates hold. @module */
 
 /**
- * The arc of our own extensions: 2.25.<a random UUID as an integer>, which needs no registration (ITU-T X.667 §7).
- * Never change it: certificates in the field carry it.
+ * The arc of our own extensions: a random UUID in pieces below the arc that Microsoft keeps for numbers made this way,
+ * which needs no registration. Not 2.25.UUID (ITU-T X.667 §7): Go, so go-spiffe and SPIRE, refuses a certificate that
+ * has anywhere in it an OID with an arc of more than 31 bits. Never change it: certificates in the field carry it.
  */
-const WEFT = '2.25.77450646652653837116569125486467870634';
+const WEFT = '1.2.840.113556.1.8000.2554.14916.29619.42850.19886.41046.7584284.16379818';
 
 export const OID = {
   commonName: '2.5.4.3',
@@ -23,7 +24,7 @@ export const OID = {
   weftScope: `${WEFT}.2`,
 } as const;
 
-/** The content octets of an OBJECT IDENTIFIER (X.690 §8.19). BigInt because an arc under 2.25 has 128 bits. */
+/** The content octets of an OBJECT IDENTIFIER (X.690 §8.19). BigInt because others' arcs under 2.25 have 128 bits. */
 export function encodeOid(dotted: string): Buffer {
   const [first = 0n, second = 0n, ...rest] = dotted.split('.').map(BigInt);
   return Buffer.from([first * 40n + second, ...rest].flatMap(base128));

@@ -98,3 +98,8 @@ test('bytes from the wire become certificates, or a refusal when they are none o
   expect(parseChain([Buffer.from('garbage')])).toMatchObject({ ok: false, reason: 'malformed' });
   expect(parseChain([...ders, ...ders])).toMatchObject({ ok: false, reason: 'chain-too-long' });
 });
+
+test('no identifier of ours has an arc that Go cannot hold', () => {
+  const arcs = Object.values(OID).flatMap((dotted) => dotted.split('.').map(Number));
+  expect(Math.max(...arcs)).toBeLessThan(2 ** 31);
+});
