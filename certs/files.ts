@@ -52,6 +52,14 @@ export function readCertificates(path: string): readonly X509Certificate[] {
   return certificates;
 }
 
+/** Puts a file that was written whole in another one's place, for good. */
+export function replaceFile(from: string, to: string): void {
+  attempt('WEFT_CERTS_FILE_UNWRITABLE', to, () => {
+    renameSync(from, to);
+    withFile(dirname(to), 'r', undefined, () => {});
+  });
+}
+
 export function readPublic(path: string): string {
   return readChecked(path, (stats) => checkTamperProof(path, stats));
 }

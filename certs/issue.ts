@@ -6,9 +6,25 @@
  * @module
  */
 import { createHash, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
-import asn1 from 'node-forge/lib/asn1.js';
 import { KEY_USAGE, readCertificate } from './certificate.ts';
-import { encodeOid, OID } from './oids.ts';
+import {
+  type Asn1,
+  bitString,
+  childrenOf,
+  context,
+  explicit,
+  integer,
+  isTrue,
+  octets,
+  oid,
+  parsed,
+  sequence,
+  setOf,
+  time,
+  toDer,
+  utf8,
+} from './der-writer.ts';
+import { OID } from './oids.ts';
 
 export interface CertificateSpec {
   /** Common name, for people only; '' leaves the subject empty. */
@@ -32,8 +48,6 @@ export interface CertificateSigner {
   readonly certificate?: X509Certificate;
   readonly privateKey: KeyObject;
 }
-
-type Asn1 = ReturnType<typeof asn1.create>;
 
 /** Instants are cut to whole seconds, so a certificate ends at or before `notAfterMs`. */
 export function signCertificate(spec: CertificateSpec, signer: CertificateSigner): X509Certificate {
@@ -96,9 +110,8 @@ function serialNumber(): Buffer {
 
 /** The leftmost 160 bits of the SHA-256 of the public key (RFC 7093 §2, method 1). */
 function keyId(publicKeyInfo: Buffer): Buffer {
-  const [, key] = parsed(publicKeyInfo).value as Asn1[];
-  const bits = Buffer.from(asn1.toDer(key!).getBytes(), 'latin1');
-  return createHash('sha256').update(bits).digest().subarray(0, 20);
+  const [, key] = childrenOf(parsed(publicKeyInfo));
+  return createHash('sha256').update(toDer(key!)).digest().subarray(0, 20);
 }
 
 /** Bits in DER end with the last one that is set (X.690 §11.2.2). */
@@ -107,33 +120,12 @@ function usageBits(usage: CertificateSpec['keyUsage']): Asn1 {
   return bitString(Buffer.of(bits), bits === 0 ? 0 : 31 - Math.clz32(bits & -bits));
 }
 
-function time(ms: number): Asn1 {
-  const at = new Date(Math.floor(ms / 1_000) * 1_000);
-  return at.getUTCFullYear() < 2050 // RFC 5280 §4.1.2.5
-    ? primitive(asn1.Type.UTCTIME, asn1.dateToUtcTime(at))
-    : primitive(asn1.Type.GENERALIZEDTIME, asn1.dateToGeneralizedTime(at));
-}
-
-function commonName(text: string): Asn1 {
+/** A name of one common name, for people only. */
+export function commonName(text: string): Asn1 {
   const attribute = sequence(oid(OID.commonName), utf8(text.slice(0, 64))); // ub-common-name
-  return sequence(asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SET, true, [attribute]));
+  return sequence(setOf(attribute));
 }
 
 function extension(id: string, critical: 'critical' | '', value: Asn1): Asn1 {
   return sequence(oid(id), ...(critical ? [isTrue()] : []), octets(toDer(value)));
 }
-
-const sequence = (...items: Asn1[]): Asn1 => asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, items);
-const explicit = (tag: number, item: Asn1): Asn1 => asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag, true, [item]);
-const context = (tag: number, bytes: Buffer): Asn1 =>
-  asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag, false, bytes.toString('latin1'));
-const primitive = (type: asn1.Type, bytes: string): Asn1 => asn1.create(asn1.Class.UNIVERSAL, type, false, bytes);
-const oid = (dotted: string): Asn1 => primitive(asn1.Type.OID, encodeOid(dotted).toString('latin1'));
-const integer = (bytes: Buffer): Asn1 => primitive(asn1.Type.INTEGER, bytes.toString('latin1'));
-const octets = (bytes: Buffer): Asn1 => primitive(asn1.Type.OCTETSTRING, bytes.toString('latin1'));
-const utf8 = (text: string): Asn1 => primitive(asn1.Type.UTF8, Buffer.from(text).toString('latin1'));
-const isTrue = (): Asn1 => primitive(asn1.Type.BOOLEAN, '\xff');
-const bitString = (bytes: Buffer, unused: number): Asn1 =>
-  primitive(asn1.Type.BITSTRING, String.fromCharCode(unused) + bytes.toString('latin1'));
-const parsed = (der: Buffer): Asn1 => asn1.fromDer(der.toString('latin1'));
-const toDer = (item: Asn1): Buffer => Buffer.from(asn1.toDer(item).getBytes(), 'latin1');

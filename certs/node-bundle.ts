@@ -1,12 +1,12 @@
 /**
  * A node's bundle: its key, its certificate with the issuer's, and the roots it trusts.
  *
- * `weft node issue` writes one with an issuer's key; the agent loads it at start and refuses one that peers would refuse.
- * The key is also the node's libp2p identity.
+ * `weft node issue` and `weft join` write one, a running agent renews its certificate in place; the agent loads it at start
+ * and refuses one that peers would refuse. The key vouches for the node's libp2p identity.
  * @module
  */
 import { generateKeyPairSync, type KeyObject, type X509Certificate } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readCertificate } from './certificate.ts';
 import { CertsError, type CertsErrorCode } from './errors.ts';
 import {
@@ -15,16 +15,15 @@ import {
   readCertificates,
   readPrivateKey,
   readPublic,
+  replaceFile,
   writeKey,
   writePublic,
 } from './files.ts';
-import { checkGrant } from './grant.ts';
-import { signCertificate } from './issue.ts';
-import { OID } from './oids.ts';
-import { nodeId, parseSpiffeId, parseTrustDomainId } from './spiffe.ts';
+import { issueNodeCertificate, loadIssuer } from './issuer.ts';
+import { nodeId, parseSpiffeId } from './spiffe.ts';
 import { parseTrustBundle, type TrustBundle, toPem } from './trust-bundle.ts';
 import { trustDomainFiles } from './trust-domain.ts';
-import { CLOCK_SKEW_MS, type Refusal, verifyChain } from './verify.ts';
+import { type Refusal, verifyChain } from './verify.ts';
 
 export interface NodeBundleOptions {
   /** Where `weft init` wrote; the root's key need not be there. */
@@ -53,6 +52,8 @@ export interface NodeIdentity {
 
 interface BundleFiles {
   readonly key: string;
+  /** The key of the certificate about to be put in place. */
+  readonly nextKey: string;
   readonly certificates: string;
   readonly roots: string;
 }
@@ -62,6 +63,7 @@ const DEFAULT_TTL_MS = 7 * 86_400_000;
 export function nodeBundleFiles(directory: string): BundleFiles {
   return {
     key: join(directory, 'node.key'),
+    nextKey: join(directory, 'node.key.next'),
     certificates: join(directory, 'node.crt'),
     roots: join(directory, 'roots.crt'),
   };
@@ -70,40 +72,48 @@ export function nodeBundleFiles(directory: string): BundleFiles {
 /** @throws CertsError when the issuer cannot sign now, or name, grant or directory will not do */
 export function issueNodeBundle(options: NodeBundleOptions): void {
   const { trustDirectory, name, grant, directory, ttlMs = DEFAULT_TTL_MS, nowMs = Date.now() } = options;
-  checkGrant(grant);
-  const issuer = readIssuer(trustDirectory);
-  const spiffeId = nodeId(issuer.trustDomain, name);
-  checkNotTaken(directory, spiffeId);
-  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const certificate = signCertificate(
-    {
-      subject: `Weft node ${name}`,
-      publicKey: keys.publicKey,
-      notBeforeMs: nowMs - CLOCK_SKEW_MS,
-      notAfterMs: Math.min(nowMs + ttlMs, issuer.expiresAtMs),
-      uris: [spiffeId],
-      authority: { pathLength: 0 },
-      keyUsage: ['digitalSignature', 'keyCertSign'],
-      lists: [{ oid: OID.weftGrant, strings: grant }],
-    },
-    { certificate: issuer.chain[0]!, privateKey: issuer.privateKey },
-  );
-  const chain = [certificate, ...issuer.chain];
-  // What no peer would accept is not handed out; this also finds an issuer that expired or lost its root.
-  const verdict = verifyChain(chain, { trust: issuer.trust, role: 'node', nowMs });
-  if (!verdict.ok) throw new CertsError('WEFT_CERTS_ISSUER_INVALID', `${issuer.file}: ${verdict.detail}`);
+  const issuer = loadIssuer(trustDirectory);
+  const { roots } = trustDomainFiles(trustDirectory);
+  const trust = parseTrustBundle(issuer.trustDomain, readPublic(roots), roots);
+  checkNotTaken(directory, nodeId(issuer.trustDomain, name));
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const chain = issueNodeCertificate(issuer, trust, { name, grant, publicKey, ttlMs, nowMs });
+  installNodeBundle(directory, { privateKey, chain, roots: trust.roots });
+}
 
+export interface NodeBundle {
+  /** Absent: the key that is there stays. */
+  readonly privateKey?: KeyObject;
+  readonly chain: readonly X509Certificate[];
+  /** Absent: the roots that are there stay. */
+  readonly roots?: readonly X509Certificate[];
+}
+
+/**
+ * Writes a bundle so that whoever loads it meanwhile, or after a crash, finds the old one or the new one whole: the
+ * certificate is put in place last, and until then the new key lies beside the old one.
+ */
+export function installNodeBundle(directory: string, { privateKey, chain, roots }: NodeBundle): void {
   const files = nodeBundleFiles(directory);
   makeDirectory(directory);
-  writeKey(files.key, keys.privateKey);
+  if (roots !== undefined) writePublic(files.roots, toPem(roots));
+  if (privateKey !== undefined) writeKey(files.nextKey, privateKey);
   writePublic(files.certificates, toPem(chain));
-  writePublic(files.roots, toPem(issuer.trust.roots));
+  if (privateKey !== undefined) replaceFile(files.nextKey, files.key);
+}
+
+/** @throws CertsError when the directory holds the bundle of another node, which would leave two nodes with one bundle */
+export function checkNotTaken(directory: string, spiffeId: string): void {
+  if (!listDirectory(directory).includes('node.crt')) return;
+  const file = nodeBundleFiles(directory).certificates;
+  const read = readCertificate(readCertificates(file)[0]!);
+  const taken = read.ok ? read.facts.uris[0] : undefined;
+  if (taken !== spiffeId) throw new CertsError('WEFT_CERTS_DIRECTORY_TAKEN', `${directory} (${taken ?? 'unreadable'})`);
 }
 
 /** @throws CertsError naming the file and what to do about it */
 export function loadNodeBundle(directory: string, nowMs: number = Date.now()): NodeIdentity {
   const files = nodeBundleFiles(directory);
-  const privateKey = readPrivateKey(files.key);
   const chain = readCertificates(files.certificates);
   const [node] = chain;
   const read = readCertificate(node!);
@@ -117,9 +127,7 @@ export function loadNodeBundle(directory: string, nowMs: number = Date.now()): N
     const code = LOAD_ERRORS[verdict.reason] ?? 'WEFT_CERTS_NODE_INVALID';
     throw new CertsError(code, `${files.certificates} (${verdict.reason}: ${verdict.detail})`);
   }
-  if (!node!.checkPrivateKey(privateKey)) {
-    throw new CertsError('WEFT_CERTS_KEY_MISMATCH', `${files.key} and ${files.certificates}`);
-  }
+  const privateKey = readKeyOf(node!, files);
   const { spiffeId, node: name, expiresAtMs } = verdict;
   return { trustDomain: id.trustDomain, name, spiffeId, grant, privateKey, chain, trust, expiresAtMs };
 }
@@ -131,40 +139,17 @@ const LOAD_ERRORS: { readonly [R in Refusal]?: CertsErrorCode } = {
   'no-grant': 'WEFT_CERTS_NODE_NO_GRANT',
 };
 
-interface Issuer {
-  readonly file: string;
-  readonly trustDomain: string;
-  readonly privateKey: KeyObject;
-  /** The issuer's certificate first. */
-  readonly chain: readonly X509Certificate[];
-  readonly trust: TrustBundle;
-  readonly expiresAtMs: number;
+/** The key of this certificate. It lies beside the old one while a new bundle is put in place, or after a crash then. */
+function readKeyOf(node: X509Certificate, files: BundleFiles): KeyObject {
+  for (const file of [files.key, files.nextKey, files.key]) {
+    if (file === files.nextKey && !isThere(file)) continue;
+    if (file === files.key && !isThere(file) && isThere(files.nextKey)) continue;
+    const key = readPrivateKey(file);
+    if (node.checkPrivateKey(key)) return key;
+  }
+  throw new CertsError('WEFT_CERTS_KEY_MISMATCH', `${files.key} and ${files.certificates}`);
 }
 
-function readIssuer(trustDirectory: string): Issuer {
-  const files = trustDomainFiles(trustDirectory);
-  const file = files.issuerCertificate;
-  const privateKey = readPrivateKey(files.issuerKey);
-  const chain = readCertificates(file);
-  const [certificate] = chain;
-  const read = readCertificate(certificate!);
-  if (!read.ok) throw new CertsError('WEFT_CERTS_ISSUER_INVALID', `${file} ${read.detail}`);
-  if (!certificate!.checkPrivateKey(privateKey)) {
-    throw new CertsError('WEFT_CERTS_KEY_MISMATCH', `${files.issuerKey} and ${file}`);
-  }
-  const trustDomain = parseTrustDomainId(read.facts.uris[0] ?? '');
-  if (trustDomain === undefined || !read.facts.isP256) {
-    throw new CertsError('WEFT_CERTS_ISSUER_INVALID', `${file} is no certificate of an issuer`);
-  }
-  const trust = parseTrustBundle(trustDomain, readPublic(files.roots), files.roots);
-  return { file, trustDomain, privateKey, chain, trust, expiresAtMs: read.facts.notAfterMs };
-}
-
-/** Renewing in place is fine; replacing one node by another would leave two nodes with one bundle. */
-function checkNotTaken(directory: string, spiffeId: string): void {
-  if (!listDirectory(directory).includes('node.crt')) return;
-  const file = nodeBundleFiles(directory).certificates;
-  const read = readCertificate(readCertificates(file)[0]!);
-  const taken = read.ok ? read.facts.uris[0] : undefined;
-  if (taken !== spiffeId) throw new CertsError('WEFT_CERTS_DIRECTORY_TAKEN', `${directory} (${taken ?? 'unreadable'})`);
+function isThere(file: string): boolean {
+  return listDirectory(dirname(file)).includes(basename(file));
 }

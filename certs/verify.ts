@@ -126,7 +126,7 @@ export function parseChain(certificates: readonly Uint8Array[]): X509Certificate
   }
 }
 
-function readLinks(chain: readonly X509Certificate[], { memory }: VerifyOptions): Link[] | Refused {
+export function readLinks(chain: readonly X509Certificate[], { memory }: ChainOptions): Link[] | Refused {
   const links: Link[] = [];
   for (const [i, certificate] of chain.entries()) {
     const label = `certificate ${i + 1} of ${chain.length}`;
@@ -163,7 +163,7 @@ function readRoot(certificate: X509Certificate, { memory }: ChainOptions): Certi
   return read.facts;
 }
 
-function checkSignatures(links: readonly Link[], options: VerifyOptions): Refused | undefined {
+export function checkSignatures(links: readonly Link[], options: ChainOptions): Refused | undefined {
   for (let i = links.length - 2; i >= 0; i--) {
     const [link, above] = [links[i]!, links[i + 1]!];
     if (!isIssuedBy(link, above, options)) {
