@@ -8,32 +8,21 @@
  * @module
  */
 import { LayeredMap } from '../layered-map.ts';
+import type { Random } from '../ports.ts';
 import { hashText, mix } from './hash.ts';
+import { distance, Ring, type Spot, type Step } from './ring.ts';
 
 /** A set of members and their order on every ring, computed once for any number of nodes that know them all. */
 export class RingOrder {
   readonly places: ReadonlyMap<string, number>;
-  readonly #rings: readonly (readonly string[])[];
-  readonly #positions: readonly ReadonlyMap<string, number>[];
+  readonly rings: readonly Ring[];
 
   constructor(names: Iterable<string>, k: number) {
     this.places = new Map([...names].map((name) => [name, hashText(name)]));
-    this.#rings = Array.from({ length: k }, (_, ring) => {
-      const at = new Map([...this.places].map(([name, hash]) => [name, mix(hash, ring)]));
-      return [...at.keys()].sort((a, b) => at.get(a)! - at.get(b)! || (a < b ? -1 : 1));
-    });
-    this.#positions = this.#rings.map((ring) => new Map(ring.map((name, i) => [name, i])));
-  }
-
-  /** The nearest present member after this one on the ring (`step` 1) or before it (-1). */
-  neighbour(ring: number, name: string, step: 1 | -1, isPresent: (name: string) => boolean): string | undefined {
-    const names = this.#rings[ring]!;
-    const from = this.#positions[ring]!.get(name)!;
-    for (let distance = 1; distance < names.length; distance++) {
-      const other = names[(from + step * distance + names.length) % names.length]!;
-      if (isPresent(other)) return other;
-    }
-    return undefined;
+    this.rings = Array.from(
+      { length: k },
+      (_, ring) => new Ring(this.places.keys(), (name) => mix(this.places.get(name)!, ring)),
+    );
   }
 }
 
@@ -44,7 +33,7 @@ export class Rings {
   readonly #places: LayeredMap<string, number>;
   readonly #known: RingOrder | undefined;
   /** Those whom `#known` does not have. */
-  readonly #added = new Map<string, number>();
+  readonly #added: readonly Ring[];
   readonly #has = (name: string): boolean => this.#places.has(name);
   /** Per ring, the member after us and the member before us; they change only when a neighbour comes or goes. */
   readonly #after: (string | undefined)[];
@@ -55,10 +44,12 @@ export class Rings {
     this.#self = self;
     this.#k = k;
     this.#places = new LayeredMap(known?.places);
-    this.#places.set(self, hashText(self));
     this.#known = known;
-    this.#after = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, 1, this.#has));
-    this.#before = Array.from({ length: k }, (_, ring) => known?.neighbour(ring, self, -1, this.#has));
+    this.#added = Array.from({ length: k }, () => new Ring());
+    this.#after = new Array<string | undefined>(k).fill(undefined);
+    this.#before = new Array<string | undefined>(k).fill(undefined);
+    if (!this.#places.has(self)) this.#place(self);
+    this.#findNeighbours();
   }
 
   get size(): number {
@@ -71,30 +62,21 @@ export class Rings {
 
   add(name: string): void {
     if (this.#places.has(name)) return;
-    this.#places.set(name, hashText(name));
-    if (this.#known?.places.has(name) === false) this.#added.set(name, this.#places.get(name)!);
+    this.#place(name);
     for (let ring = 0; ring < this.#k; ring++) {
-      const self = this.#place(ring, this.#self);
-      const distance = (this.#place(ring, name) - self) >>> 0;
-      const after = this.#after[ring];
-      if (after === undefined || this.#closer(distance, name, (this.#place(ring, after) - self) >>> 0, after)) {
-        this.#after[ring] = name;
-      }
-      const before = this.#before[ring];
-      const behind = -distance >>> 0;
-      if (before === undefined || this.#closer(behind, name, (self - this.#place(ring, before)) >>> 0, before)) {
-        this.#before[ring] = name;
-      }
+      if (this.#isCloser(ring, 1, name, this.#after[ring])) this.#after[ring] = name;
+      if (this.#isCloser(ring, -1, name, this.#before[ring])) this.#before[ring] = name;
     }
   }
 
   remove(name: string): void {
-    if (name === this.#self || !this.#places.delete(name)) return;
-    this.#added.delete(name);
-    for (let ring = 0; ring < this.#k; ring++) {
-      if (this.#after[ring] === name) this.#after[ring] = this.#neighbour(ring, this.#self, 'after');
-      if (this.#before[ring] === name) this.#before[ring] = this.#neighbour(ring, this.#self, 'before');
+    const hash = this.#places.get(name);
+    if (name === this.#self || hash === undefined) return;
+    this.#places.delete(name);
+    if (this.#known?.places.has(name) !== true) {
+      for (const [ring, added] of this.#added.entries()) added.remove(mix(hash, ring), name);
     }
+    this.#findNeighbours(name);
   }
 
   /** The members that we watch. */
@@ -107,16 +89,19 @@ export class Rings {
     return this.#isFullMesh() ? this.#allBut(this.#self) : setOf(this.#before);
   }
 
-  /** The members that watch `name`. Walks all members: meant for the few that observe an accused, not for every node. */
+  /** The members that watch `name`. */
   observersOf(name: string): Set<string> {
     if (name === this.#self) return this.observers();
     if (this.#isFullMesh()) return this.#allBut(name);
-    const observers = new Set<string>();
-    for (let ring = 0; ring < this.#k; ring++) {
-      const observer = this.#neighbour(ring, name, 'before');
-      if (observer !== undefined) observers.add(observer);
-    }
-    return observers;
+    const hash = this.#places.get(name) ?? hashText(name);
+    return setOf(this.#added.map((_, ring) => this.#neighbour(ring, { place: mix(hash, ring), name }, -1)));
+  }
+
+  /** Any member but ourselves; undefined when there is none. Who follows a wide gap is chosen more often than others. */
+  random(random: Random): string | undefined {
+    const place = Math.floor(random() * 0x1_0000_0000);
+    const chosen = this.#neighbour(0, { place, name: '' }, 1);
+    return chosen === this.#self ? this.#after[0] : chosen;
   }
 
   #isFullMesh(): boolean {
@@ -129,33 +114,42 @@ export class Rings {
     return names;
   }
 
-  #neighbour(ring: number, of: string, side: 'after' | 'before'): string | undefined {
-    const origin = mix(this.#places.get(of) ?? hashText(of), ring);
-    const distanceTo = (hash: number): number => {
-      const ahead = (mix(hash, ring) - origin) >>> 0;
-      return side === 'after' ? ahead : -ahead >>> 0;
-    };
-    const isKnown = this.#known?.places.has(of) === true;
-    let best = isKnown ? this.#known?.neighbour(ring, of, side === 'after' ? 1 : -1, this.#has) : undefined;
-    let bestDistance = best === undefined ? 0 : distanceTo(this.#places.get(best)!);
-    for (const [name, hash] of isKnown ? this.#added : this.#places) {
-      if (name === of) continue;
-      const distance = distanceTo(hash);
-      if (best === undefined || this.#closer(distance, name, bestDistance, best)) {
-        best = name;
-        bestDistance = distance;
-      }
+  #place(name: string): void {
+    const hash = this.#known?.places.get(name) ?? hashText(name);
+    this.#places.set(name, hash);
+    if (this.#known?.places.has(name) === true) return;
+    for (const [ring, added] of this.#added.entries()) added.insert(mix(hash, ring), name);
+  }
+
+  /** Looks for our neighbours on every ring, or only where `gone` was one. */
+  #findNeighbours(gone?: string): void {
+    for (let ring = 0; ring < this.#k; ring++) {
+      const self = this.#spot(ring, this.#self);
+      if (this.#after[ring] === gone) this.#after[ring] = this.#neighbour(ring, self, 1);
+      if (this.#before[ring] === gone) this.#before[ring] = this.#neighbour(ring, self, -1);
     }
-    return best;
   }
 
-  #place(ring: number, name: string): number {
-    return mix(this.#places.get(name)!, ring);
+  #neighbour(ring: number, spot: Spot, step: Step): string | undefined {
+    const known = this.#known?.rings[ring]?.neighbour(spot.place, spot.name, step, this.#has);
+    const added = this.#added[ring]!.neighbour(spot.place, spot.name, step, this.#has);
+    if (known === undefined || added === undefined) return known ?? added;
+    const knownDistance = distance(step, spot, this.#spot(ring, known));
+    const addedDistance = distance(step, spot, this.#spot(ring, added));
+    if (knownDistance !== addedDistance) return knownDistance < addedDistance ? known : added;
+    return known < added === (step === 1) ? known : added;
   }
 
-  /** Two members on one spot are told apart by name, so that all nodes choose the same one. */
-  #closer(distance: number, name: string, bestDistance: number, best: string): boolean {
-    return distance < bestDistance || (distance === bestDistance && name < best);
+  #isCloser(ring: number, step: Step, name: string, than: string | undefined): boolean {
+    if (than === undefined) return true;
+    const self = this.#spot(ring, this.#self);
+    const here = distance(step, self, this.#spot(ring, name));
+    const there = distance(step, self, this.#spot(ring, than));
+    return here < there || (here === there && name < than === (step === 1));
+  }
+
+  #spot(ring: number, name: string): Spot {
+    return { name, place: mix(this.#places.get(name)!, ring) };
   }
 }
 
