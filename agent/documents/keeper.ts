@@ -2,23 +2,22 @@
  * Documents on this node: each revision in force is compiled off the data path, taken into use in its turn, and reported;
  * what is no good leaves the last good one in use.
  *
- * rollout.ts decides whose turn it is, compiler.ts contains what a document may do while it is compiled, last-good.ts
- * remembers across restarts. This file owns the state between them.
+ * ledger.ts and rollout.ts decide whose turn it is, compiler.ts contains what a document may do while it is compiled,
+ * last-good.ts remembers across restarts. This file carries out what they say.
  * @module
  */
 import type { Logger } from 'pino';
-import { MAX_AHEAD_MS } from '../../gossip/documents/library.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
-import type { DocumentState, Report, ReportLine } from '../../gossip/documents/report.ts';
-import { decodeReport, encodeReport, headsSum } from '../../gossip/documents/report.ts';
-import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
-import { describeKey, keyText, shortId } from '../../gossip/documents/revision.ts';
+import { encodeReport } from '../../gossip/documents/report.ts';
+import type { Held } from '../../gossip/documents/revision.ts';
+import { describeKey, shortId } from '../../gossip/documents/revision.ts';
 import { messageOf } from '../errors.ts';
 import type { Compiler } from './compiler.ts';
 import type { DocumentConsumer } from './kind.ts';
 import type { LastGood } from './last-good.ts';
+import type { Entry, Outcome } from './ledger.ts';
+import { Ledger, presentNames } from './ledger.ts';
 import type { Said } from './rollout.ts';
-import { decide } from './rollout.ts';
 
 /** The mesh thread, as far as documents go. */
 export interface DocumentMesh {
@@ -38,37 +37,16 @@ export interface KeeperOptions {
   readonly patienceMs?: number;
 }
 
-/** How this node fares with the revision in force of one document. */
-export interface Outcome {
-  readonly key: DocumentKey;
-  readonly head: string;
-  readonly state: DocumentState;
-  readonly isFirst: boolean;
-  /** Why it is not applied; empty when it is. */
-  readonly why: string;
-  /** Who rejected it first, when that is why it is held back. */
-  readonly heldBy: string;
-  /** Id of the revision in use here; '' for none. */
-  readonly active: string;
-}
-
-interface Entry extends Outcome {
-  readonly held: Held;
-  readonly sinceMs: number;
-}
-
 const PATIENCE_MS = 10_000;
 /** A process that ends this soon after it took a revision into use did so because of it, perhaps. */
 const TRIAL_MS = 2_000;
 const COLLECT_MS = 20;
-/** Applied ones that a report spells out, for those whose other documents differ at the moment. */
-const RECENT = 16;
 
 export class DocumentKeeper implements AsyncDisposable {
   readonly #options: KeeperOptions;
   readonly #consumers: ReadonlyMap<string, DocumentConsumer>;
-  readonly #entries = new Map<string, Entry>();
-  readonly #reports = new Map<string, Report>();
+  readonly #ledger: Ledger;
+  readonly #patienceMs: number;
   /** Keys whose turn has come to be looked at; one at a time, so that activations keep their order. */
   readonly #toLook = new Set<string>();
   readonly #early: (() => void)[] = [];
@@ -84,6 +62,9 @@ export class DocumentKeeper implements AsyncDisposable {
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#consumers = new Map(options.consumers.map((consumer) => [consumer.kind, consumer]));
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
+    const consumes = (kind: string): boolean => this.#consumers.has(kind);
+    this.#ledger = new Ledger({ node: options.node, consumes, patienceMs: this.#patienceMs });
   }
 
   /** Begins, once there is a mesh to ask and tell; what was heard before is taken in now. Resolves when all had a look. */
@@ -100,31 +81,12 @@ export class DocumentKeeper implements AsyncDisposable {
       this.#early.push(() => this.heads(heads));
       return;
     }
-    for (const held of heads) {
-      const key = keyText(held.revision);
-      const before = this.#entries.get(key);
-      if (before?.head === held.id) continue;
-      const { kind, namespace, name } = held.revision;
-      this.#entries.set(key, {
-        key: { kind, namespace, name },
-        held,
-        head: held.id,
-        state: 'pending',
-        isFirst: false,
-        why: 'not looked at yet',
-        heldBy: '',
-        active: before?.active ?? '',
-        sinceMs: performance.now(),
-      });
-      this.#lookAt(key);
-    }
+    for (const key of this.#ledger.heads(heads, performance.now())) this.#lookAt(key);
   }
 
   /** From the mesh: what another node says. */
   reported(node: string, bytes: Uint8Array | undefined): void {
-    const report = bytes === undefined ? undefined : decodeReport(bytes);
-    if (report === undefined) this.#reports.delete(node);
-    else this.#reports.set(node, report);
+    this.#ledger.reported(node, bytes);
     this.#lookAgain();
   }
 
@@ -134,22 +96,16 @@ export class DocumentKeeper implements AsyncDisposable {
   }
 
   outcome(key: string): Outcome | undefined {
-    return this.#entries.get(key);
+    return this.#ledger.get(key);
   }
 
   outcomes(): readonly Outcome[] {
-    return [...this.#entries.values()];
+    return this.#ledger.entries();
   }
 
   /** What each node that is there says of a revision in force; undefined for one that has not said anything. */
   said(revision: string): ReadonlyMap<string, Said | undefined> {
-    const own = [...this.#entries.values()].find((entry) => entry.head === revision);
-    const sum = this.#sum();
-    const all = new Map<string, Said | undefined>();
-    for (const name of this.#present()) {
-      all.set(name, name === this.#options.node ? own : saidOf(this.#reports.get(name), revision, sum));
-    }
-    return all;
+    return this.#ledger.said(revision, this.#present());
   }
 
   async close(): Promise<void> {
@@ -170,13 +126,7 @@ export class DocumentKeeper implements AsyncDisposable {
   #lookAgain(): void {
     this.#again ??= setImmediate(() => {
       this.#again = undefined;
-      const rejected = new Set<string>();
-      for (const { lines } of this.#reports.values()) {
-        for (const { id, state, isFirst } of lines) if (state === 'rejected' && isFirst) rejected.add(id);
-      }
-      for (const [key, entry] of this.#entries) {
-        if (this.#isWaiting(entry) || (entry.state === 'applied' && rejected.has(entry.head))) this.#lookAt(key);
-      }
+      for (const key of this.#ledger.undecided()) this.#lookAt(key);
     });
   }
 
@@ -192,7 +142,7 @@ export class DocumentKeeper implements AsyncDisposable {
     for (const key of this.#toLook) {
       if (this.#isClosed || this.#mesh === undefined) return;
       this.#toLook.delete(key);
-      const entry = this.#entries.get(key);
+      const entry = this.#ledger.get(key);
       if (entry === undefined) continue;
       try {
         await this.#judge(key, entry);
@@ -218,7 +168,7 @@ export class DocumentKeeper implements AsyncDisposable {
       return;
     }
     if (entry.active === '') await this.#beginWithLastGood(key, entry, consumer);
-    await this.#roll(key, this.#entries.get(key)!, consumer);
+    await this.#roll(key, this.#ledger.get(key)!, consumer);
   }
 
   /** At start: what was in use before is in use again before anything new is weighed. */
@@ -234,17 +184,9 @@ export class DocumentKeeper implements AsyncDisposable {
   }
 
   async #roll(key: string, entry: Entry, consumer: DocumentConsumer): Promise<void> {
-    const said = new Map<string, Said>();
-    for (const [name, word] of this.said(entry.head)) if (word !== undefined) said.set(name, word);
-    if (entry.state === 'applied' && ![...said.values()].some((word) => word.state === 'rejected')) return;
-    const decision = decide({
-      revision: entry.head,
-      self: this.#options.node,
-      members: this.#present(),
-      said,
-      ageMs: ageMs(entry),
-      patienceMs: this.#patienceMs,
-    });
+    const moment = { nowMs: performance.now(), wallMs: Date.now(), present: this.#present() };
+    const decision = this.#ledger.decide(entry, moment);
+    if (decision === undefined) return;
     switch (decision.kind) {
       case 'hold':
         await this.#holdBack(key, entry, consumer, decision);
@@ -270,7 +212,7 @@ export class DocumentKeeper implements AsyncDisposable {
     }
     await lastGood.trying(entry.head);
     const done = await this.#activate(entry.held, consumer);
-    if (this.#entries.get(key)?.head !== entry.head) return; // replaced meanwhile: its turn comes next
+    if (this.#ledger.get(key)?.head !== entry.head) return; // replaced meanwhile: its turn comes next
     if (!done.ok) {
       await lastGood.tried(entry.head);
       log.warn({ ...document, why: done.problem }, 'document rejected, the last good revision stays in use');
@@ -347,35 +289,15 @@ export class DocumentKeeper implements AsyncDisposable {
   }
 
   #settle(key: string, entry: Entry, change: Partial<Entry>): void {
-    const now = this.#entries.get(key);
-    if (now?.head !== entry.head) return;
-    const next = { ...now, ...change };
-    const isSame = next.state === now.state && next.why === now.why && next.isFirst === now.isFirst;
-    this.#entries.set(key, next);
-    if (!isSame) this.#reportSoon();
+    if (this.#ledger.settle(key, entry, change)) this.#reportSoon();
   }
 
   #reportSoon(): void {
     if (this.#isClosed) return;
     this.#reportTimer ??= setTimeout(() => {
       this.#reportTimer = undefined;
-      this.#mesh?.report(encodeReport(this.#report()));
+      this.#mesh?.report(encodeReport(this.#ledger.report()));
     }, COLLECT_MS);
-  }
-
-  #report(): Report {
-    const all = [...this.#entries.values()];
-    const open = all.filter((entry) => entry.state !== 'applied').sort(byUrgency);
-    const recent = all
-      .filter((entry) => entry.state === 'applied')
-      .sort((a, b) => b.sinceMs - a.sinceMs)
-      .slice(0, RECENT);
-    const line = ({ head, state, isFirst, why }: Entry): ReportLine => ({ id: head, state, isFirst, why });
-    return { heads: this.#sum(), omitted: 0, lines: [...open, ...recent].map(line) };
-  }
-
-  #sum(): string {
-    return headsSum([...this.#entries.values()].map((entry) => entry.head));
   }
 
   /** Looks again when the patience with the first takers of some document is at its end. */
@@ -383,45 +305,11 @@ export class DocumentKeeper implements AsyncDisposable {
     this.#patienceTimer ??= setTimeout(() => {
       this.#patienceTimer = undefined;
       this.#lookAgain();
-      if ([...this.#entries.values()].some((entry) => this.#isWaiting(entry))) this.#wakeLater();
+      if (this.#ledger.isWaiting) this.#wakeLater();
     }, this.#patienceMs / 10);
   }
 
-  #isWaiting({ state, heldBy, key }: Entry): boolean {
-    return state === 'pending' && heldBy === '' && this.#consumers.has(key.kind);
-  }
-
   #present(): string[] {
-    const others = this.#mesh?.members() ?? [];
-    const names = others.filter(({ state }) => state === 'alive' || state === 'suspect').map(({ name }) => name);
-    return names.includes(this.#options.node) ? names : [this.#options.node, ...names];
+    return presentNames(this.#mesh?.members() ?? [], this.#options.node);
   }
-
-  get #patienceMs(): number {
-    return this.#options.patienceMs ?? PATIENCE_MS;
-  }
-}
-
-/**
- * How long a revision has been on its way: an agent that joins takes what the mesh has long had in use without waiting. The
- * writer's clock may be off by as much as is tolerated at all.
- */
-function ageMs({ sinceMs, held }: Entry): number {
-  return Math.max(performance.now() - sinceMs, Date.now() - held.revision.hlc.ms - MAX_AHEAD_MS);
-}
-
-/** What a node's report says of a revision that is in force here. */
-function saidOf(report: Report | undefined, revision: string, sum: string): Said | undefined {
-  if (report === undefined) return undefined;
-  const line = report.lines.find((one) => one.id === revision);
-  if (line !== undefined) return line;
-  // It has judged exactly what we have, and this is not among what it has trouble with.
-  if (report.heads === sum && report.omitted === 0) return { state: 'applied', isFirst: false, why: '' };
-  return undefined;
-}
-
-/** Rejections before what waits: when there is no room for all, these are what others must hear. */
-function byUrgency(a: Entry, b: Entry): number {
-  const rank = (entry: Entry): number => (entry.state === 'rejected' ? 0 : entry.heldBy !== '' ? 1 : 2);
-  return rank(a) - rank(b) || b.sinceMs - a.sinceMs;
 }
