@@ -7,18 +7,27 @@
  */
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { type CertificateFacts, KEY_USAGE, readCertificate } from './certificate.ts';
+import type { Issued } from './revocation.ts';
 import { scopeProblem } from './scope.ts';
 import { kindOf, nameOf, quote } from './spiffe.ts';
 import type { ChainOptions, Link, Refusal } from './verify.ts';
-import { checkAuthorities, checkTimes, findRoot, hasUsage, identityOf, refuse } from './verify.ts';
+import {
+  checkAuthorities,
+  checkRevoked,
+  checkTimes,
+  findRoot,
+  hasUsage,
+  identityOf,
+  issuedOf,
+  refuse,
+} from './verify.ts';
 
 export type OperatorVerdict =
   | Operator
   | { readonly ok: false; readonly reason: Refusal | 'no-scope'; readonly detail: string };
 
-export interface Operator {
+export interface Operator extends Issued {
   readonly ok: true;
-  readonly spiffeId: string;
   readonly name: string;
   readonly publicKey: KeyObject;
   /** `kind/namespace` patterns; see scope.ts. */
@@ -57,9 +66,12 @@ function judge(leaf: Link, root: CertificateFacts, options: ChainOptions): Opera
   if (facts.scope === undefined) return noScope(`${label} carries no scope`);
   const problem = scopeProblem(facts.scope);
   if (problem !== undefined) return noScope(`${label} carries a scope with ${problem}`);
+  const issued = issuedOf(leaf);
+  const revoked = checkRevoked([issued], options);
+  if (revoked !== undefined) return revoked;
   return {
     ok: true,
-    spiffeId: facts.uris[0]!,
+    ...issued,
     name: nameOf(id),
     publicKey: facts.publicKey,
     scope: facts.scope,

@@ -13,6 +13,7 @@ import { type CertificateFacts, KEY_USAGE, MAX_CERTIFICATE_BYTES, readCertificat
 import { grantCovers, grantProblem } from './grant.ts';
 import type { CertificateMemory } from './memory.ts';
 import { OID } from './oids.ts';
+import type { Issued, Revocations } from './revocation.ts';
 import { kindOf, nameOf, parseSpiffeId, parseTrustDomainId, quote, type SpiffeId } from './spiffe.ts';
 import type { TrustBundle } from './trust-bundle.ts';
 
@@ -33,6 +34,7 @@ export type Refusal =
   | 'key-usage'
   | 'chain-too-long'
   | 'wrong-identity'
+  | 'revoked'
   | 'malformed';
 
 export type Verdict =
@@ -43,6 +45,8 @@ export type Verdict =
       readonly node: string;
       /** When the first certificate of the chain, or its root, expires; without skew. */
       readonly expiresAtMs: number;
+      /** Identities of the chain that can be revoked later: the workload and its node, or the node. */
+      readonly issued: readonly Issued[];
     }
   | { readonly ok: false; readonly reason: Refusal; readonly detail: string };
 
@@ -54,9 +58,11 @@ export interface VerifyOptions {
   readonly expected?: string;
   /** Spares the signature checks of certificates met before. */
   readonly memory?: CertificateMemory;
+  /** Left out where nobody can know of any: a bundle that is just made or loaded. */
+  readonly revocations?: Revocations;
 }
 
-/** How far the clocks of two nodes may be apart. */
+/** How far the clocks of two nodes may be apart. Certificates begin this long before they are issued. */
 export const CLOCK_SKEW_MS = 60_000;
 /** SVID, node, issuer. */
 const MAX_CHAIN = 3;
@@ -64,7 +70,7 @@ const MAX_CHAIN = 3;
 const MAX_PRESENTED = 8;
 
 /** What deciding about any chain takes, whatever the role of its leaf. */
-export type ChainOptions = Pick<VerifyOptions, 'trust' | 'nowMs' | 'memory'>;
+export type ChainOptions = Pick<VerifyOptions, 'trust' | 'nowMs' | 'memory' | 'revocations'>;
 
 export type Refused = Extract<Verdict, { ok: false }>;
 
@@ -230,7 +236,24 @@ function judge(links: readonly Link[], expiresAtMs: number, options: VerifyOptio
   if (options.expected !== undefined && options.expected !== spiffeId) {
     return refuse('wrong-identity', `${quote(spiffeId)} answered, wanted ${quote(options.expected)}`);
   }
-  return { ok: true, spiffeId, node: vouched, expiresAtMs };
+  const issued = links.slice(0, options.role === 'node' ? 1 : 2).map(issuedOf);
+  const revoked = checkRevoked(issued, options);
+  return revoked ?? { ok: true, spiffeId, node: vouched, expiresAtMs, issued };
+}
+
+/** To whom a certificate with one name was issued, and when. */
+export function issuedOf({ facts }: Link): Issued {
+  return { spiffeId: facts.uris[0]!, issuedAtMs: facts.notBeforeMs + CLOCK_SKEW_MS };
+}
+
+export function checkRevoked(issued: readonly Issued[], { revocations }: ChainOptions): Refused | undefined {
+  const revoked = issued.find((one) => revocations?.covers(one));
+  if (revoked === undefined) return undefined;
+  const { spiffeId, issuedAtMs } = revoked;
+  return refuse(
+    'revoked',
+    `the certificate of ${quote(spiffeId)} of ${new Date(issuedAtMs).toISOString()} was revoked`,
+  );
 }
 
 /** @returns the name of the node that vouches */

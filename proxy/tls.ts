@@ -50,6 +50,7 @@ const REFUSAL_COUNTERS: Record<Refusal, Counter> = {
   'key-usage': 'peersRefusedMalformed',
   'chain-too-long': 'peersRefusedMalformed',
   'wrong-identity': 'peersRefusedIdentity',
+  revoked: 'peersRefusedRevoked',
   malformed: 'peersRefusedMalformed',
 };
 

@@ -24,6 +24,7 @@ export const COUNTERS = {
   peersRefusedExpired: 'Peers refused: expired or not-yet-valid',
   peersRefusedIdentity: 'Peers refused: wrong-identity, bad-spiffe-id, wrong-trust-domain or wrong-role',
   peersRefusedGrant: 'Peers refused: no-grant or outside-grant',
+  peersRefusedRevoked: 'Peers refused: revoked',
   peersRefusedMalformed: 'Peers refused: malformed chain, bad signature or wrong key usage',
   upstreamConnects: 'Connections opened to endpoints and local applications',
   upstreamConnectFailures: 'Connections to endpoints and local applications that failed before any byte was sent',

@@ -8,6 +8,9 @@ import { SEEDED } from './properties.ts';
 import { altered, type ForgedChain, forge, forgeChain, HOUR_MS, NOW_MS, TRUST_DOMAIN, WEB } from './trust.ts';
 
 const good = forgeChain();
+/** The chain begins an hour ago, and certificates begin a minute before they are issued. */
+const ISSUED_MS = NOW_MS - HOUR_MS + CLOCK_SKEW_MS;
+const ISSUED = [WEB, `spiffe://${TRUST_DOMAIN}/node/a`].map((spiffeId) => ({ spiffeId, issuedAtMs: ISSUED_MS }));
 
 function verify(forged: Pick<ForgedChain, 'chain' | 'trust'>, options: Partial<VerifyOptions> = {}) {
   return verifyChain(forged.chain, { trust: forged.trust, role: 'workload', nowMs: NOW_MS, ...options });
@@ -28,7 +31,7 @@ function uris(...names: string[]) {
 
 test('a workload is known by its SPIFFE ID, the node that vouches and the first expiry on the way', () => {
   const forged = forgeChain({ issuer: { notAfterMs: NOW_MS + 1_000 } });
-  expect(verify(forged)).toEqual({ ok: true, spiffeId: WEB, node: 'a', expiresAtMs: NOW_MS + 1_000 });
+  expect(verify(forged)).toEqual({ ok: true, spiffeId: WEB, node: 'a', expiresAtMs: NOW_MS + 1_000, issued: ISSUED });
 });
 
 test('a node is known by its own certificate', () => {
@@ -38,6 +41,7 @@ test('a node is known by its own certificate', () => {
     spiffeId: `spiffe://${TRUST_DOMAIN}/node/a`,
     node: 'a',
     expiresAtMs: NOW_MS + HOUR_MS,
+    issued: ISSUED.slice(1),
   });
 });
 
