@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { DocumentNote } from './documents/note.ts';
 import type { RestoreOutcome, WriteOutcome } from './documents/outcome.ts';
 import type { Held, Revision } from './documents/revision.ts';
 import type { Random, Signer } from './ports.ts';
@@ -26,6 +27,7 @@ export type TimerKind =
   | 'veto' // an unresponsive member's time of grace is over
   | 'contest' // a dead standing that could have been refuted by now
   | 'probation' // hearsay that nobody confirmed
+  | 'news' // news of standings collected long enough
   | 'publish' // own changes collected long enough
   | 'pull' // a peer owes us pages
   | 'ae' // next anti-entropy session
@@ -71,6 +73,10 @@ export type Input =
   | { readonly kind: 'documents-restore'; readonly revisions: readonly Revision[] }
   /** What this node says of its documents, for its own record: opaque here, see documents/report.ts. */
   | { readonly kind: 'report'; readonly report: Uint8Array }
+  /** What this node says of itself as an issuer of certificates, for its own record: opaque here. */
+  | { readonly kind: 'issuer'; readonly note: Uint8Array }
+  /** Our certificate was renewed; the signer has it already. */
+  | { readonly kind: 'renewed'; readonly chain: readonly Uint8Array[]; readonly isNewKey: boolean }
   | { readonly kind: 'leave' };
 
 export interface EndpointDelta {
@@ -103,6 +109,8 @@ export type Effect =
   | { readonly kind: 'keep-revisions'; readonly revisions: readonly Revision[] }
   /** The revisions now in force of documents that something new is known of; perhaps the same as before. */
   | { readonly kind: 'documents'; readonly heads: readonly Held[] }
+  /** Revisions that were taken in, or refused. */
+  | { readonly kind: 'document-notes'; readonly notes: readonly DocumentNote[] }
   /** What another node says of its documents; undefined when it is gone. */
   | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
   | { readonly kind: 'log'; readonly event: LogEvent };

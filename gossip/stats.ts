@@ -85,6 +85,7 @@ export function emptyCoreStats(): CoreStats {
       conflicts: 0,
       refused: {
         malformed: 0,
+        replayed: 0,
         'too-large': 0,
         future: 0,
         certificate: 0,

@@ -1,5 +1,6 @@
 /** What the control thread and the mesh thread say to each other. Plain data: it crosses by structured clone. @module */
 import type { GossipConfig } from '../../gossip/config.ts';
+import type { DocumentNote } from '../../gossip/documents/note.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
 import type { Held } from '../../gossip/documents/revision.ts';
 import type { EndpointDelta } from '../../gossip/effects.ts';
@@ -34,6 +35,7 @@ export type FromMesh =
   | { readonly kind: 'members'; readonly members: readonly Member[] }
   | { readonly kind: 'endpoints'; readonly delta: EndpointDelta }
   | { readonly kind: 'heads'; readonly heads: readonly Held[] }
+  | { readonly kind: 'noted'; readonly notes: readonly DocumentNote[] }
   | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
   | { readonly kind: 'documents'; readonly request: number; readonly answer: DocumentQueries[DocumentQuery]['answer'] }
   | { readonly kind: 'documents-failed'; readonly request: number; readonly error: Error }

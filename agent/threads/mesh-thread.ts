@@ -23,6 +23,7 @@ async function start({ config, nodeBundleDirectory, logLevel }: MeshWorkerData):
       members: (members: Extract<FromMesh, { kind: 'members' }>['members']) => tell({ kind: 'members', members }),
       endpoints: (delta: Extract<FromMesh, { kind: 'endpoints' }>['delta']) => tell({ kind: 'endpoints', delta }),
       documents: (heads: Extract<FromMesh, { kind: 'heads' }>['heads']) => tell({ kind: 'heads', heads }),
+      noted: (notes: Extract<FromMesh, { kind: 'noted' }>['notes']) => tell({ kind: 'noted', notes }),
       report: (node: string, report: Uint8Array | undefined) => tell({ kind: 'report', node, report }),
     };
     const gossip = await Gossip.start(config, { identity, events, log }, stopping.signal);

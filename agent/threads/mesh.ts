@@ -179,6 +179,9 @@ export class MeshThread implements AsyncDisposable {
       case 'heads':
         this.#events.documents?.(message.heads);
         break;
+      case 'noted':
+        this.#events.noted?.(message.notes);
+        break;
       case 'report':
         this.#events.report?.(message.node, message.report);
         break;

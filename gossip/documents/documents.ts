@@ -11,7 +11,9 @@ import { arm, send } from '../effects.ts';
 import type { Message } from '../wire/messages.ts';
 import { LIMITS } from '../wire/messages.ts';
 import { Exchange } from './exchange.ts';
+import type { DocumentOffer } from './library.ts';
 import { Library } from './library.ts';
+import { type Arrival, type DocumentNote, noteOf } from './note.ts';
 import type { RestoreOutcome, WriteOutcome } from './outcome.ts';
 import type { DocumentAuthority } from './ports.ts';
 import type { Held, Revision } from './revision.ts';
@@ -43,6 +45,8 @@ export class Documents {
   readonly #context: Context;
   readonly #host: DocumentHost;
   readonly #exchange: Exchange;
+  /** Of what the disk held, until there is somebody to tell. */
+  readonly #early: DocumentNote[] = [];
 
   constructor(context: Context, options: DocumentOptions, host: DocumentHost) {
     const { authority, initial, maxDocuments } = options;
@@ -51,10 +55,14 @@ export class Documents {
     const { trustDomain, stats } = context;
     this.library = new Library({ trustDomain, authority, maxDocuments, stats: stats.documents });
     this.#exchange = new Exchange(context, this.library);
-    for (const revision of initial) this.library.offer(revision);
+    for (const revision of initial) {
+      const offer = this.library.offer(revision);
+      if (offer.kind === 'refused') this.#early.push(this.#refused(revision, { via: 'disk' }, offer));
+    }
   }
 
   start(): void {
+    if (this.#early.length > 0) this.#context.out.push({ kind: 'document-notes', notes: this.#early.splice(0) });
     const heads = [...this.library.chains()].map(([, chain]) => chain.head);
     if (heads.length > 0) this.#context.out.push({ kind: 'documents', heads });
     this.#schedule();
@@ -84,12 +92,21 @@ export class Documents {
 
   /** An operator's write: unlike news from elsewhere, it must replace the revision in force. */
   write(revision: Revision, isDryRun: boolean): WriteOutcome {
-    const offer = this.library.examine(revision);
+    const outcome = this.#write(revision, isDryRun);
+    if (!isDryRun && (outcome.kind === 'conflict' || outcome.kind === 'refused')) {
+      const reason = outcome.kind === 'conflict' ? 'conflict' : outcome.reason;
+      this.#note([this.#refused(revision, { via: 'operator' }, { reason, detail: outcome.detail })]);
+    }
+    return outcome;
+  }
+
+  #write(revision: Revision, isDryRun: boolean): WriteOutcome {
+    const offer = this.library.examine(revision, { isFresh: true });
     if (offer.kind === 'refused') {
       this.#context.stats.documents.refused[offer.reason]++;
       return offer;
     }
-    if (offer.kind === 'known') return { kind: 'known', id: offer.id };
+    if (offer.kind === 'known') return this.#again(revision, offer.id);
     const conflict = this.#conflict(revision);
     if (conflict !== undefined) return conflict;
     if (offer.kind === 'old' || !offer.isHead || revision.number !== this.#nextNumber(revision)) {
@@ -98,9 +115,18 @@ export class Documents {
     }
     if (isDryRun) return { kind: 'written', id: offer.held.id };
     this.library.offer(revision);
-    this.#took([offer.held]);
+    this.#took([offer.held], { via: 'operator' });
     this.#spread(offer.held);
     return { kind: 'written', id: offer.held.id };
+  }
+
+  /** What is in force may be written again, to no effect. What was replaced is not brought back by who still has a copy. */
+  #again(revision: Revision, id: string): WriteOutcome {
+    const head = this.library.get(keyText(revision))!.head;
+    if (head.id === id) return { kind: 'known', id };
+    this.#context.stats.documents.refused.replayed++;
+    const detail = `revision ${shortId(id)} was replaced; ${describeHead(head)} is in force. weft undo signs it anew`;
+    return { kind: 'refused', reason: 'replayed', detail };
   }
 
   /** Revisions of a snapshot: taken if they are news, never instead of later ones. */
@@ -108,20 +134,21 @@ export class Documents {
     const refused: string[] = [];
     const taken: Held[] = [];
     for (const revision of revisions) {
-      const offer = this.library.offer(revision);
+      const offer = this.#offer(revision, { via: 'snapshot' });
       if (offer.kind === 'news') taken.push(offer.held);
       else if (offer.kind === 'refused') refused.push(`${describeKey(revision)}: ${offer.detail}`);
     }
-    this.#took(taken);
+    this.#took(taken, { via: 'snapshot' });
     this.#announce(taken, undefined);
     return { taken: taken.length, refused };
   }
 
   /** @returns whether to pass it on */
   broadcast(revision: Revision): boolean {
-    const offer = this.library.offer(revision);
+    const arrival = { via: 'peer', from: '' } as const;
+    const offer = this.#offer(revision, arrival);
     if (offer.kind !== 'news') return false;
-    this.#took([offer.held]);
+    this.#took([offer.held], arrival);
     this.#announceToUngrafted(offer.held);
     return true;
   }
@@ -166,11 +193,12 @@ export class Documents {
       return;
     }
     const news: Held[] = [];
+    const arrival = { via: 'peer', from } as const;
     for (const revision of message.revisions) {
-      const offer = this.library.offer(revision);
+      const offer = this.#offer(revision, arrival);
       if (offer.kind === 'news') news.push(offer.held);
     }
-    this.#took(news);
+    this.#took(news, arrival);
     this.#exchange.resume(from, message, news.length);
     this.#announce(news, from);
   }
@@ -194,8 +222,34 @@ export class Documents {
     return (this.library.get(keyText(revision))?.head.revision.number ?? 0) + 1;
   }
 
-  #took(news: readonly Held[]): void {
+  /** Offers what came from elsewhere to the library; what that does not take is noted. */
+  #offer(revision: Revision, arrival: Arrival): DocumentOffer {
+    const offer = this.library.offer(revision);
+    if (offer.kind === 'refused') this.#note([this.#refused(revision, arrival, offer)]);
+    if (offer.kind === 'old') {
+      const detail = 'it is older than all revisions that are kept of it';
+      this.#note([noteOf({ id: offer.id, revision }, arrival, { reason: 'replayed', detail })]);
+    }
+    return offer;
+  }
+
+  #refused(
+    revision: Revision,
+    arrival: Arrival,
+    { reason, detail }: NonNullable<DocumentNote['refusal']>,
+  ): DocumentNote {
+    const hasId = reason !== 'malformed' && reason !== 'too-large';
+    const id = hasId ? this.library.identify(revision).id : '';
+    return noteOf({ id, revision }, arrival, { reason, detail });
+  }
+
+  #note(notes: readonly DocumentNote[]): void {
+    this.#context.out.push({ kind: 'document-notes', notes });
+  }
+
+  #took(news: readonly Held[], arrival: Arrival): void {
     if (news.length === 0) return;
+    this.#note(news.map((held) => noteOf(held, arrival)));
     this.#context.out.push({ kind: 'keep-revisions', revisions: news.map((held) => held.revision) });
     const keys = new Set(news.map((held) => keyText(held.revision)));
     const heads = [...keys].map((key) => this.library.get(key)!.head);

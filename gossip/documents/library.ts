@@ -104,8 +104,12 @@ export class Library {
     return offer;
   }
 
-  /** As `offer`, without taking it in. */
-  examine(revision: Revision): DocumentOffer {
+  /**
+   * As `offer`, without taking it in.
+   *
+   * @param options.isFresh it was written just now: its author's certificate must still be in its time
+   */
+  examine(revision: Revision, { isFresh = false } = {}): DocumentOffer {
     const problem = revisionProblem(revision);
     if (problem !== undefined) {
       const isLarge = (revision.body?.length ?? 0) > MAX_BODY_BYTES;
@@ -120,7 +124,7 @@ export class Library {
     return (
       this.#checkTime(revision) ??
       this.#checkRoom(revision, chain) ??
-      this.#checkAuthor(revision, statement) ?? {
+      this.#checkAuthor(revision, statement, isFresh) ?? {
         kind: 'news',
         held,
         isHead: chain === undefined || compareHeld(held, chain.head) > 0,
@@ -145,9 +149,13 @@ export class Library {
     return refuse('full', `all documents together would take more than ${MAX_BYTES} bytes; delete some`);
   }
 
-  #checkAuthor(revision: Revision, statement: Uint8Array): Refused | undefined {
+  #checkAuthor(revision: Revision, statement: Uint8Array, isFresh: boolean): Refused | undefined {
     const { certificate, signature, hlc, author, kind, namespace } = revision;
-    const judgement = this.#options.authority.judge({ certificate, statement, signature, atMs: hlc.ms });
+    const { authority } = this.#options;
+    const judgeAt = (atMs: number) => authority.judge({ certificate, statement, signature, atMs });
+    const judgement = judgeAt(hlc.ms);
+    const today = isFresh && judgement.ok ? judgeAt(authority.wallMs()) : judgement;
+    if (!today.ok) return refuse(today.reason, today.detail);
     if (!judgement.ok) return refuse(judgement.reason, judgement.detail);
     if (judgement.author !== author) {
       return refuse('author', `it names ${author} as its author, its certificate is of ${judgement.author}`);

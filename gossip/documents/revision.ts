@@ -49,6 +49,7 @@ export type DocumentRefusal =
   | 'author' // the certificate is another operator's
   | 'scope' // its author may not write this kind or namespace
   | 'signature'
+  | 'replayed' // it was in force once, and was replaced
   | 'full'; // more documents than are carried
 
 export const MAX_BODY_BYTES = 256 * 1024;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Logger } from 'pino';
+import type { DocumentNote } from '../documents/note.ts';
 import type { Held } from '../documents/revision.ts';
 import type { Effect, EndpointDelta, LogEvent } from '../effects.ts';
 import type { Endpoint } from '../records/endpoint.ts';
@@ -16,12 +17,17 @@ export interface GossipEvents {
   endpoints(delta: EndpointDelta): void;
   /** Something new is known of these documents; each comes with the revision now in force, perhaps the same as before. */
   documents?(heads: readonly Held[]): void;
+  /** Revisions came and were taken in or refused, and why. */
+  noted?(notes: readonly DocumentNote[]): void;
   /** What another node says of its documents, as it put it; undefined when that node is gone. */
   report?(node: string, report: Uint8Array | undefined): void;
 }
 
 /** The effects that are news for the owner, or for the log. */
-export type News = Extract<Effect, { kind: 'documents' | 'report' | 'endpoints' | 'members-changed' | 'log' }>;
+export type News = Extract<
+  Effect,
+  { kind: 'documents' | 'document-notes' | 'report' | 'endpoints' | 'members-changed' | 'log' }
+>;
 
 export interface TellerOptions {
   readonly events: GossipEvents;
@@ -44,6 +50,9 @@ export class Teller {
     switch (news.kind) {
       case 'documents':
         events.documents?.(news.heads);
+        break;
+      case 'document-notes':
+        events.noted?.(news.notes);
         break;
       case 'report':
         events.report?.(news.node, news.report);

@@ -255,6 +255,36 @@ describe('a writer', () => {
     expect(write(skipped)).toMatchObject({ kind: 'refused', reason: 'malformed' });
   });
 
+  test('who hands in again what is in force is welcome; what was replaced is a replay, and noted', () => {
+    const replica = new Replica('a');
+    const first = revision({ text: '1' });
+    const second = revision({ base: first, text: '2' });
+    const write = (held: Held) => replica.step((documents) => documents.write(held.revision, false));
+    for (const held of [first, second]) write(held);
+    expect(write(second)).toEqual({ result: { kind: 'known', id: second.id }, effects: [] });
+    const replayed = write(first);
+    expect(replayed.result).toMatchObject({
+      kind: 'refused',
+      reason: 'replayed',
+      detail: expect.stringContaining(`${second.id.slice(0, 12)} (revision 2 by alice`),
+    });
+    const refusal = { reason: 'replayed', detail: expect.any(String) };
+    expect(replayed.effects).toMatchObject([
+      { kind: 'document-notes', notes: [{ id: first.id, arrival: { via: 'operator' }, refusal }] },
+    ]);
+    expect([replica.head()!.id, replica.stats.refused.replayed]).toEqual([second.id, 1]);
+  });
+
+  test('whose certificate has expired cannot date a revision back; what was written in its time still travels', () => {
+    const replica = new Replica('a');
+    replica.authority.expiresAtMs = NOW_MS - 1;
+    const back = revision({ hlc: { ms: NOW_MS - 1_000, count: 0 } }).revision;
+    const { result, effects } = replica.step((documents) => documents.write(back, false));
+    expect(result).toMatchObject({ kind: 'refused', reason: 'certificate' });
+    expect(effects).toMatchObject([{ notes: [{ refusal: { reason: 'certificate', detail: 'expired' } }] }]);
+    expect(replica.step((documents) => documents.broadcast(back)).result).toBe(true);
+  });
+
   test('of a dry run is judged as if in earnest, and nothing is kept, sent or told', () => {
     const replica = new Replica('a');
     replica.links.set('b', 0);
@@ -306,10 +336,15 @@ describe('a revision', () => {
     ['with a path for a name', sign({ ...good, name: '../etc' }).revision, 'malformed'],
     ['without a base but not the first', sign({ ...good, number: 2 }).revision, 'malformed'],
     ['with a time that is no time', sign({ ...good, hlc: { ms: -1, count: 0 } }).revision, 'malformed'],
-  ] as const)('%s is refused by broadcast, pull and write, and counted', (_what, bad, reason) => {
+  ] as const)('%s is refused by broadcast, pull and write, noted and counted', (_what, bad, reason) => {
     const replica = new Replica('a');
     replica.links.set('b', 0);
-    expect(replica.step((documents) => documents.broadcast(bad))).toEqual({ result: false, effects: [] });
+    const { name, author, hlc } = bad;
+    const note = { name, author, writtenAtMs: hlc.ms, refusal: { reason, detail: expect.any(String) } };
+    expect(replica.step((documents) => documents.broadcast(bad))).toMatchObject({
+      result: false,
+      effects: [{ kind: 'document-notes', notes: [{ ...note, arrival: { via: 'peer', from: '' } }] }],
+    });
     expect(replica.stats.refused[reason]).toBe(1);
     expect(replica.step((documents) => documents.restore([bad])).result).toMatchObject({ taken: 0 });
     expect(replica.step((documents) => documents.write(bad, false)).result).toMatchObject({ kind: 'refused', reason });
@@ -334,7 +369,9 @@ describe('a revision', () => {
       replica.documents.library.offer(base.revision);
     }
     const { judged } = replica.authority;
-    expect(replica.step((documents) => documents.broadcast(first.revision)).result).toBe(false);
+    const { result, effects } = replica.step((documents) => documents.broadcast(first.revision));
+    expect(result).toBe(false);
+    expect(effects).toMatchObject([{ notes: [{ id: first.id, refusal: { reason: 'replayed' } }] }]);
     expect([replica.stats.stale, replica.authority.judged - judged]).toEqual([1, 0]);
     expect(replica.head()!.id).toBe(base.id);
   });

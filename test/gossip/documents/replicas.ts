@@ -25,15 +25,19 @@ export function toySignature(operator: string, statement: Uint8Array): Uint8Arra
 /** Certificates are `name kind,kind`; '*' is any kind. One that says `stranger` is of another root. */
 export class ToyAuthority implements DocumentAuthority {
   nowMs = NOW_MS;
+  /** Of every certificate. */
+  expiresAtMs = Number.POSITIVE_INFINITY;
   judged = 0;
 
   judge({
     certificate,
     statement,
     signature,
+    atMs,
   }: Parameters<DocumentAuthority['judge']>[0]): ReturnType<DocumentAuthority['judge']> {
     this.judged++;
     const [name = '', kinds = ''] = Buffer.from(certificate).toString().split(' ');
+    if (atMs > this.expiresAtMs) return { ok: false, reason: 'certificate', detail: 'expired' };
     if (name === 'stranger') return { ok: false, reason: 'certificate', detail: 'no trusted root signed it' };
     if (!Buffer.from(toySignature(name, statement)).equals(signature)) {
       return { ok: false, reason: 'signature', detail: 'altered' };
