@@ -75,6 +75,14 @@ const upstreamConfig = z.strictObject({
     .min(1)
     .default(1_024)
     .describe('Connections per workload, endpoint and worker. Requests beyond it wait.'),
+  maxTunnels: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe(
+      'Tunnels per workload, endpoint and worker. One carries proxy.tunnel.maxStreams requests at a time; another is opened when those there are have no room.',
+    ),
   maxPending: z
     .int()
     .min(0)
@@ -107,6 +115,24 @@ const tunnelConfig = z.strictObject({
     .min(1_000)
     .default(90_000)
     .describe('A connection from another agent without a request is closed after this.'),
+  maxStreams: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(512)
+    .describe(
+      'Requests that a peer may have open on one tunnel. Each may make this agent hold 64 KiB while it stalls.',
+    ),
+  pingIntervalMs: z
+    .int()
+    .min(100)
+    .default(10_000)
+    .describe('A tunnel with open requests that has been silent for this long is asked whether it still lives.'),
+  pingTimeoutMs: z
+    .int()
+    .min(100)
+    .default(5_000)
+    .describe('Wait for that answer. Then the tunnel is given up, and requests that may be repeated go elsewhere.'),
 });
 
 const tcpConfig = z.strictObject({

@@ -2,6 +2,7 @@
  * What the control thread tells a data-plane worker: plain data, structured-cloneable, sent as versioned deltas.
  * @module
  */
+import type { RevocationEntry } from '../certs/revocation.ts';
 
 export type Protocol = 'http' | 'tcp' | 'auto';
 
@@ -77,6 +78,8 @@ export interface SnapshotUpdate {
   readonly workloads?: Delta<LocalWorkload>;
   readonly services?: Delta<Service>;
   readonly endpoints?: Delta<Endpoint>;
+  /** All that are in force. */
+  readonly revocations?: readonly RevocationEntry[];
 }
 
 /** The TLS server name of an endpoint: application port, service and namespace. */
@@ -84,6 +87,6 @@ export function endpointServerName(port: number, service: string, namespace: str
   return `${port}.${service}.${namespace}.weft`;
 }
 
-/** What agents agree to speak after the handshake. The coalescing tunnel will be one more. */
-export const ALPN = { http1: 'http/1.1', tcp: 'weft-tcp/1' } as const;
+/** What agents agree to speak after the handshake; docs/tunnel.md describes the first. */
+export const ALPN = { tunnel: 'weft/1', http1: 'http/1.1', tcp: 'weft-tcp/1' } as const;
 export type Alpn = (typeof ALPN)[keyof typeof ALPN];

@@ -23,6 +23,8 @@ export class Outbox {
   isBlocked = false;
   /** Payload bytes handed to the socket, ever. */
   bytes = 0;
+  /** How often what was gathered has been handed over: a position holds until this changes. */
+  handovers = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -30,6 +32,27 @@ export class Outbox {
 
   get isDirty(): boolean {
     return this.#used > 0 || this.#corked;
+  }
+
+  /** Where the next byte goes. */
+  get position(): number {
+    return this.#used;
+  }
+
+  /** Writes a number of 32 bits, big-endian. */
+  uint32(value: number): void {
+    this.reserve(4);
+    this.#used = this.#buffer.writeUInt32BE(value, this.#used);
+  }
+
+  /** Writes a number of 32 bits over what was gathered at `position`. */
+  patch32(position: number, value: number): void {
+    this.#buffer.writeUInt32BE(value, position);
+  }
+
+  /** Sets bits of the byte gathered at `position`. */
+  setBits(position: number, bits: number): void {
+    this.#buffer[position]! |= bits;
   }
 
   /** Makes room for `size` bytes in one piece. A good guess at the start of a message spares growing later. */
@@ -93,6 +116,7 @@ export class Outbox {
     const buffer = this.#buffer;
     const used = this.#used;
     this.#used = 0;
+    this.handovers++;
     this.bytes += used;
     // The rest of a barely used buffer serves the next message; nothing that was handed over is written again.
     if (buffer.length - used >= SMALLEST) this.#buffer = buffer.subarray(used);

@@ -136,7 +136,7 @@ function relay(
   const next = (tried: readonly Balanced[]): Attempt | ReasonCode => {
     const endpoint = endpointFor(destination, tried, random);
     if (endpoint === undefined) return 'no-endpoint';
-    const target = meshDestination(workload, endpoint, ALPN.tcp, world);
+    const target = meshDestination(workload, endpoint, [ALPN.tcp], world);
     return { endpoint, dial: (done) => dialMesh(target, dialContext(context), done) };
   };
   const cluster: Cluster | undefined = destination.kind === 'cluster' ? destination.cluster : undefined;

@@ -7,11 +7,13 @@
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { CertificateMemory } from '../../certs/memory.ts';
+import type { Revocations } from '../../certs/revocation.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
 import { peerChain, verifyChain } from '../../certs/verify.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
+import type { MeshSessions } from '../sessions.ts';
 import { type Alpn, type Endpoint, endpointServerName } from '../snapshot.ts';
 import type { Sockets } from '../sockets.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
@@ -21,7 +23,14 @@ import { countRefusal, TLS_OPTIONS } from '../tls.ts';
 const KEEP_ALIVE_MS = 60_000;
 
 export type DialResult =
-  | { readonly ok: true; readonly socket: Socket; readonly transport: Socket }
+  | {
+      readonly ok: true;
+      readonly socket: Socket;
+      /** The TCP socket below TLS, the same as `socket` for plaintext. */
+      readonly transport: Socket;
+      /** What the handshake agreed on; undefined for plaintext. */
+      readonly protocol: Alpn | undefined;
+    }
   | { readonly ok: false; readonly reason: ReasonCode; readonly detail: string };
 
 export interface Dialer {
@@ -75,7 +84,7 @@ export function dialTcp(destination: TcpDestination, context: DialContext, done:
       stats.count('upstreamConnects');
       socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
-      done({ ok: true, socket, transport: socket });
+      done({ ok: true, socket, transport: socket, protocol: undefined });
       return;
     }
     socket.on('error', ignore);
@@ -92,13 +101,19 @@ export function dialTcp(destination: TcpDestination, context: DialContext, done:
 export interface MeshDestination {
   readonly unit: string;
   readonly endpoint: Endpoint;
-  readonly alpn: Alpn;
-  /** Read at each dial, so that renewed certificates and roots are used. */
-  readonly credentials: () => { readonly secureContext: tls.SecureContext; readonly trust: TrustBundle };
+  /** What may be spoken, best first. */
+  readonly alpn: readonly Alpn[];
+  /** Read when they are used, so that renewed certificates and roots, and the latest revocations, count. */
+  readonly credentials: () => {
+    readonly secureContext: tls.SecureContext;
+    readonly trust: TrustBundle;
+    readonly revocations: Revocations;
+  };
 }
 
 export interface MeshDialContext extends DialContext {
   readonly memory: CertificateMemory;
+  readonly sessions: MeshSessions;
 }
 
 /** Connects to the agent of an endpoint and makes sure that it speaks for that endpoint. */
@@ -124,18 +139,18 @@ export function dialMesh(
 function handshake(
   transport: Socket,
   { endpoint, alpn, credentials }: MeshDestination,
-  { config, stats, memory }: MeshDialContext,
+  { config, stats, memory, sessions }: MeshDialContext,
   done: (result: DialResult) => void,
 ): void {
-  const { secureContext, trust } = credentials();
   const socket = tls.connect({
     ...TLS_OPTIONS,
     socket: transport,
-    secureContext,
+    secureContext: credentials().secureContext,
     servername: endpointServerName(endpoint.port, endpoint.service, endpoint.namespace),
-    ALPNProtocols: [alpn],
+    ALPNProtocols: [...alpn],
     checkServerIdentity: () => undefined, // verifyChain below is the judge
   });
+  const agreed = (): Alpn | undefined => alpn.find((protocol) => protocol === socket.alpnProtocol);
   const timer = setTimeout(() => settle('handshake-failed', 'timeout'), config.handshakeTimeoutMs);
   const settle = (reason: ReasonCode | undefined, detail: string): void => {
     clearTimeout(timer);
@@ -143,7 +158,7 @@ function handshake(
     socket.off('error', onError);
     socket.off('close', onClose);
     if (reason === undefined) {
-      done({ ok: true, socket, transport });
+      done({ ok: true, socket, transport, protocol: agreed() });
       return;
     }
     stats.count('upstreamHandshakeFailures');
@@ -152,8 +167,10 @@ function handshake(
     done({ ok: false, reason, detail });
   };
   const onSecure = (): void => {
+    const { trust, revocations } = credentials();
     const verdict = verifyChain(peerChain(socket), {
       trust,
+      revocations,
       role: 'workload',
       nowMs: Date.now(),
       expected: endpoint.identity,
@@ -162,8 +179,11 @@ function handshake(
     if (!verdict.ok) {
       countRefusal(stats, verdict.reason);
       settle('identity-refused', verdict.reason);
-    } else if (socket.alpnProtocol !== alpn) settle('handshake-failed', 'no common application protocol');
-    else settle(undefined, '');
+    } else if (agreed() === undefined) settle('handshake-failed', 'no common application protocol');
+    else {
+      sessions.add({ socket, transport }, verdict.issued);
+      settle(undefined, '');
+    }
   };
   const onError = (error: NodeJS.ErrnoException): void => settle('handshake-failed', error.code ?? error.message);
   const onClose = (): void => settle('handshake-failed', 'closed');

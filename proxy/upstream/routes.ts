@@ -7,6 +7,7 @@ import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
+import type { MeshSessions } from '../sessions.ts';
 import { ALPN } from '../snapshot.ts';
 import type { Sockets } from '../sockets.ts';
 import type { Workload, World } from '../world.ts';
@@ -21,6 +22,7 @@ export interface RouteContext extends HttpContext {
   readonly sockets: Sockets;
   readonly reader: SharedReader;
   readonly memory: CertificateMemory;
+  readonly sessions: MeshSessions;
   readonly random: () => number;
 }
 
@@ -35,7 +37,11 @@ export function meshDestination(
     unit: workload.data.unit,
     endpoint: endpoint.data,
     alpn,
-    credentials: () => ({ secureContext: workload.secureContext, trust: world.trust }),
+    credentials: () => ({
+      secureContext: workload.secureContext,
+      trust: world.trust,
+      revocations: world.revocations,
+    }),
   };
 }
 
@@ -127,7 +133,7 @@ export class LocalRoute implements Route {
 function meshPool(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Http1Pool {
   const known = endpoint.pools.get(workload.data.id);
   if (known !== undefined) return known;
-  const destination = meshDestination(workload, endpoint, ALPN.http1, context.world);
+  const destination = meshDestination(workload, endpoint, [ALPN.http1], context.world);
   const dialer: Dialer = {
     dial: (done) => dialMesh(destination, dialContext(context), done),
   };
@@ -135,8 +141,9 @@ function meshPool(endpoint: UpstreamEndpoint, workload: Workload, context: Route
 }
 
 /** The part of the context that dialling needs. */
-export function dialContext({ sockets, reader, upstream: config, stats, memory }: RouteContext): MeshDialContext {
-  return { sockets, reader, config, stats, memory };
+export function dialContext(context: RouteContext): MeshDialContext {
+  const { sockets, reader, upstream: config, stats, memory, sessions } = context;
+  return { sockets, reader, config, stats, memory, sessions };
 }
 
 function addPool(

@@ -1,0 +1,258 @@
+/**
+ * A stream on which we send a request to another agent: writes the request, reads the response as strictly as from a
+ * stranger. Taken from a free list of its connection and used again; per request nothing is allocated.
+ * @module
+ */
+
+import type { HttpConfig } from '../config.ts';
+import type { RawEnd, ResponseSink, UpstreamStream } from '../http/streams.ts';
+import { frameResponse } from '../http1/grammar/framing.ts';
+import { BODY, type Head } from '../http1/grammar/head.ts';
+import { HeadParser, NEED_MORE, REFUSED } from '../http1/grammar/head-parser.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { TunnelConnection, TunnelStream } from './connection.ts';
+import { Window } from './credit.ts';
+import { type Piece, RESET, type ResetCode } from './frames.ts';
+import { type BodyProblem, type BodyReader, BodyReceiver } from './receiver.ts';
+import { BodySender } from './sender.ts';
+
+const RESET_REASONS: Readonly<Record<number, ReasonCode>> = {
+  [RESET.refused]: 'upstream-overflow',
+  [RESET.malformed]: 'upstream-reset',
+  [RESET.cut]: 'upstream-reset',
+};
+
+export interface ClientStreamOptions {
+  readonly connection: TunnelConnection;
+  readonly http: HttpConfig;
+  /** The stream has ended and may be used again. */
+  readonly onFree: (stream: TunnelClientStream) => void;
+}
+
+export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyReader {
+  id = 0;
+  isTouched = false;
+  readonly #options: ClientStreamOptions;
+  readonly #connection: TunnelConnection;
+  readonly #parser: HeadParser;
+  readonly #sender: BodySender;
+  readonly #receiver: BodyReceiver;
+  readonly #window: Window;
+  /** The exchange being served; undefined while idle and after the end. */
+  #sink: ResponseSink | undefined = undefined;
+  #toHead = false;
+  #requestEnded = false;
+  #received = false;
+  #inBody = false;
+  #hasBody = false;
+  #isReused = false;
+
+  constructor(options: ClientStreamOptions) {
+    const { connection, http } = options;
+    this.#options = options;
+    this.#connection = connection;
+    this.#parser = new HeadParser('response', http);
+    this.#sender = new BodySender(connection.writer);
+    this.#window = new Window(connection.budget);
+    this.#receiver = new BodyReceiver(this, this.#window, http);
+  }
+
+  /** Takes part in its connection from now on. */
+  open(): void {
+    this.#isReused = this.#connection.served > 0;
+    this.id = this.#connection.nextId();
+    this.#connection.add(this);
+    this.#sender.begin(this.id, this.#connection.peerCredit);
+    this.#requestEnded = false;
+    this.#received = false;
+    this.#inBody = false;
+  }
+
+  // What the exchange asks for.
+
+  get isBlocked(): boolean {
+    return this.#sender.isBlocked || this.#connection.isBlocked;
+  }
+
+  get isReused(): boolean {
+    return this.#isReused;
+  }
+
+  begin(sink: ResponseSink): void {
+    this.#sink = sink;
+  }
+
+  sendHead(head: Head, extra: string): void {
+    this.#toHead = head.methodEnd - head.start === 4 && head.bytes[head.start] === 0x48 && head.method() === 'HEAD';
+    this.#hasBody = head.body !== BODY.none;
+    this.#connection.writer.requestHead(this.id, head, extra);
+  }
+
+  sendData(bytes: Buffer, start: number, end: number): void {
+    if (this.#hasBody) this.#sender.data(bytes, start, end);
+  }
+
+  sendEnd(trailers: string): void {
+    this.#requestEnded = true;
+    this.#sender.end(trailers);
+  }
+
+  pauseResponse(): void {
+    this.#receiver.hold();
+  }
+
+  resumeResponse(): void {
+    this.#receiver.release();
+    this.#sink?.flush();
+  }
+
+  flush(): void {
+    this.#connection.schedule();
+  }
+
+  abort(): void {
+    if (this.#sink === undefined) return;
+    this.#sink = undefined;
+    this.#reset(RESET.cancelled);
+  }
+
+  detach(): RawEnd {
+    throw new Error('a stream of a tunnel cannot be taken out of it'); // an upgrade is given a connection of its own
+  }
+
+  // What the connection tells.
+
+  head({ bytes, start, end, isLast }: Piece, ends: boolean): void {
+    if (this.#sink === undefined) return;
+    this.#received = true;
+    if (this.#inBody) {
+      this.#malformed('a second head');
+      return;
+    }
+    const position = this.#parser.parse(bytes, start, end);
+    if (position === NEED_MORE && !isLast) return;
+    if (position === REFUSED) this.#malformed(this.#parser.refusal);
+    else if (position !== end || !isLast) this.#malformed('not one head');
+    else this.#respond(this.#parser.head, ends);
+  }
+
+  data(piece: Piece, ends: boolean): void {
+    if (this.#sink === undefined) return;
+    if (!this.#inBody) {
+      this.#malformed('data before a head');
+      return;
+    }
+    this.#receiver.data(piece);
+    if (ends && piece.isLast && this.#sink !== undefined) this.#receiver.end();
+  }
+
+  end(piece: Piece): void {
+    if (this.#sink === undefined) return;
+    if (!this.#inBody) this.#malformed('an end before a head');
+    else this.#receiver.trailers(piece);
+  }
+
+  reset(code: number): void {
+    this.#fail(RESET_REASONS[code] ?? 'upstream-reset', `stream reset (${code})`);
+  }
+
+  credit(bytes: number): void {
+    if (!this.#sender.grant(bytes)) {
+      this.#malformed('too much credit');
+      return;
+    }
+    this.#connection.schedule();
+    if (!this.isBlocked) this.#sink?.upstreamDrained();
+  }
+
+  settle(): void {
+    this.#sink?.flush();
+  }
+
+  writable(): void {
+    if (!this.isBlocked) this.#sink?.upstreamDrained();
+  }
+
+  gone(detail: string): void {
+    this.#fail('upstream-closed', detail);
+  }
+
+  // The body, as the receiver tells it.
+
+  bodyData(bytes: Buffer, start: number, end: number): void {
+    this.#sink?.responseData(bytes, start, end);
+  }
+
+  bodyEnd(trailers: Head | undefined): void {
+    const sink = this.#sink;
+    if (sink === undefined) return;
+    sink.responseEnd(trailers);
+    this.#sink = undefined;
+    if (!this.#requestEnded)
+      this.#reset(RESET.cancelled); // the answer came before the end of the question
+    else this.#free();
+    sink.responseComplete();
+    sink.flush();
+  }
+
+  grant(bytes: number): void {
+    this.#connection.writer.credit(this.id, bytes);
+    this.#connection.schedule();
+  }
+
+  bodyRefused(problem: BodyProblem): void {
+    this.#malformed(problem);
+  }
+
+  #respond(head: Head, ends: boolean): void {
+    const refusal = frameResponse(head, this.#toHead);
+    if (refusal !== undefined) {
+      this.#malformed(refusal);
+      return;
+    }
+    const sink = this.#sink!;
+    if (head.status < 200) {
+      if (ends || head.status === 101) this.#malformed('an interim response that is none');
+      else sink.responseInterim(head);
+      return;
+    }
+    if (head.body === BODY.untilClose || (ends && head.body !== BODY.none)) {
+      this.#malformed('a response without its end');
+      return;
+    }
+    this.#inBody = true;
+    this.#receiver.begin(head.body, head.contentLength);
+    sink.responseHead(head);
+    if (ends && this.#sink !== undefined) this.#receiver.end();
+  }
+
+  #malformed(detail: string): void {
+    if (this.#sink === undefined) return;
+    const sink = this.#sink;
+    this.#sink = undefined;
+    this.#reset(RESET.malformed);
+    sink.upstreamFailed('upstream-malformed', detail, this.#received);
+    sink.flush();
+  }
+
+  #fail(reason: ReasonCode, detail: string): void {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    this.#free();
+    sink?.upstreamFailed(reason, detail, this.#received);
+    sink?.flush();
+  }
+
+  #reset(code: ResetCode): void {
+    this.#connection.writer.reset(this.id, code);
+    this.#connection.schedule();
+    this.#free();
+  }
+
+  #free(): void {
+    this.#window.reset();
+    this.#parser.head.release();
+    this.#connection.remove(this);
+    this.#options.onFree(this);
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * A stream on which another agent sends us a request: reads it as strictly as from a stranger, hands it to its exchange,
+ * writes the response. Taken from a free list of its connection and used again; per request nothing is allocated.
+ * @module
+ */
+
+import type { Timed } from '../deadlines.ts';
+import { Exchange, type HttpContext } from '../http/exchange.ts';
+import { meshResponse } from '../http/mesh-response.ts';
+import type { Route } from '../http/route.ts';
+import type { DownstreamStream, RawEnd } from '../http/streams.ts';
+import { frameRequest } from '../http1/grammar/framing.ts';
+import { BODY, type Head } from '../http1/grammar/head.ts';
+import { HeadParser, NEED_MORE, REFUSED } from '../http1/grammar/head-parser.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { TunnelConnection, TunnelStream } from './connection.ts';
+import { Window } from './credit.ts';
+import { type Piece, RESET, type ResetCode } from './frames.ts';
+import { type BodyProblem, type BodyReader, BodyReceiver } from './receiver.ts';
+import { BodySender } from './sender.ts';
+
+const HEAD = 0;
+const REQUEST_BODY = 1;
+/** The request is whole; its response is awaited. */
+const RESPONSE = 2;
+/** The exchange is over; the end of its response waits for credit. */
+const DRAINING = 3;
+const GONE = 4;
+
+const CHUNKED = 'Transfer-Encoding: chunked\r\n';
+
+const PROBLEMS: Record<BodyProblem, ReasonCode> = {
+  overrun: 'bad-length',
+  'longer-than-announced': 'bad-length',
+  'shorter-than-announced': 'request-truncated',
+  'bad-trailer': 'bad-trailer',
+};
+
+export interface ServerStreamOptions {
+  readonly connection: TunnelConnection;
+  readonly route: Route;
+  readonly context: HttpContext;
+  /** The stream has ended and may be used again. */
+  readonly onFree: (stream: TunnelServerStream) => void;
+}
+
+export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyReader, Timed {
+  id = 0;
+  isTouched = false;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #options: ServerStreamOptions;
+  readonly #connection: TunnelConnection;
+  readonly #parser: HeadParser;
+  readonly #sender: BodySender;
+  readonly #receiver: BodyReceiver;
+  readonly #window: Window;
+  readonly #exchange: Exchange;
+  #state = GONE;
+  #toHead = false;
+  #hasBody = false;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(options: ServerStreamOptions) {
+    const { connection, route, context } = options;
+    this.#options = options;
+    this.#connection = connection;
+    this.#parser = new HeadParser('request', context.http);
+    this.#sender = new BodySender(connection.writer);
+    this.#window = new Window(connection.budget);
+    this.#receiver = new BodyReceiver(this, this.#window, context.http);
+    this.#exchange = new Exchange(this, route, context);
+  }
+
+  open(id: number): void {
+    this.id = id;
+    this.#state = HEAD;
+    this.#sender.begin(id, this.#connection.peerCredit);
+    this.#options.context.deadlines.add(this);
+    this.deadlineMs = performance.now() + this.#options.context.http.requestHeadTimeoutMs;
+  }
+
+  // What the connection tells.
+
+  head(piece: Piece, ends: boolean): void {
+    const { bytes, start, end, isLast } = piece;
+    this.#bytesIn += end - start;
+    if (this.#state !== HEAD) {
+      if (this.#state < DRAINING) this.#refuse('bad-request-line');
+      return;
+    }
+    const position = this.#parser.parse(bytes, start, end);
+    if (position === NEED_MORE && !isLast) return;
+    this.#toHead = false;
+    if (position === REFUSED) this.#refuse(this.#parser.refusal);
+    else if (position !== end || !isLast) this.#refuse('bad-request-line');
+    else this.#begin(this.#parser.head, ends);
+  }
+
+  data(piece: Piece, ends: boolean): void {
+    this.#bytesIn += piece.end - piece.start;
+    if (this.#state !== REQUEST_BODY) {
+      if (this.#state === RESPONSE && piece.end > piece.start) this.#refuse('bad-length');
+      return;
+    }
+    this.deadlineMs = performance.now() + this.#options.context.http.bodyTimeoutMs;
+    this.#receiver.data(piece);
+    if (ends && piece.isLast && this.#state === REQUEST_BODY) this.#receiver.end();
+  }
+
+  end(piece: Piece): void {
+    if (this.#state === REQUEST_BODY) this.#receiver.trailers(piece);
+  }
+
+  reset(): void {
+    this.#leave('client-aborted');
+  }
+
+  credit(bytes: number): void {
+    if (!this.#sender.grant(bytes)) {
+      this.#reset(RESET.overrun);
+      return;
+    }
+    this.#connection.schedule();
+    if (this.#state === DRAINING) this.done();
+    else if (!this.isBlocked) this.#exchange.downstreamDrained();
+  }
+
+  settle(): void {
+    if (this.#state < DRAINING) this.#exchange.flush();
+  }
+
+  writable(): void {
+    if (this.#state < DRAINING && !this.isBlocked) this.#exchange.downstreamDrained();
+  }
+
+  gone(): void {
+    this.#leave('client-aborted');
+  }
+
+  onDeadline(): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (this.#state === HEAD) this.#refuse('request-timeout');
+    else if (this.#state === REQUEST_BODY) this.#refuse('body-timeout');
+  }
+
+  // The body, as the receiver tells it.
+
+  bodyData(bytes: Buffer, start: number, end: number): void {
+    this.#exchange.requestData(bytes, start, end);
+  }
+
+  bodyEnd(trailers: Head | undefined): void {
+    this.#state = RESPONSE;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#exchange.requestEnd(trailers);
+  }
+
+  grant(bytes: number): void {
+    this.#connection.writer.credit(this.id, bytes);
+    this.#connection.schedule();
+  }
+
+  bodyRefused(problem: BodyProblem): void {
+    this.#refuse(PROBLEMS[problem]);
+  }
+
+  // What the exchange asks for.
+
+  get isBlocked(): boolean {
+    return this.#sender.isBlocked || this.#connection.isBlocked;
+  }
+
+  sendInterim(head: Head): void {
+    this.#connection.writer.responseHead(this.id, head, '');
+  }
+
+  sendHead(head: Head): void {
+    this.#hasBody = head.body !== BODY.none;
+    this.#bytesOut += head.end - head.start;
+    this.#connection.writer.responseHead(this.id, head, head.body === BODY.untilClose ? CHUNKED : '');
+  }
+
+  sendData(bytes: Buffer, start: number, end: number): void {
+    if (!this.#hasBody) return;
+    this.#bytesOut += end - start;
+    this.#sender.data(bytes, start, end);
+  }
+
+  sendEnd(trailers: string): void {
+    this.#sender.end(trailers);
+  }
+
+  respond(reason: ReasonCode, detail: string): void {
+    const { node } = this.#options.context;
+    const text = meshResponse({ reason, detail, node, close: false, toHead: this.#toHead });
+    const bodyAt = text.indexOf('\r\n\r\n') + 4;
+    this.#connection.writer.headText(this.id, text.slice(0, bodyAt));
+    const body = Buffer.from(text.slice(bodyAt), 'latin1');
+    this.#bytesOut += text.length;
+    this.#sender.data(body, 0, body.length);
+    this.#sender.end('');
+    this.done();
+  }
+
+  cut(): void {
+    this.#reset(RESET.cut);
+  }
+
+  done(): void {
+    // What is left of an unwanted request is passed over; who sends it learns from the end of the response.
+    this.#state = DRAINING;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (!this.#sender.isWaiting) this.#free();
+  }
+
+  hold(): void {
+    this.#receiver.hold();
+  }
+
+  release(): void {
+    this.#receiver.release();
+    if (this.#state < DRAINING) this.#exchange.flush();
+  }
+
+  flush(): void {
+    this.#connection.schedule();
+    this.#countBytes();
+  }
+
+  detach(): RawEnd {
+    throw new Error('a stream of a tunnel cannot be taken out of it'); // #begin lets no upgrade through
+  }
+
+  #begin(head: Head, ends: boolean): void {
+    const refusal = frameRequest(head);
+    this.#toHead = isHead(head);
+    head.upgrade = false;
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
+    if (head.body !== BODY.none && ends) {
+      this.#refuse('request-truncated');
+      return;
+    }
+    this.#receiver.begin(head.body, head.contentLength);
+    if (head.body === BODY.none) {
+      this.#state = RESPONSE;
+      this.deadlineMs = Number.POSITIVE_INFINITY;
+    } else {
+      this.#state = REQUEST_BODY;
+      this.deadlineMs = performance.now() + this.#options.context.http.bodyTimeoutMs;
+    }
+    this.#exchange.begin(head);
+  }
+
+  #refuse(reason: ReasonCode): void {
+    if (this.#state >= DRAINING) return;
+    this.#exchange.requestRefused(reason);
+    this.#exchange.flush();
+  }
+
+  #reset(code: ResetCode): void {
+    if (this.#state === GONE) return;
+    this.#connection.writer.reset(this.id, code);
+    this.#connection.schedule();
+    this.#leave('client-aborted');
+  }
+
+  #leave(reason: ReasonCode): void {
+    if (this.#state === GONE) return;
+    if (this.#exchange.isActive) this.#exchange.requestAborted(reason);
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#state === GONE) return;
+    this.#state = GONE;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#countBytes();
+    this.#window.reset();
+    this.#parser.head.release();
+    this.#connection.remove(this);
+    this.#options.context.deadlines.delete(this);
+    this.#options.onFree(this);
+  }
+
+  #countBytes(): void {
+    if (this.#bytesIn === 0 && this.#bytesOut === 0) return;
+    const { context, route } = this.#options;
+    context.stats.bytes(route.row, this.#bytesIn, this.#bytesOut);
+    this.#bytesIn = 0;
+    this.#bytesOut = 0;
+  }
+}
+
+function isHead(head: Head): boolean {
+  return head.methodEnd - head.start === 4 && head.bytes[head.start] === 0x48 && head.method() === 'HEAD';
+}

@@ -1,0 +1,196 @@
+/**
+ * Tunnels to one endpoint under one identity. Usually there is one, and a stream of it is to be had at once; another is
+ * dialled when those there are have no room. An endpoint whose agent does not speak `weft/1` is served by a pool of
+ * HTTP/1.1 connections instead, until that pool has been empty.
+ * @module
+ */
+
+import type { Balanced } from '../balancer/p2c.ts';
+import type { HttpConfig, TunnelConfig, UpstreamConfig } from '../config.ts';
+import type { Deadlines, Timed } from '../deadlines.ts';
+import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
+import { ALPN } from '../snapshot.ts';
+import { ClientTunnel, type ClientTunnelOwner } from '../tunnel/client-tunnel.ts';
+import type { Dialer } from './dial.ts';
+
+export interface TunnelPoolOptions {
+  readonly endpoint: Balanced;
+  /** Offers weft/1 before http/1.1. */
+  readonly dialer: Dialer;
+  readonly config: UpstreamConfig;
+  readonly http: HttpConfig;
+  readonly tunnel: TunnelConfig;
+  readonly deadlines: Deadlines;
+  /** Where requests go to an agent that speaks HTTP/1.1 only. */
+  readonly older: (onEmpty: () => void) => OlderPool;
+  /** Called when nothing is left in it: nobody waits, nothing is open. It may be filled again afterwards. */
+  readonly onEmpty: (pool: TunnelPool) => void;
+}
+
+/** A pool for agents without tunnels. */
+export interface OlderPool extends StreamPool {
+  close(): void;
+  destroy(): void;
+}
+
+export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
+  readonly endpoint: Balanced;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #options: TunnelPoolOptions;
+  readonly #tunnels: ClientTunnel[] = [];
+  /** Those that take no more streams but have some open. */
+  readonly #leaving = new Set<ClientTunnel>();
+  /** Who waits, in order, and since when. */
+  readonly #waiting = new Map<Waiter, number>();
+  #older: OlderPool | undefined;
+  #isDialling = false;
+  #isClosed = false;
+
+  constructor(options: TunnelPoolOptions) {
+    this.#options = options;
+    this.endpoint = options.endpoint;
+  }
+
+  take(): UpstreamStream | undefined {
+    if (this.#older !== undefined) return this.#older.take();
+    for (const tunnel of this.#tunnels) {
+      const stream = tunnel.take();
+      if (stream !== undefined) return stream;
+    }
+    return undefined;
+  }
+
+  wait(waiter: Waiter): boolean {
+    if (this.#older !== undefined) return this.#older.wait(waiter);
+    const { config, deadlines } = this.#options;
+    if (this.#waiting.size >= config.maxPending) return false;
+    deadlines.add(this);
+    const nowMs = performance.now();
+    if (this.#waiting.size === 0) this.deadlineMs = nowMs + config.pendingTimeoutMs;
+    this.#waiting.set(waiter, nowMs);
+    this.#dial();
+    return true;
+  }
+
+  cancel(waiter: Waiter): void {
+    this.#waiting.delete(waiter);
+    this.#older?.cancel(waiter);
+  }
+
+  dropIdle(): void {
+    // A tunnel that was found dead is gone already, and the others are watched by pings.
+    this.#older?.dropIdle();
+  }
+
+  /** Lets what is open end. */
+  close(): void {
+    this.#isClosed = true;
+    for (const tunnel of this.#tunnels.splice(0)) this.#retire(tunnel);
+    this.#older?.close();
+    this.#checkEmpty();
+  }
+
+  /** Closes everything now. */
+  destroy(): void {
+    this.#isClosed = true;
+    for (const tunnel of [...this.#tunnels, ...this.#leaving]) tunnel.destroy();
+    this.#older?.destroy();
+    this.#checkEmpty();
+  }
+
+  released(): void {
+    while (this.#waiting.size > 0) {
+      const stream = this.take();
+      if (stream === undefined) return;
+      const [waiter] = this.#waiting.keys();
+      this.#waiting.delete(waiter!);
+      waiter!.acquired(stream);
+    }
+  }
+
+  leaving(tunnel: ClientTunnel): void {
+    const at = this.#tunnels.indexOf(tunnel);
+    if (at !== -1) this.#tunnels.splice(at, 1);
+    if (tunnel.size > 0) this.#leaving.add(tunnel);
+  }
+
+  gone(tunnel: ClientTunnel): void {
+    const at = this.#tunnels.indexOf(tunnel);
+    if (at !== -1) this.#tunnels.splice(at, 1);
+    this.#leaving.delete(tunnel);
+    if (this.#waiting.size > 0) this.#dial();
+    this.#checkEmpty();
+  }
+
+  onDeadline(): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    const { pendingTimeoutMs } = this.#options.config;
+    for (const [waiter, sinceMs] of this.#waiting) {
+      if (sinceMs + pendingTimeoutMs > nowMs) {
+        this.deadlineMs = sinceMs + pendingTimeoutMs;
+        break;
+      }
+      this.#waiting.delete(waiter);
+      waiter.acquireFailed('pending-timeout', '');
+    }
+    this.#checkEmpty();
+  }
+
+  #retire(tunnel: ClientTunnel): void {
+    this.#leaving.add(tunnel);
+    tunnel.drain();
+  }
+
+  #dial(): void {
+    const { dialer, config } = this.#options;
+    if (this.#isDialling || this.#tunnels.length >= config.maxTunnels) return;
+    this.#isDialling = true;
+    dialer.dial((result) => {
+      this.#isDialling = false;
+      if (!result.ok) {
+        // All who wait would dial the same address: they are told at once, and try another endpoint.
+        for (const waiter of [...this.#waiting.keys()]) {
+          this.#waiting.delete(waiter);
+          waiter.acquireFailed(result.reason, result.detail);
+        }
+      } else if (result.protocol === ALPN.tunnel) {
+        const { http, tunnel, deadlines, config } = this.#options;
+        const { socket, transport } = result;
+        const opened = new ClientTunnel(
+          { socket, transport, http, tunnel, idleTimeoutMs: config.meshIdleMs, deadlines },
+          this,
+        );
+        if (this.#isClosed) this.#retire(opened);
+        else this.#tunnels.push(opened); // streams are handed out once its hello has come
+      } else {
+        result.socket.destroySoon();
+        this.#becomeOlder();
+      }
+      this.#checkEmpty();
+    });
+  }
+
+  /** The agent there is of a release without tunnels. */
+  #becomeOlder(): void {
+    const older = this.#options.older(() => {
+      if (this.#older === older) this.#older = undefined; // the next dial asks again
+      this.#checkEmpty();
+    });
+    this.#older = older;
+    for (const waiter of [...this.#waiting.keys()]) {
+      this.#waiting.delete(waiter);
+      const stream = older.take();
+      if (stream !== undefined) waiter.acquired(stream);
+      else if (!older.wait(waiter)) waiter.acquireFailed('upstream-overflow', '');
+    }
+  }
+
+  #checkEmpty(): void {
+    if (this.#tunnels.length + this.#leaving.size + this.#waiting.size > 0) return;
+    if (this.#isDialling || this.#older !== undefined) return;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#options.deadlines.delete(this);
+    this.#options.onEmpty(this);
+  }
+}
