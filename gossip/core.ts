@@ -25,7 +25,7 @@ import { Directory } from './records/directory.ts';
 import type { Endpoint } from './records/endpoint.ts';
 import { OwnPage } from './records/own-page.ts';
 import { Puller } from './records/puller.ts';
-import type { RecordDelta } from './records/record.ts';
+import type { NodeRecord, RecordDelta } from './records/record.ts';
 import { deltaSince } from './records/record.ts';
 import { contentBytes, Register } from './records/register.ts';
 import type { CoreStats } from './stats.ts';
@@ -68,6 +68,8 @@ export interface MemberView {
   readonly endpoints: number;
   readonly sinceMs: number;
   readonly isSelf: boolean;
+  /** What it says of itself as an issuer, as it put it and unchecked; absent when it does not claim to be one. */
+  readonly issuer?: Uint8Array;
 }
 
 interface Held {
@@ -101,6 +103,9 @@ const BRIEF_LINK_MS = 5_000;
 const PAGES_BYTES = 256 * 1024;
 /** The entry of a node's record that says how it fares with the documents. */
 const REPORT_KEY = 'documents';
+/** The entry of an issuer's record that says that it is one. */
+const ISSUER_KEY = 'issuer';
+const MAX_ISSUER_NOTE_BYTES = 4_096;
 
 export class Core {
   readonly #context: Context;
@@ -231,6 +236,7 @@ export class Core {
       endpoints: this.#directory.countOf(this.#context.self),
       sinceMs: this.#startedAtMs,
       isSelf: true,
+      ...issuerNote(this.#own.record),
     };
     const others = [...this.#membership.table.entries()].map((entry) => ({
       name: entry.name,
@@ -242,6 +248,7 @@ export class Core {
       endpoints: this.#directory.countOf(entry.name),
       sinceMs: entry.sinceMs,
       isSelf: false,
+      ...issuerNote(this.#register.get(entry.name)?.record),
     }));
     return [self, ...others];
   }
@@ -312,6 +319,13 @@ export class Core {
       case 'report':
         this.#own.note(REPORT_KEY, input.report);
         this.#collect(this.#pending ?? [...this.#own.endpoints.values()]);
+        break;
+      case 'issuer':
+        this.#own.note(ISSUER_KEY, input.note);
+        this.#collect(this.#pending ?? [...this.#own.endpoints.values()]);
+        break;
+      case 'renewed':
+        this.#renewed(input.chain, input.isNewKey);
         break;
       case 'leave':
         this.#membership.leave();
@@ -642,10 +656,22 @@ export class Core {
   #raiseEpoch(above: number): void {
     const epoch = above + 1;
     this.#context.stats.epochRaises++;
-    this.#context.out.push({ kind: 'keep-epoch', epoch });
     this.#context.out.push({ kind: 'log', event: { kind: 'epoch-raised', epoch } });
+    this.#beginEpoch(epoch);
+  }
+
+  #beginEpoch(epoch: number): void {
+    this.#context.out.push({ kind: 'keep-epoch', epoch });
     this.#own.beginEpoch(epoch);
     this.#membership.beginEpoch(epoch);
+  }
+
+  /** What we signed with a key that is no longer ours would not be believed: that takes a new life. */
+  #renewed(chain: readonly Uint8Array[], isNewKey: boolean): void {
+    this.#own.renew(chain);
+    this.#credential = this.#context.signer.admit(chain);
+    if (isNewKey) this.#beginEpoch(this.#own.record.epoch + 1);
+    else this.#collect(this.#pending ?? [...this.#own.endpoints.values()]);
   }
 
   #memberChanged(name: string, before: TableEntry | undefined, after: TableEntry | undefined): void {
@@ -786,4 +812,9 @@ export class Core {
 function routingOf(entry: TableEntry | undefined): Routing {
   if (entry === undefined || !isRoutable(entry.state)) return 'none';
   return entry.state === 'unresponsive' ? 'last-choice' : 'full';
+}
+
+function issuerNote(record: NodeRecord | undefined): { readonly issuer?: Uint8Array } {
+  const note = record?.entries.get(ISSUER_KEY)?.value ?? undefined;
+  return note === undefined || note.length > MAX_ISSUER_NOTE_BYTES ? {} : { issuer: note };
 }

@@ -77,6 +77,10 @@ export type Input =
   | { readonly kind: 'issuer'; readonly note: Uint8Array }
   /** Our certificate was renewed; the signer has it already. */
   | { readonly kind: 'renewed'; readonly chain: readonly Uint8Array[]; readonly isNewKey: boolean }
+  /** What this node says of itself as an issuer of certificates, for its own record: opaque here. */
+  | { readonly kind: 'issuer'; readonly note: Uint8Array }
+  /** Our certificate was renewed; the signer has it already. */
+  | { readonly kind: 'renewed'; readonly chain: readonly Uint8Array[]; readonly isNewKey: boolean }
   | { readonly kind: 'leave' };
 
 export interface EndpointDelta {

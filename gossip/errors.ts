@@ -8,6 +8,7 @@ export const GOSSIP_ERRORS = {
   WEFT_GOSSIP_BAD_ENDPOINT: 'an endpoint cannot be published',
   WEFT_GOSSIP_TOO_MANY_ENDPOINTS: 'more endpoints than one node may publish; run fewer workloads on it',
   WEFT_GOSSIP_STUCK: 'the network library hangs and cannot be restarted; start the agent again and report this',
+  WEFT_GOSSIP_NO_ANSWER: 'this member gave no answer in time; another may, and it is tried again',
   WEFT_GOSSIP_CLOSED: 'gossip is closed',
 } as const;
 

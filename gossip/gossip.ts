@@ -18,6 +18,7 @@ import { OperatorAuthority } from './edge/operator-authority.ts';
 import type { GossipEvents } from './edge/teller.ts';
 import { Teller } from './edge/teller.ts';
 import { GossipError } from './errors.ts';
+import type { AnswerCall } from './libp2p/calls.ts';
 import { Network } from './libp2p/network.ts';
 import type { Endpoint } from './records/endpoint.ts';
 import { endpointProblem } from './records/endpoint.ts';
@@ -32,6 +33,8 @@ export interface GossipDeps {
   readonly log: Logger;
   /** Whether this certificate of that node was called back. Call `revocationsChanged` when an answer changes. */
   readonly isRevoked?: (name: string, serial: string) => boolean;
+  /** Answers what other members ask this node; without it they are hung up on. */
+  readonly answer?: AnswerCall;
 }
 
 interface Parts {
@@ -41,14 +44,17 @@ interface Parts {
   readonly traffic: TrafficStats;
   readonly disk: Disk;
   readonly network: Network;
+  readonly authority: OperatorAuthority;
 }
 
 const noneRevoked = (): boolean => false;
+const noAnswers: AnswerCall = () => Promise.reject(new Error('this node answers no calls'));
 
 export class Gossip implements AsyncDisposable {
   readonly documents: DocumentDesk;
   readonly #config: GossipConfig;
-  readonly #identity: NodeIdentity;
+  readonly #signer: NodeSigner;
+  readonly #authority: OperatorAuthority;
   readonly #traffic: TrafficStats;
   readonly #disk: Disk;
   readonly #network: Network;
@@ -59,16 +65,17 @@ export class Gossip implements AsyncDisposable {
 
   /** Resolves when the port is open and the seeds are being dialled; it does not wait for any of them. */
   static async start(config: GossipConfig, deps: GossipDeps, signal: AbortSignal): Promise<Gossip> {
-    const { identity, log, isRevoked = noneRevoked } = deps;
+    const { identity, log, isRevoked = noneRevoked, answer = noAnswers } = deps;
     signal.throwIfAborted();
     const signer = new NodeSigner(identity);
+    const authority = new OperatorAuthority(identity.trust);
     const traffic = emptyTrafficStats();
     let started: Gossip | undefined;
     const chains = () => started?.documents.chains() ?? [];
     const disk = await Disk.open({ dataDirectory: config.dataDirectory, identity, log, chains });
     try {
-      const network = await Network.listen({ config, identity, signer, traffic, isRevoked, log });
-      started = new Gossip({ config, deps, signer, traffic, disk, network });
+      const network = await Network.listen({ config, identity, signer, traffic, isRevoked, answer, log });
+      started = new Gossip({ config, deps, signer, traffic, disk, network, authority });
     } catch (err) {
       await disk.close();
       throw err;
@@ -79,16 +86,17 @@ export class Gossip implements AsyncDisposable {
   }
 
   private constructor(parts: Parts) {
-    const { config, deps, signer, traffic, disk, network } = parts;
+    const { config, deps, signer, traffic, disk, network, authority } = parts;
     const { identity, log, events } = deps;
     this.#config = config;
-    this.#identity = identity;
+    this.#signer = signer;
+    this.#authority = authority;
     this.#traffic = traffic;
     this.#disk = disk;
     this.#network = network;
     this.#teller = new Teller({ events, log, members: () => this.members() });
     const perform = (effect: OutwardEffect): void => this.#perform(effect);
-    this.#driver = new Driver({ ...coreOptions({ config, identity, signer, disk, network }), perform, log });
+    this.#driver = new Driver({ ...coreOptions({ config, identity, signer, disk, network, authority }), perform, log });
     this.documents = new DocumentDesk(this.#driver, disk);
     network.serve(this.#driver);
     this.#driver.take({ kind: 'start' });
@@ -96,7 +104,7 @@ export class Gossip implements AsyncDisposable {
 
   /** Replaces what this node offers. A no-op when nothing changed. @throws GossipError naming what cannot be published */
   publish(endpoints: readonly Endpoint[]): void {
-    const problem = endpointProblem(this.#identity.name, endpoints);
+    const problem = endpointProblem(this.#signer.identity.name, endpoints);
     if (problem !== undefined) throw new GossipError(problem.code, problem.subject);
     this.#driver.take({ kind: 'publish', endpoints });
   }
@@ -104,6 +112,24 @@ export class Gossip implements AsyncDisposable {
   /** Tells all nodes how this one fares with its documents. */
   report(report: Uint8Array): void {
     this.#driver.take({ kind: 'report', report });
+  }
+
+  /** A renewed bundle of this node: its chain goes to all others, and links are made and prolonged with it. */
+  identityChanged(identity: NodeIdentity): void {
+    const isNewKey = !identity.chain[0]!.publicKey.equals(this.#signer.identity.chain[0]!.publicKey);
+    this.#signer.replace(identity);
+    this.#authority.trustRoots(identity.trust);
+    this.#driver.take({ kind: 'renewed', chain: identity.chain.map(({ raw }) => raw), isNewKey });
+  }
+
+  /** Tells all nodes that this one is an issuer. */
+  declareIssuer(note: Uint8Array): void {
+    this.#driver.take({ kind: 'issuer', note });
+  }
+
+  /** Asks another member something that its `answer` knows. Rejects when no answer comes. */
+  call(name: string, question: Uint8Array): Promise<Uint8Array> {
+    return this.#network.call(name, question);
   }
 
   /** Cuts links to nodes whose certificates are now called back. */
@@ -184,7 +210,7 @@ export class Gossip implements AsyncDisposable {
 }
 
 function coreOptions(parts: Omit<Parts, 'deps' | 'traffic'> & { readonly identity: NodeIdentity }): CoreOptions {
-  const { config, identity, signer, disk, network } = parts;
+  const { config, identity, signer, disk, network, authority } = parts;
   return {
     self: identity.name,
     trustDomain: identity.trustDomain,
@@ -197,7 +223,7 @@ function coreOptions(parts: Omit<Parts, 'deps' | 'traffic'> & { readonly identit
     signer,
     random: Math.random,
     documents: {
-      authority: new OperatorAuthority(identity.trust),
+      authority,
       initial: disk.revisions,
       maxDocuments: config.maxDocuments,
     },

@@ -21,6 +21,8 @@ export interface Member {
   /** When it came into this state, as this node saw it; Unix time. */
   readonly sinceMs: number;
   readonly isSelf: boolean;
+  /** What it says of itself as an issuer of certificates, unchecked; absent when it does not claim to be one. */
+  readonly issuer?: Uint8Array;
 }
 
 /** What this node knows of another by looking itself; fields are absent where it did not look. */

@@ -26,7 +26,7 @@ export type Admission =
   | { readonly ok: false; readonly reason: Refusal; readonly detail: string };
 
 export class NodeSigner implements Signer {
-  readonly #identity: NodeIdentity;
+  #identity: NodeIdentity;
   readonly #wallMs: () => number;
   readonly #memory = new CertificateMemory();
 
@@ -34,6 +34,16 @@ export class NodeSigner implements Signer {
   constructor(identity: NodeIdentity, wallMs: () => number = Date.now) {
     this.#identity = identity;
     this.#wallMs = wallMs;
+  }
+
+  /** Who this node is at this moment. */
+  get identity(): NodeIdentity {
+    return this.#identity;
+  }
+
+  /** Signs and judges by a renewed bundle of the same node from here on. */
+  replace(identity: NodeIdentity): void {
+    this.#identity = identity;
   }
 
   sign(statement: Uint8Array): Uint8Array {

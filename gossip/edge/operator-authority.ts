@@ -7,13 +7,18 @@ import type { TrustBundle } from '../../certs/trust-bundle.ts';
 import type { DocumentAuthority, Judgement } from '../documents/ports.ts';
 
 export class OperatorAuthority implements DocumentAuthority {
-  readonly #trust: TrustBundle;
+  #trust: TrustBundle;
   readonly #memory = new CertificateMemory(256);
   readonly wallMs: () => number;
 
   constructor(trust: TrustBundle, wallMs: () => number = Date.now) {
     this.#trust = trust;
     this.wallMs = wallMs;
+  }
+
+  /** Judges by these roots from here on. */
+  trustRoots(trust: TrustBundle): void {
+    this.#trust = trust;
   }
 
   judge(signed: Parameters<DocumentAuthority['judge']>[0]): Judgement {

@@ -12,7 +12,7 @@
  * noise prologue is bound to the trust domain: a peer of another one fails before it sees a certificate.
  * @module
  */
-import { createHash, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash, type KeyObject, verify } from 'node:crypto';
 import type {
   ConnectionEncrypter,
   MessageStream,
@@ -87,10 +87,7 @@ export class Admission {
     return (components) => {
       const inner = noise({ prologueBytes })(components);
       const binding = bindingStatement(trustDomain, components.peerId);
-      const credential = encodeCredential(
-        this.#options.identity,
-        sign('sha256', binding, this.#options.identity.privateKey),
-      );
+      const credential = credentialFor(this.#options.signer, binding);
       const secure = async (
         direction: 'secureInbound' | 'secureOutbound',
         connection: MessageStream,
@@ -99,7 +96,7 @@ export class Admission {
         this.#seen.add(connection);
         const secured = await this.#shakeHands(() => inner[direction](connection, options));
         if (secured.remotePeer.equals(components.peerId)) throw new Error(SELF_DIALLED);
-        await this.#exchange(secured, credential, options);
+        await this.#exchange(secured, credential(), options);
         return secured;
       };
       return {
@@ -189,8 +186,17 @@ function isBound(publicKey: KeyObject, statement: Uint8Array, signature: Uint8Ar
   }
 }
 
-function encodeCredential(identity: NodeIdentity, signature: Uint8Array): Uint8Array {
-  return pack([1, identity.chain.map((certificate) => certificate.raw), signature]);
+/** What we show: made anew only when our certificate was renewed. */
+function credentialFor(signer: NodeSigner, binding: Uint8Array): () => Uint8Array {
+  let shown: { readonly identity: NodeIdentity; readonly bytes: Uint8Array } | undefined;
+  return () => {
+    const { identity } = signer;
+    if (shown?.identity !== identity) {
+      const chain = identity.chain.map((certificate) => certificate.raw);
+      shown = { identity, bytes: pack([1, chain, signer.sign(binding)]) };
+    }
+    return shown.bytes;
+  };
 }
 
 /** Shape only; undefined for whatever is not the exchange that we speak. */

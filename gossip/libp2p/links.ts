@@ -172,6 +172,11 @@ export class Links {
     }
   }
 
+  /** An open connection to a member, if there is one. */
+  connectionTo(name: string): Connection | undefined {
+    return [...(this.#peers.get(name)?.connections ?? [])].find(({ status }) => status === 'open');
+  }
+
   hangUp(name: string): void {
     for (const connection of this.#peers.get(name)?.connections ?? []) closeSoon(connection);
   }
@@ -286,7 +291,7 @@ export class Links {
 
   #openLane(peer: Peer, lane: Lane): void {
     const outgoing = peer.lanes[lane];
-    const [connection] = [...peer.connections].filter((one) => one.status === 'open');
+    const connection = this.connectionTo(peer.name);
     if (outgoing.isOpening || outgoing.stream !== undefined || connection === undefined || this.#isClosed) return;
     outgoing.isOpening = true;
     connection.newStream(PROTOCOLS[lane], { signal: AbortSignal.timeout(STREAM_TIMEOUT_MS) }).then(

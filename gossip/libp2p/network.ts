@@ -21,6 +21,7 @@ import { count } from '../stats.ts';
 import type { Message } from '../wire/messages.ts';
 import { Admission, SELF_DIALLED } from './admission.ts';
 import { Broadcast } from './broadcast.ts';
+import { type AnswerCall, Calls } from './calls.ts';
 import { Links } from './links.ts';
 import type { MeshNode } from './node.ts';
 import { createNode } from './node.ts';
@@ -38,6 +39,7 @@ export interface NetworkOptions {
   readonly signer: NodeSigner;
   readonly traffic: TrafficStats;
   readonly isRevoked: (name: string, serial: string) => boolean;
+  readonly answer: AnswerCall;
   readonly log: Logger;
 }
 
@@ -51,6 +53,7 @@ const STOP_MS = 2_000;
 
 export class Network {
   readonly links: Links;
+  readonly #calls: Calls;
   readonly #options: NetworkOptions;
   readonly #node: MeshNode;
   readonly #broadcast: Broadcast<'delta'>;
@@ -85,6 +88,7 @@ export class Network {
     });
     const network = new Network({ ...options, node, admission, topics });
     await network.links.register();
+    await network.#calls.register();
     try {
       await node.start();
     } catch (err) {
@@ -112,6 +116,7 @@ export class Network {
         received: (from, message) => this.#take({ kind: 'received', from, message }),
       },
     });
+    this.#calls = new Calls({ node, admitted: (peer) => admission.who(peer), answer: parts.answer, log });
     const carrier = {
       node,
       traffic,
@@ -158,6 +163,16 @@ export class Network {
   get address(): string {
     const { host, port } = mustParse(this.#options.config.listen);
     return formatHostPort({ host: ownAddress(host), port: boundPort(this.#node) ?? port });
+  }
+
+  /** Asks a member something, over the link there is or one made for it. Rejects when no answer comes. */
+  async call(name: string, question: Uint8Array): Promise<Uint8Array> {
+    const address = this.#driver?.core.members().find((member) => member.name === name)?.address;
+    const target = address === undefined ? undefined : parseHostPort(address);
+    if (this.links.connectionTo(name) === undefined && target !== undefined) await this.links.connect(target);
+    const connection = this.links.connectionTo(name);
+    if (connection === undefined) throw new GossipError('WEFT_GOSSIP_NO_ANSWER', name);
+    return this.#calls.ask(connection, question);
   }
 
   perform(effect: Sending): void {

@@ -15,7 +15,8 @@ const TOMBSTONE_KEPT_MS = 15 * 60_000;
 
 export class OwnPage {
   readonly #context: Context;
-  readonly #meta: Meta;
+  #meta: Meta;
+  #isMetaChanged = false;
   #record: NodeRecord;
   #endpoints: ReadonlyMap<string, Endpoint> = new Map();
   /** Entries that are no endpoints; their keys hold no slash, as those of endpoints do. */
@@ -41,6 +42,12 @@ export class OwnPage {
   /** Says something beside the endpoints, from the next `publish` on. Readers that do not know the key keep it unread. */
   note(key: string, value: Uint8Array): void {
     this.#notes.set(key, value);
+  }
+
+  /** Shows a renewed certificate chain, from the next `publish` or epoch on. */
+  renew(chain: readonly Uint8Array[]): void {
+    this.#meta = { ...this.#meta, chain };
+    this.#isMetaChanged = true;
   }
 
   /** Writes what changed; undefined when nothing did. Check the bounds with `fitsRecord` first. */
@@ -77,13 +84,14 @@ export class OwnPage {
       changed.push([key, ver, null]);
       this.#deletedAtMs.set(key, this.#context.nowMs);
     }
-    if (changed.length === 0) return undefined;
+    if (changed.length === 0 && !this.#isMetaChanged) return undefined;
+    const meta = this.#isMetaChanged ? this.#meta : null;
     const from = this.#record.ver;
     const gcVer = this.#raiseFloor(entries);
     this.#endpoints = live;
     this.#record = this.#sign(this.#record.epoch, ver, gcVer, entries);
     const { name, epoch, signature } = this.#record;
-    return { name, epoch, from, to: ver, gcVer, meta: null, entries: changed, signature };
+    return { name, epoch, from, to: ver, gcVer, meta, entries: changed, signature };
   }
 
   /** The same endpoints in a new life: versions and tombstones start over. */
@@ -113,6 +121,7 @@ export class OwnPage {
   }
 
   #sign(epoch: number, ver: number, gcVer: number, entries: ReadonlyMap<string, Entry>): NodeRecord {
+    this.#isMetaChanged = false;
     const unsigned = { name: this.#context.self, epoch, ver, gcVer, meta: this.#meta, entries };
     const statement = recordStatement(this.#context.trustDomain, unsigned, this.#context.signer);
     return { ...unsigned, signature: this.#context.signer.sign(statement) };
