@@ -1,4 +1,5 @@
 /** A machine of the simulated world: its place, its clocks and its disk. @module */
+import type { Revision } from '../../gossip/documents/revision.ts';
 import type { Random } from '../../gossip/ports.ts';
 import type { EventQueue } from './event-queue.ts';
 
@@ -75,6 +76,10 @@ export class Host {
 export interface DiskContents {
   readonly epoch: number;
   readonly peers: readonly string[];
+  /** Documents, where a scenario has any. */
+  readonly revisions?: readonly Revision[];
+  /** Of each document, the revisions that were in use, latest first. */
+  readonly good?: Readonly<Record<string, readonly string[]>>;
 }
 
 export class Disk {

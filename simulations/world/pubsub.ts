@@ -6,21 +6,20 @@
  * @module
  */
 import type { Random } from '../../gossip/ports.ts';
-import type { RecordDelta } from '../../gossip/records/record.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Link } from './link.ts';
 import type { PubsubPacket } from './parcel.ts';
 import { shuffled } from './random.ts';
-import { payloadBytes, wireBytes } from './wire-size.ts';
+import { wireBytes } from './wire-size.ts';
 
-/** The process that it is part of. */
-export interface PubsubHost {
+/** The process that it is part of, and the topic, which carries news of kind `T`. */
+export interface PubsubHost<T> {
   readonly queue: EventQueue;
-  /** Who is at the other end. */
-  peerOf(link: Link): string;
-  /** Whether the delta may be passed on. */
-  validate(from: string, delta: RecordDelta): boolean;
-  sendOn(link: Link, packet: PubsubPacket, kind: string, bytes: number): void;
+  idOf(news: T): string;
+  bytesOf(news: T): number;
+  /** Whether the news may be passed on. `link` = where it came from. */
+  validate(link: Link, news: T): boolean;
+  sendOn(link: Link, packet: PubsubPacket<T>, bytes: number): void;
 }
 
 const D = 6;
@@ -38,16 +37,16 @@ const IDENTIFY_MS = 20;
 const ID_BYTES = 18;
 const CONTROL_BYTES = 40;
 
-export class Pubsub {
-  readonly #process: PubsubHost;
+export class Pubsub<T> {
+  readonly #process: PubsubHost<T>;
   readonly #random: Random;
   readonly #subscribed = new Set<Link>();
   readonly #mesh = new Set<Link>();
   readonly #prunedUntilMs = new Map<Link, number>();
   readonly #seen = new Map<string, number>();
-  #history: Map<string, RecordDelta>[] = [new Map()];
+  #history: Map<string, T>[] = [new Map()];
 
-  constructor(process: PubsubHost, random: Random) {
+  constructor(process: PubsubHost<T>, random: Random) {
     this.#process = process;
     this.#random = random;
   }
@@ -62,17 +61,17 @@ export class Pubsub {
     this.#prunedUntilMs.delete(link);
   }
 
-  publish(delta: RecordDelta): void {
-    const id = `${delta.name} ${delta.epoch} ${delta.to}`;
+  publish(news: T): void {
+    const id = this.#process.idOf(news);
     this.#seen.set(id, this.#process.queue.nowMs);
-    this.#history[0]!.set(id, delta);
-    for (const link of this.#subscribed) this.#pass(link, id, delta);
+    this.#history[0]!.set(id, news);
+    for (const link of this.#subscribed) this.#pass(link, id, news);
   }
 
-  received(link: Link, packet: PubsubPacket): void {
+  received(link: Link, packet: PubsubPacket<T>): void {
     switch (packet.kind) {
       case 'pubsub':
-        this.#message(link, packet.id, packet.delta);
+        this.#message(link, packet.id, packet.news);
         break;
       case 'ihave': {
         const ids = packet.ids.filter((id) => !this.#seen.has(id));
@@ -81,8 +80,8 @@ export class Pubsub {
       }
       case 'iwant':
         for (const id of packet.ids) {
-          const delta = this.#history.find((window) => window.has(id))?.get(id);
-          if (delta !== undefined) this.#pass(link, id, delta);
+          const news = this.#history.find((window) => window.has(id))?.get(id);
+          if (news !== undefined) this.#pass(link, id, news);
         }
         break;
       case 'subscribe':
@@ -113,12 +112,12 @@ export class Pubsub {
     }
   }
 
-  #message(link: Link, id: string, delta: RecordDelta): void {
+  #message(link: Link, id: string, news: T): void {
     if (this.#seen.has(id)) return;
     this.#seen.set(id, this.#process.queue.nowMs);
-    if (!this.#process.validate(this.#process.peerOf(link), delta)) return;
-    this.#history[0]!.set(id, delta);
-    for (const other of this.#mesh) if (other !== link) this.#pass(other, id, delta);
+    if (!this.#process.validate(link, news)) return;
+    this.#history[0]!.set(id, news);
+    for (const other of this.#mesh) if (other !== link) this.#pass(other, id, news);
   }
 
   #growMesh(nowMs: number): void {
@@ -149,11 +148,11 @@ export class Pubsub {
     }
   }
 
-  #pass(link: Link, id: string, delta: RecordDelta): void {
-    this.#send(link, { kind: 'pubsub', id, delta }, CONTROL_BYTES + payloadBytes({ kind: 'delta', delta }));
+  #pass(link: Link, id: string, news: T): void {
+    this.#send(link, { kind: 'pubsub', id, news }, CONTROL_BYTES + this.#process.bytesOf(news));
   }
 
-  #send(link: Link, packet: PubsubPacket, bytes: number): void {
-    this.#process.sendOn(link, packet, 'pubsub', wireBytes(bytes));
+  #send(link: Link, packet: PubsubPacket<T>, bytes: number): void {
+    this.#process.sendOn(link, packet, wireBytes(bytes));
   }
 }

@@ -66,17 +66,23 @@ export class SimSigner implements Signer {
   }
 
   digest(bytes: Uint8Array): Uint8Array {
-    const digest = new Uint8Array(32);
-    writeHash(digest, bytes, 0x51ed270b);
-    return digest;
+    return digest(bytes);
   }
+}
+
+/** As long as SHA-256's; the first 64 bits tell texts apart. */
+export function digest(bytes: Uint8Array): Uint8Array {
+  const result = new Uint8Array(32);
+  writeHash(result, bytes, 0x51ed270b);
+  return result;
 }
 
 export function rootOf(seed: number): string {
   return `root-${seed}`;
 }
 
-function signature(seed: number, name: string, statement: Uint8Array): Uint8Array {
+/** What `name` signs with the secret that the world of this seed gave it. */
+export function signature(seed: number, name: string, statement: Uint8Array): Uint8Array {
   let secret = seed ^ 0x2545f491;
   for (let i = 0; i < name.length; i++) secret = Math.imul(secret ^ name.charCodeAt(i), 0x01000193);
   const bytes = new Uint8Array(SIGNATURE_BYTES);
@@ -98,7 +104,8 @@ function writeHash(target: Uint8Array, bytes: Uint8Array, secret: number): void 
   }
 }
 
-function certificate(text: string): Uint8Array {
+/** A certificate is what it says, filled up to a real one's size. */
+export function certificate(text: string): Uint8Array {
   return encoder.encode(text.padEnd(CERTIFICATE_BYTES));
 }
 

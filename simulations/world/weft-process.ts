@@ -4,6 +4,9 @@
  * @module
  */
 import { Core, type CoreOptions } from '../../gossip/core.ts';
+import type { WriteOutcome } from '../../gossip/documents/outcome.ts';
+import type { Revision } from '../../gossip/documents/revision.ts';
+import { keyText, revisionBytes } from '../../gossip/documents/revision.ts';
 import type { Effect, Input, Timer, TimerKind } from '../../gossip/effects.ts';
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { RecordDelta } from '../../gossip/records/record.ts';
@@ -11,16 +14,19 @@ import { decodeMessage, encodeMessage } from '../../gossip/wire/codec.ts';
 import type { Message } from '../../gossip/wire/messages.ts';
 import { HANDSHAKE_BYTES, handshakeMs, probe } from './connecting.ts';
 import { workMs } from './cpu.ts';
+import { DocumentUser } from './document-user.ts';
 import { Happening } from './event-queue.ts';
 import type { Formed } from './formed.ts';
 import type { Host } from './host.ts';
 import { Link } from './link.ts';
+import type { Operators } from './operators.ts';
 import type { PageVersion } from './pages.ts';
 import { numberOf } from './pages.ts';
-import type { Parcel } from './parcel.ts';
+import type { Parcel, PubsubPacket } from './parcel.ts';
 import type { Edge } from './process.ts';
 import { Process } from './process.ts';
 import { HEARTBEAT_MS, Pubsub } from './pubsub.ts';
+import { randomFor } from './random.ts';
 import type { Surroundings } from './surroundings.ts';
 import { payloadBytes, wireBytes } from './wire-size.ts';
 
@@ -37,6 +43,8 @@ export interface WeftProcessOptions {
   /** Encode and decode every message as production does; without, messages pass by reference. */
   readonly isEncoded: boolean;
   readonly tamper?: Tamper | undefined;
+  /** Who writes documents; undefined in a scenario without any, and then nothing of them is there. */
+  readonly operators?: Operators | undefined;
 }
 
 /** `maxConnections` of gossip/libp2p/node.ts. */
@@ -49,7 +57,12 @@ export class WeftProcess extends Process {
   readonly #world: Surroundings;
   readonly #isEncoded: boolean;
   readonly #tamper: Tamper | undefined;
-  readonly #pubsub: Pubsub;
+  readonly #pubsub: Pubsub<RecordDelta>;
+  readonly #documentPubsub: Pubsub<Revision> | undefined;
+  readonly #operators: Operators | undefined;
+  /** What this node makes of documents. */
+  readonly documentUser: DocumentUser | undefined;
+  #written: WriteOutcome | undefined;
   readonly #links = new Map<string, Link>();
   readonly #dialling = new Map<string, Message[]>();
   /** Told every message that arrives: for liars, who replay them. */
@@ -65,9 +78,22 @@ export class WeftProcess extends Process {
     this.#world = options.world;
     this.#isEncoded = options.isEncoded;
     this.#tamper = options.tamper;
-    this.#pubsub = new Pubsub(this, options.core.random);
+    this.#pubsub = new Pubsub(this.#recordTopic(), options.core.random);
     this.host.highestEpoch = Math.max(this.host.highestEpoch, options.core.epoch);
     this.core = new Core(formed === undefined ? options.core : { ...options.core, known: formed.core });
+    this.#operators = options.operators;
+    this.#documentPubsub =
+      this.#operators && new Pubsub(this.#documentTopic(), randomFor(options.core.epoch, this.name));
+    this.documentUser =
+      this.#operators &&
+      new DocumentUser({
+        process: this,
+        host: this.host,
+        operators: this.#operators,
+        members: () => this.core.members(),
+        chain: (key) => this.core.documents?.library.get(key),
+        report: (report) => this.take({ kind: 'report', report }),
+      });
   }
 
   override start(): void {
@@ -108,11 +134,20 @@ export class WeftProcess extends Process {
     else this.whenAwake(() => this.#read(link, parcel));
   }
 
-  /** A broadcast arrived: whether it deserves to be passed on. */
-  validate(from: string, delta: RecordDelta): boolean {
-    this.#isForwarded = false;
-    this.take({ kind: 'broadcast', from, delta });
-    return this.#isForwarded;
+  /** An operator hands this node a revision. Undefined when nobody is there to take it. */
+  write(revision: Revision): WriteOutcome | undefined {
+    this.#written = undefined;
+    if (this.state === 'running') this.take({ kind: 'document-write', revision, isDryRun: false });
+    return this.#written;
+  }
+
+  /** Puts a revision on the way to others without asking its own core, as a node would that is not what it seems. */
+  smuggle(revision: Revision): void {
+    this.#documentPubsub?.publish(revision);
+    for (const peer of this.peers()) {
+      this.say(peer, { kind: 'doc-have', items: [[keyText(revision), 'f'.repeat(32)]] });
+      this.say(peer, { kind: 'doc-pages', revisions: [revision], served: 1 });
+    }
   }
 
   sendOn(link: Link, parcel: Parcel, kind: string, bytes: number): void {
@@ -125,6 +160,7 @@ export class WeftProcess extends Process {
     const peer = link.otherThan(this).name;
     this.#links.set(peer, link);
     this.#pubsub.linkUp(link);
+    this.#documentPubsub?.linkUp(link);
     this.whenAwake(() => this.take({ kind: 'link-up', peer, opened: link.opener === this }));
     const waiting = this.#dialling.get(peer) ?? [];
     for (const message of waiting.splice(0)) this.say(peer, message);
@@ -135,11 +171,8 @@ export class WeftProcess extends Process {
     if (this.#links.get(peer) !== link) return;
     this.#links.delete(peer);
     this.#pubsub.linkDown(link);
+    this.#documentPubsub?.linkDown(link);
     this.whenAwake(() => this.take({ kind: 'link-down', peer }));
-  }
-
-  peerOf(link: Link): string {
-    return link.otherThan(this).name;
   }
 
   get isFull(): boolean {
@@ -166,7 +199,10 @@ export class WeftProcess extends Process {
 
   #heartbeat(): void {
     if (this.state === 'ended') return;
-    this.whenAwake(() => this.#pubsub.heartbeat());
+    this.whenAwake(() => {
+      this.#pubsub.heartbeat();
+      this.#documentPubsub?.heartbeat();
+    });
     this.queue.later(HEARTBEAT_MS, () => this.#heartbeat());
   }
 
@@ -178,9 +214,41 @@ export class WeftProcess extends Process {
     } else if (parcel.kind === 'bytes') {
       const message = decodeMessage(parcel.bytes);
       if (message !== undefined) this.take({ kind: 'received', from: link.otherThan(this).name, message });
+    } else if (parcel.kind === 'documents') {
+      this.#documentPubsub?.received(link, parcel.packet);
     } else {
       this.#pubsub.received(link, parcel);
     }
+  }
+
+  #recordTopic() {
+    return {
+      queue: this.queue,
+      idOf: ({ name, epoch, to }: RecordDelta) => `${name} ${epoch} ${to}`,
+      bytesOf: (delta: RecordDelta) => payloadBytes({ kind: 'delta', delta }),
+      validate: (link: Link, delta: RecordDelta) =>
+        this.#isWorthIt({ kind: 'broadcast', from: link.otherThan(this).name, delta }),
+      sendOn: (link: Link, packet: PubsubPacket<RecordDelta>, bytes: number) =>
+        this.sendOn(link, packet, 'pubsub', bytes),
+    };
+  }
+
+  #documentTopic() {
+    return {
+      queue: this.queue,
+      idOf: (revision: Revision) => `${keyText(revision)} ${Buffer.from(revision.signature).toString('hex')}`,
+      bytesOf: revisionBytes,
+      validate: (_link: Link, revision: Revision) => this.#isWorthIt({ kind: 'document-broadcast', revision }),
+      sendOn: (link: Link, packet: PubsubPacket<Revision>, bytes: number) =>
+        this.sendOn(link, { kind: 'documents', packet }, 'pubsub', bytes),
+    };
+  }
+
+  /** A broadcast arrived: whether it deserves to be passed on. */
+  #isWorthIt(broadcast: Input): boolean {
+    this.#isForwarded = false;
+    this.take(broadcast);
+    return this.#isForwarded;
   }
 
   #perform(effect: Effect): void {
@@ -231,8 +299,31 @@ export class WeftProcess extends Process {
         this.#world.sighted(this, effect.event.name, effect.event.state);
         break;
       case 'members-changed':
+        this.documentUser?.membersChanged();
+        break;
+      case 'broadcast-document':
+        this.#documentPubsub?.publish(effect.revision);
+        break;
+      case 'keep-revisions':
+        this.#keepDocuments();
+        break;
+      case 'documents':
+        this.documentUser?.heads(effect.heads);
+        break;
+      case 'report':
+        this.documentUser?.reported(effect.node, effect.report);
+        break;
+      case 'document-written':
+        this.#written = effect.outcome;
         break;
     }
+  }
+
+  /** The whole library, which is small here: a write that is under way when the next one begins holds less than that. */
+  #keepDocuments(): void {
+    const chains = [...(this.core.documents?.library.chains() ?? [])];
+    const revisions = chains.flatMap(([, chain]) => chain.held.map((held) => held.revision));
+    this.host.disk.write({ revisions });
   }
 
   #disarm(timer: Timer): void {

@@ -5,19 +5,25 @@ import type { Formed } from './formed.ts';
 import { formedMesh } from './formed.ts';
 import type { Host } from './host.ts';
 import { turnHostile } from './liar.ts';
+import type { Operators } from './operators.ts';
 import { chainOf, rootOf, SimSigner } from './signer.ts';
 import { type Tamper, WeftProcess } from './weft-process.ts';
 import type { Boot, Program, World } from './world.ts';
 
 const CERTIFICATE_MS = 7 * 86_400_000;
+/** As gossip/config.ts has it. */
+const MAX_DOCUMENTS = 10_000;
 
 export class WeftProgram implements Program {
   readonly #chains = new Map<Host, readonly Uint8Array[]>();
   readonly #tamper: Tamper | undefined;
+  readonly #operators: Operators | undefined;
   #formed: Formed | undefined;
 
-  constructor(tamper?: Tamper) {
+  /** @param operators write documents; without them agents take no part in any */
+  constructor(tamper?: Tamper, operators?: Operators) {
     this.#tamper = tamper;
+    this.#operators = operators;
   }
 
   /** Processes started from here on know each other already. */
@@ -44,8 +50,18 @@ export class WeftProgram implements Program {
   start(boot: Boot): WeftProcess {
     const { host, world } = boot;
     const { edge, isEncoded } = world.options;
-    const core = this.#coreOptions(boot);
-    return new WeftProcess({ host, world, core, formed: this.#formed, edge, isEncoded, tamper: this.#tamper });
+    const core = { ...this.#coreOptions(boot), ...this.#documentOptions(boot) };
+    const operators = this.#operators;
+    return new WeftProcess({
+      host,
+      world,
+      core,
+      formed: this.#formed,
+      edge,
+      isEncoded,
+      tamper: this.#tamper,
+      operators,
+    });
   }
 
   /** Makes the agent of a host lie until then. */
@@ -76,6 +92,12 @@ export class WeftProgram implements Program {
       }),
       random,
     };
+  }
+
+  #documentOptions({ host, world }: Boot): Pick<CoreOptions, 'documents'> {
+    if (this.#operators === undefined) return {};
+    const authority = this.#operators.authority(host, () => world.processOn(host)?.work(VERIFY_CPU_MS));
+    return { documents: { authority, initial: host.disk.contents?.revisions ?? [], maxDocuments: MAX_DOCUMENTS } };
   }
 
   /** One certificate for the whole run; the issuer's clock is right. */
