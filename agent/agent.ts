@@ -16,6 +16,7 @@ import { plainSockets } from '../proxy/sockets.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
+import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
 import type { AgentConfig } from './config.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
@@ -31,6 +32,7 @@ import { SvidKeeper } from './svids.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread } from './threads/mesh.ts';
 import { VipAllocator } from './vips.ts';
+import type { WorkloadApi } from './workload-api/workload-api.ts';
 import { WorkloadDirectory } from './workloads/directory.ts';
 import { HealthChecker } from './workloads/health.ts';
 
@@ -66,6 +68,7 @@ class Agent implements AsyncDisposable {
   readonly #services: ServiceDirectory;
   readonly #vips: VipAllocator;
   #plane!: DataPlane;
+  #workloadApi: WorkloadApi | undefined;
   #failure: Error | undefined;
 
   private constructor(options: AgentOptions) {
@@ -123,7 +126,10 @@ class Agent implements AsyncDisposable {
         ttlMs: config.certs.svidTtlMs,
         log,
         random: Math.random,
-        renewed: (svid) => enrolment?.renewed(svid),
+        renewed: (svid) => {
+          enrolment?.renewed(svid);
+          this.#workloadApi?.refresh();
+        },
       }),
     );
     const sockets = captures?.sockets ?? plainSockets();
@@ -146,7 +152,10 @@ class Agent implements AsyncDisposable {
         plane,
         health,
         log,
-        publish: (endpoints) => this.#publish(mesh, endpoints),
+        publish: (endpoints) => {
+          this.#publish(mesh, endpoints);
+          this.#workloadApi?.refresh();
+        },
       }),
     );
     const documents = this.#owned.use(
@@ -192,7 +201,26 @@ class Agent implements AsyncDisposable {
       captures,
       meshConfig: () => documents.meshConfig(),
     };
+    await this.#startWorkloadApi(running);
     await this.#startServers(running, documentService);
+  }
+
+  /** Loaded only where it is asked for, to spare the others its memory. */
+  async #startWorkloadApi({ config, captures, enrolment, svids, node }: Running): Promise<void> {
+    const { socket } = config.workloadApi;
+    if (socket === undefined) return;
+    const { WorkloadApi } = await import('./workload-api/workload-api.ts');
+    const linux = captures?.linux ?? this.#owned.use(Linux.load());
+    this.#workloadApi = this.#owned.use(
+      await WorkloadApi.start({
+        socket,
+        linux,
+        units: () => enrolment.units(),
+        svids: () => svids.svids(),
+        trust: () => node.trust,
+        log: this.#options.log,
+      }),
+    );
   }
 
   /** Last of all: who can ask sees an agent that is whole. */

@@ -79,6 +79,17 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Where weft status and the other commands reach this agent.'),
+  workloadApi: z
+    .strictObject({
+      socket: path
+        .max(100, 'longer than 100 characters, more than the system takes for a socket')
+        .optional()
+        .describe(
+          'Unix socket of the SPIFFE Workload API, open to every program of this node that reaches it; each gets its own identity only. Mount its directory into pods. Default: none, which saves some MB.',
+        ),
+    })
+    .prefault({})
+    .describe('Where programs that speak SPIFFE get their SVID.'),
   metrics: z
     .strictObject({
       listen: socketAddress
@@ -166,6 +177,7 @@ function complete(written: Written, options: { file: string | undefined; machine
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
   const nodeName = written.nodeName ?? machine.hostname;
   const at = (given: string | undefined, otherwise: string) => (given === undefined ? otherwise : resolve(base, given));
+  const apiSocket = written.workloadApi.socket;
   const dataDirectory = at(written.dataDirectory, machine.stateDirectory);
   return {
     ...written,
@@ -175,6 +187,7 @@ function complete(written: Written, options: { file: string | undefined; machine
     workloadsDirectory: at(written.workloadsDirectory, join(machine.configDirectory, 'workloads.d')),
     workers: written.workers ?? machine.cores,
     admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
+    workloadApi: apiSocket === undefined ? {} : { socket: resolve(base, apiSocket) },
     certs: { ...written.certs, bundleDirectory: resolve(base, written.certs.bundleDirectory) },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
     proxy: { ...written.proxy, node: nodeName },

@@ -8,8 +8,10 @@ export const AGENT_ERRORS = {
   WEFT_AGENT_ADDRESS_IN_USE:
     'another process listens there; stop it (ss -ltnp shows which) or choose another address in agent.yaml',
   WEFT_AGENT_ADDRESS_UNUSABLE: 'can not listen there; choose an address of this machine and a port this user may open',
-  WEFT_AGENT_SOCKET_BUSY: 'another agent answers on this socket; stop it, or set admin.socket to another path',
-  WEFT_AGENT_SOCKET_UNUSABLE: 'can not create the admin socket there; set admin.socket to a path this user may write',
+  WEFT_AGENT_SOCKET_BUSY:
+    'another agent answers on this socket; stop it, or set admin.socket or workloadApi.socket to another path',
+  WEFT_AGENT_SOCKET_UNUSABLE:
+    'can not create a socket there; set admin.socket or workloadApi.socket to a path this user may write',
   WEFT_AGENT_UNREACHABLE:
     'no agent answers there; start it (weft agent -c FILE) or name another with --socket, --address or WEFT_SOCKET',
   WEFT_AGENT_ANSWER: 'the agent refused or failed this request; its log has the details',

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { chmod, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Server as NetServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { formatSocketAddress, parseSocketAddress } from '../addresses.ts';
 import { AgentError, messageOf, systemCode } from '../errors.ts';
@@ -44,34 +44,10 @@ export class HttpListener implements AsyncDisposable {
     return new HttpListener(server, formatSocketAddress({ ...wanted, port }), async () => {});
   }
 
-  /**
-   * Listens on a unix socket that only its owner may use. What a dead agent left there is replaced; a live one is not.
-   *
-   * The socket is made in a private directory and renamed into place once its mode is right, so that there is no moment
-   * at which others could connect, and none without a socket when one is replaced.
-   */
+  /** Listens on a unix socket that only its owner may use. */
   static async onSocket(path: string, handler: RequestListener): Promise<HttpListener> {
     const server = newServer(handler);
-    try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await refuseUnlessFree(path);
-      const directory = await mkdtemp(join(dirname(path), '.'));
-      try {
-        const made = join(directory, 's');
-        server.listen(made);
-        await once(server, 'listening');
-        await chmod(made, 0o600);
-        await rename(made, path);
-      } finally {
-        await rm(directory, { recursive: true, force: true });
-      }
-      const { ino } = await lstat(path);
-      return new HttpListener(server, path, () => removeIfOurs(path, ino));
-    } catch (err) {
-      server.close();
-      if (err instanceof AgentError) throw err;
-      throw new AgentError('WEFT_AGENT_SOCKET_UNUSABLE', `${path}: ${messageOf(err)}`, { cause: err });
-    }
+    return new HttpListener(server, path, await listenOnSocket(server, path, { mode: 0o600, directoryMode: 0o700 }));
   }
 
   /** Lets answers under way finish for a moment, then closes all connections. */
@@ -92,6 +68,42 @@ export class HttpListener implements AsyncDisposable {
     this.#server.closeIdleConnections();
     await closed;
     clearTimeout(deadline);
+  }
+}
+
+/**
+ * Listens on a unix socket. What a dead agent left there is replaced; a live one is not.
+ *
+ * The socket is made in a private directory and renamed into place once its mode is right, so that there is no moment at
+ * which others could connect, and none without a socket when one is replaced.
+ *
+ * @param modes of the socket, and of directories that have to be made for it
+ * @returns removes the socket again
+ */
+export async function listenOnSocket(
+  server: NetServer,
+  path: string,
+  modes: { readonly mode: number; readonly directoryMode: number },
+): Promise<() => Promise<void>> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: modes.directoryMode });
+    await refuseUnlessFree(path);
+    const directory = await mkdtemp(join(dirname(path), '.'));
+    try {
+      const made = join(directory, 's');
+      server.listen(made);
+      await once(server, 'listening');
+      await chmod(made, modes.mode);
+      await rename(made, path);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+    const { ino } = await lstat(path);
+    return () => removeIfOurs(path, ino);
+  } catch (err) {
+    server.close();
+    if (err instanceof AgentError) throw err;
+    throw new AgentError('WEFT_AGENT_SOCKET_UNUSABLE', `${path}: ${messageOf(err)}`, { cause: err });
   }
 }
 

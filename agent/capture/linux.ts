@@ -26,6 +26,14 @@ export interface Destination {
   readonly port: number;
 }
 
+/** Who connected to a unix socket of ours: known to the kernel, and chosen by no program without rights over the machine. */
+export interface UnixPeer {
+  /** The effective user when it connected. */
+  readonly uid: number;
+  /** `namespaceCookie` of the network namespace in which its socket was made. */
+  readonly namespaceCookie: bigint;
+}
+
 export interface BindOptions {
   /** Descriptor of the network namespace the socket shall belong to. */
   readonly namespace: number;
@@ -41,6 +49,7 @@ export interface BindOptions {
 }
 
 const CLONE_NEWNET = 0x40000000;
+const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const AF_NETLINK = 16;
@@ -53,8 +62,10 @@ const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_REUSEPORT = 15;
+const SO_PEERCRED = 17;
 const SO_RCVTIMEO = 20;
 const SO_MARK = 36;
+const SO_NETNS_COOKIE = 71;
 const SOL_IP = 0;
 const IP_TRANSPARENT = 19;
 const SOL_IPV6 = 41;
@@ -67,6 +78,9 @@ const SO_ORIGINAL_DST = 80;
 const BACKLOG = 4_096;
 /** The kernel answers netlink within the call that asks, so a wait means a fault. */
 const NETLINK_TIMEOUT_MS = 200;
+/** struct ucred: pid, uid, gid. */
+const UCRED_BYTES = 12;
+const COOKIE_BYTES = 8;
 const SOCKADDR_IN_BYTES = 16;
 const SOCKADDR_IN6_BYTES = 28;
 
@@ -209,6 +223,32 @@ export class Linux implements Disposable {
     return readSockaddr(this.#address);
   }
 
+  /**
+   * The number of a network namespace, which no other gets before the machine restarts.
+   *
+   * @throws SystemCallError before Linux 5.14
+   */
+  namespaceCookie(namespace: number): bigint {
+    return this.inNamespace(namespace, () => {
+      const fd = this.#libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      this.#check(fd, 'socket', () => 'unix');
+      try {
+        return this.#cookieOf(fd);
+      } finally {
+        this.#libc.close(fd);
+      }
+    });
+  }
+
+  /**
+   * @param fd of a connection that was accepted: such a socket belongs to the namespace of the one that connected, not to
+   * the listener's (unix_stream_connect in net/unix/af_unix.c)
+   */
+  unixPeer(fd: number): UnixPeer {
+    const credentials = this.#option(fd, SO_PEERCRED, UCRED_BYTES);
+    return { uid: credentials.readUInt32LE(4), namespaceCookie: this.#cookieOf(fd) };
+  }
+
   /** Closes a descriptor that came from here. Node's `closeSync` would warn in a worker about one it did not open. */
   close(fd: number): void {
     this.#check(this.#libc.close(fd), 'close', () => `descriptor ${fd}`);
@@ -216,6 +256,17 @@ export class Linux implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.home);
+  }
+
+  #cookieOf(fd: number): bigint {
+    return this.#option(fd, SO_NETNS_COOKIE, COOKIE_BYTES).readBigUInt64LE();
+  }
+
+  #option(fd: number, name: number, bytes: number): Buffer {
+    const value = Buffer.alloc(bytes);
+    const result = this.#libc.getsockopt(fd, SOL_SOCKET, name, value, int32(bytes));
+    this.#check(result, 'getsockopt', () => `socket option ${SOL_SOCKET}/${name}`);
+    return value;
   }
 
   #openMarked(namespace: number, family: Family, type: number): number {

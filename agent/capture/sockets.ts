@@ -27,6 +27,12 @@ interface HandleHolder {
   readonly _handle?: { readonly fd?: number } | null;
 }
 
+/** undefined: closed meanwhile. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const fd = (socket as unknown as HandleHolder)._handle?.fd;
+  return fd === undefined || fd < 0 ? undefined : fd;
+}
+
 /** This thread's own hold on a unit's namespace. */
 interface HeldUnit {
   /** The home namespace of the thread where possible: no move is needed then. */
@@ -73,8 +79,8 @@ export class CaptureSockets implements DnsSockets, Disposable {
   }
 
   originalDestination(socket: Socket): Destination | undefined {
-    const fd = (socket as unknown as HandleHolder)._handle?.fd;
-    if (fd === undefined || fd < 0) return undefined; // closed meanwhile
+    const fd = descriptorOf(socket);
+    if (fd === undefined) return undefined;
     return this.#linux.originalDestination(fd, socket.localFamily === 'IPv6' ? 6 : 4);
   }
 

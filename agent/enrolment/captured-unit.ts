@@ -54,6 +54,10 @@ class CapturedUnit implements Unit {
     }
   }
 
+  get namespace(): number {
+    return this.#capture.namespace.fd;
+  }
+
   addressOf(workload: Workload): string {
     const address = workload.address ?? this.#address;
     if (address === undefined) throw new AgentError('WEFT_AGENT_WORKLOAD_NO_ADDRESS', `${workload.id} (${this.id})`);

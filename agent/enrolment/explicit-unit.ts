@@ -26,6 +26,7 @@ export function explicitUnits(plane: DataPlane): OpenUnit {
 
 class ExplicitUnit implements Unit {
   readonly id: string;
+  readonly namespace = undefined;
   readonly #plane: DataPlane;
   #specs: ReadonlyMap<string, ListenerSpec> = new Map();
 

@@ -8,6 +8,8 @@ import type { Workload } from '../workloads/workload.ts';
 
 export interface Unit {
   readonly id: string;
+  /** Descriptor of the network namespace of its programs, while the unit is open. undefined: the agent does not enter any. */
+  readonly namespace: number | undefined;
   /** Where other nodes reach each workload of the unit. */
   addressOf(workload: Workload): string;
   /** Carries these workloads from now on. Rejects when it cannot; everything is then as it was. */
