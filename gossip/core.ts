@@ -26,7 +26,7 @@ import type { Endpoint } from './records/endpoint.ts';
 import { OwnPage } from './records/own-page.ts';
 import { Puller } from './records/puller.ts';
 import type { NodeRecord, RecordDelta } from './records/record.ts';
-import { deltaSince } from './records/record.ts';
+import { deltaSince, recordStatement } from './records/record.ts';
 import { contentBytes, Register } from './records/register.ts';
 import type { CoreStats } from './stats.ts';
 import { emptyCoreStats } from './stats.ts';
@@ -177,6 +177,7 @@ export class Core {
       {
         credentialOf: (name) => this.credentialOf(name),
         addressOf: (name) => this.#addressOf(name),
+        epochOf: (name) => this.#register.get(name)?.record.epoch,
         observersOf: (name) => this.#rings.observersOf(name),
         isLinked: (name) => this.#links.has(name),
         deliver: (to, message) => this.#deliver(to, message),
@@ -184,6 +185,7 @@ export class Core {
         changed: (name, before, after) => this.#memberChanged(name, before, after),
         doubted: (name) => this.#detector.doubt(name),
         raiseEpoch: (above) => this.#raiseEpoch(above),
+        askProof: (peer) => this.#puller.pull(peer, [self], 'repair'),
       },
       epoch,
       known?.table,
@@ -473,7 +475,7 @@ export class Core {
   #merge(page: Page, via: Via, from: string): boolean {
     const { name } = page;
     if (name === this.#context.self) {
-      if (page.record !== null && page.record.epoch > this.#own.record.epoch) this.#raiseEpoch(page.record.epoch);
+      if (page.record !== null && this.#isOwnLaterLife(page.record)) this.#raiseEpoch(page.record.epoch);
       this.#membership.hear(name, page.standing, via, from);
       return false;
     }
@@ -488,6 +490,15 @@ export class Core {
     if (this.#membership.table.get(name) === undefined) this.#register.forget(name); // the standing was not believed
     if (offer === 'news') this.#recordChanged(name);
     return offer === 'news' || hearing === 'news';
+  }
+
+  /** Signed by us, in a life that we forgot: with the disk, or because our bundle is used twice. */
+  #isOwnLaterLife(record: NodeRecord): boolean {
+    if (record.epoch <= this.#own.record.epoch) return false;
+    const { signer, trustDomain, self } = this.#context;
+    const credential = signer.admit(record.meta.chain);
+    if (credential?.name !== self) return false;
+    return signer.verify(credential, recordStatement(trustDomain, record, signer), record.signature);
   }
 
   /** @param isDirect it came over a link instead of by broadcast, so it goes on over links */

@@ -28,6 +28,8 @@ export type Hearing = 'news' | 'old' | 'pending' | 'refused';
 export interface MembershipHost {
   credentialOf(name: string): Credential | undefined;
   addressOf(name: string): string | undefined;
+  /** The last life that this member itself told of, in its record. */
+  epochOf(name: string): number | undefined;
   observersOf(name: string): ReadonlySet<string>;
   isLinked(name: string): boolean;
   /** Sends, making a link first where there is none. */
@@ -38,8 +40,10 @@ export interface MembershipHost {
   changed(name: string, before: TableEntry | undefined, after: TableEntry | undefined): void;
   /** Another observer accused a member, and the accusation counts. */
   doubted(name: string): void;
-  /** Somebody knows a newer epoch of us than we do, or holds that we left. */
+  /** A life of ours is over that others know of. */
   raiseEpoch(above: number): void;
+  /** This peer speaks of a life of ours that we know nothing of: it shall show the record that we signed in it. */
+  askProof(peer: string): void;
 }
 
 const CONTEST_MS = 1_500;
@@ -123,7 +127,7 @@ export class Membership {
       return;
     }
     const known = this.table.get(name);
-    if (known === undefined || standing.kind !== 'dead') return;
+    if (known === undefined || standing.kind !== 'dead' || !this.#isLifeKnown(name, standing)) return;
     // To answer with the very standing that is contested would be to vouch for it.
     const newer = compareStanding(standing, known.standing);
     if (newer < 0) send(this.#context, from, { kind: 'standing', name, standing: known.standing });
@@ -235,8 +239,16 @@ export class Membership {
   }
 
   #hearOfSelf(standing: Standing, from: string): Hearing {
-    if (standing.epoch > this.#self.epoch || (standing.kind === 'left' && standing.epoch === this.#self.epoch)) {
-      if (this.#self.kind === 'alive') this.#host.raiseEpoch(standing.epoch);
+    const isOtherLife = standing.epoch > this.#self.epoch;
+    const isOver = standing.kind === 'left' && standing.epoch === this.#self.epoch;
+    if (isOtherLife || isOver) {
+      if (this.#self.kind !== 'alive') return 'old';
+      // Anybody can name a number, and the highest there is would leave us none above it: only our own hand counts.
+      if (standing.kind !== 'dead' && this.#isSignedByOwner(this.#context.self, standing)) {
+        this.#host.raiseEpoch(standing.epoch);
+      } else if (isOtherLife) {
+        this.#host.askProof(from);
+      }
     } else if (standing.kind === 'dead') {
       this.#refute(standing.epoch, standing.inc, from);
     }
@@ -248,6 +260,10 @@ export class Membership {
     if (inc < this.#self.inc) {
       // Refuted before, and this one has not heard. Old accusations come in heaps after a cut: a flood for each is a storm.
       send(this.#context, from, { kind: 'standing', name: this.#context.self, standing: this.#self });
+      return;
+    }
+    if (inc > this.#self.inc) {
+      this.#host.raiseEpoch(epoch); // a lie, for only we raise it; whoever follows it would soon have us at the last number
       return;
     }
     this.#self = this.#signAlive(epoch, inc + 1);
@@ -273,6 +289,7 @@ export class Membership {
     via: Via,
     from: string,
   ): Hearing {
+    if (!this.#isLifeKnown(name, standing)) return 'refused';
     if (known === undefined || !isPresent(known.state)) {
       // Nothing depends on it, and we may not know the accusers yet. If it lives, it will refute on first contact.
       if (known === undefined && !this.#makeRoom()) return 'refused';
@@ -285,8 +302,11 @@ export class Membership {
     }
     const subject: AccusationSubject = { name, epoch: standing.epoch, inc: standing.inc };
     const valid = this.#validAccusations(subject, standing.accusations);
+    const observers = this.#host.observersOf(name);
+    // Observers by the rings as we see them: others may have had reason, but a conspiracy would look the same.
+    const placed = valid.filter(({ by }) => by === this.#context.self || observers.has(by));
     const quorum = quorumOf(this.#candidates(name));
-    if (valid.length >= quorum || isRefusedByEnough(valid, quorum)) {
+    if (placed.length >= quorum || isRefusedByEnough(placed, quorum)) {
       this.#believe(name, standing, from);
       return 'news';
     }
@@ -297,6 +317,11 @@ export class Membership {
     this.#context.stats.probes++;
     this.#context.out.push({ kind: 'probe', about: name, address, purpose: 'confirm' });
     return 'pending';
+  }
+
+  /** Whoever signs accusations may name any number: of lives that the member never told of, nobody can have seen the end. */
+  #isLifeKnown(name: string, standing: Standing): boolean {
+    return standing.epoch <= (this.#host.epochOf(name) ?? 0);
   }
 
   #contest(name: string, standing: Standing, from: string): void {
