@@ -14,13 +14,16 @@ import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
 import { AdminServer } from './admin/admin-server.ts';
+import { auditRoutes } from './admin/audit-routes.ts';
+import { documentRoutes } from './admin/document-routes.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
+import type { AdminRoutes } from './admin/routes.ts';
+import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
 import type { AgentConfig } from './config.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
-import type { DocumentService } from './documents/service.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
@@ -107,6 +110,7 @@ class Agent implements AsyncDisposable {
     let enrolment: Enrolment | undefined;
     let mesh: MeshThread | undefined;
 
+    const audit = this.#owned.use(await AuditTrail.open({ directory: join(config.dataDirectory, 'audit'), log }));
     const plane = await DataPlane.start({
       config: config.proxy,
       workers: config.workers,
@@ -159,7 +163,7 @@ class Agent implements AsyncDisposable {
       }),
     );
     const documents = this.#owned.use(
-      new AgentDocuments({ node: node.name, dataDirectory: config.dataDirectory, log }),
+      new AgentDocuments({ node: node.name, dataDirectory: config.dataDirectory, audit, log }),
     );
     mesh = this.#owned.use(
       await MeshThread.start(
@@ -171,6 +175,7 @@ class Agent implements AsyncDisposable {
             members: () => documents.members(),
             endpoints: (delta) => this.#endpointsChanged(delta),
             documents: (heads) => documents.documents(heads),
+            noted: (notes) => documents.noted(notes),
             report: (name, report) => documents.report(name, report),
             failed: (err) => this.#failed(err),
           },
@@ -202,7 +207,7 @@ class Agent implements AsyncDisposable {
       meshConfig: () => documents.meshConfig(),
     };
     await this.#startWorkloadApi(running);
-    await this.#startServers(running, documentService);
+    await this.#startServers(running, [documentRoutes(documentService), auditRoutes(audit)]);
   }
 
   /** Loaded only where it is asked for, to spare the others its memory. */
@@ -224,7 +229,7 @@ class Agent implements AsyncDisposable {
   }
 
   /** Last of all: who can ask sees an agent that is whole. */
-  async #startServers(running: Running, documents: DocumentService): Promise<void> {
+  async #startServers(running: Running, routes: readonly AdminRoutes[]): Promise<void> {
     const { config, log, stop } = this.#options;
     const waits = (): readonly string[] => waitingFor(running);
     const sources = adminSources(running, {
@@ -241,7 +246,7 @@ class Agent implements AsyncDisposable {
     });
     const { listen } = config.metrics;
     this.#owned.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
-    this.#owned.use(await AdminServer.start({ ...config.admin, sources, documents, log }));
+    this.#owned.use(await AdminServer.start({ ...config.admin, sources, routes, log }));
   }
 
   /** What cannot be published, such as too many endpoints, leaves what was published before. */

@@ -7,10 +7,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { isLoopback } from '../addresses.ts';
-import type { DocumentService } from '../documents/service.ts';
 import { withoutSecrets } from '../log.ts';
-import { answerDocuments, DOCUMENT_PATHS } from './document-routes.ts';
 import { HttpListener } from './listen.ts';
+import { type AdminRoutes, type Answer, refusal } from './routes.ts';
 import type { AdminSources } from './views.ts';
 
 export interface AdminServerOptions {
@@ -18,8 +17,8 @@ export interface AdminServerOptions {
   /** Loopback `address:port`. */
   readonly listen: string;
   readonly sources: AdminSources;
-  /** Left out, nothing is offered under /v1/documents. */
-  readonly documents?: DocumentService;
+  /** Parts that read their requests themselves. */
+  readonly routes?: readonly AdminRoutes[];
   readonly log: Logger;
 }
 
@@ -81,15 +80,9 @@ export class AdminServer implements AsyncDisposable {
   }
 }
 
-interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'documents' | 'log'> {
+interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'routes' | 'log'> {
   /** Whether only the agent's own user can send requests here. */
   readonly isPrivate: boolean;
-}
-
-interface Answer {
-  readonly status: number;
-  /** Text is sent as it is, all else as JSON. */
-  readonly body: unknown;
 }
 
 function handler(options: HandlerOptions): RequestListener {
@@ -106,13 +99,14 @@ function handler(options: HandlerOptions): RequestListener {
   };
 }
 
-async function answer(request: IncomingMessage, { sources, documents, isPrivate }: HandlerOptions): Promise<Answer> {
+async function answer(request: IncomingMessage, { sources, routes = [], isPrivate }: HandlerOptions): Promise<Answer> {
   const { method = '', url = '' } = request;
   const path = url.split('?', 1)[0] ?? '';
   if (!isPrivate && !isFromThisMachine(request)) {
     return refusal(403, 'only this machine may ask: use http://127.0.0.1, http://localhost or the unix socket');
   }
-  if (documents !== undefined && DOCUMENT_PATHS.includes(path)) return answerDocuments(documents, request, isPrivate);
+  const part = routes.find(({ paths }) => paths.includes(path));
+  if (part !== undefined) return part.answer(request, isPrivate);
   const read = READS.get(path);
   const action = ACTIONS.get(path);
   if (read !== undefined && method === 'GET') return { status: 200, body: await read(sources) };
@@ -122,7 +116,7 @@ async function answer(request: IncomingMessage, { sources, documents, isPrivate 
   }
   if (read !== undefined) return refusal(405, `${path} can only be read; use GET`);
   if (action !== undefined) return refusal(405, `${path} is an action; use POST`);
-  const known = [...READS.keys(), ...ACTIONS.keys(), ...(documents === undefined ? [] : DOCUMENT_PATHS)];
+  const known = [...READS.keys(), ...ACTIONS.keys(), ...routes.flatMap(({ paths }) => paths)];
   return refusal(404, `no such path; known: ${known.join(', ')}`);
 }
 
@@ -132,10 +126,6 @@ function isFromThisMachine({ headers }: IncomingMessage): boolean {
   const name = /^(?:\[([^\]]+)\]|([^:]*))(?::\d+)?$/.exec(headers.host ?? '');
   const host = name?.[1] ?? name?.[2]?.toLowerCase() ?? '';
   return host === 'localhost' || isLoopback(host);
-}
-
-function refusal(status: number, message: string): Answer {
-  return { status, body: { error: message } };
 }
 
 function send(response: ServerResponse, { status, body }: Answer): void {

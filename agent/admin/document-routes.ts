@@ -6,11 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { DocumentService } from '../documents/service.ts';
 import { signedRevision } from '../documents/signed.ts';
-
-export interface DocumentAnswer {
-  readonly status: number;
-  readonly body: unknown;
-}
+import { type AdminRoutes, type Answer, refusal } from './routes.ts';
 
 /** Room for the revisions of one page of a snapshot, with what JSON adds. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -19,20 +15,20 @@ const MAX_REVISIONS = 5_000;
 const writeBody = z.strictObject({ revision: signedRevision, isDryRun: z.boolean() });
 const restoreBody = z.strictObject({ revisions: z.array(signedRevision).max(MAX_REVISIONS) });
 
-export const DOCUMENT_PATHS: readonly string[] = [
-  '/v1/documents',
-  '/v1/documents/history',
-  '/v1/documents/status',
-  '/v1/documents/snapshot',
-  '/v1/documents/restore',
-];
+export function documentRoutes(service: DocumentService): AdminRoutes {
+  return {
+    paths: [
+      '/v1/documents',
+      '/v1/documents/history',
+      '/v1/documents/status',
+      '/v1/documents/snapshot',
+      '/v1/documents/restore',
+    ],
+    answer: (request, isPrivate) => answer(service, request, isPrivate),
+  };
+}
 
-/** @param isPrivate whether only the agent's own user can send requests here */
-export async function answerDocuments(
-  service: DocumentService,
-  request: IncomingMessage,
-  isPrivate: boolean,
-): Promise<DocumentAnswer> {
+async function answer(service: DocumentService, request: IncomingMessage, isPrivate: boolean): Promise<Answer> {
   const { method = '', url = '' } = request;
   const { pathname, searchParams: asked } = new URL(url, 'http://agent');
   const route = `${method} ${pathname}`;
@@ -70,8 +66,8 @@ function wanted(asked: URLSearchParams): Record<string, string> {
 async function withBody<S extends z.ZodType>(
   request: IncomingMessage,
   schema: S,
-  act: (body: z.output<S>) => Promise<DocumentAnswer>,
-): Promise<DocumentAnswer> {
+  act: (body: z.output<S>) => Promise<Answer>,
+): Promise<Answer> {
   const text = await readBody(request);
   if (text === undefined) return refusal(413, `at most ${MAX_BODY_BYTES} bytes are read`);
   let body: unknown;
@@ -97,10 +93,6 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function ok(body: unknown): DocumentAnswer {
+function ok(body: unknown): Answer {
   return { status: 200, body };
-}
-
-function refusal(status: number, message: string): DocumentAnswer {
-  return { status, body: { error: message } };
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { AgentError, messageOf } from '../errors.ts';
 import { weftVersion } from '../version.ts';
+import { addAuditCommand } from './audit-command.ts';
 import { addCheckCommand } from './check-command.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { EXIT, type ExitCode, exitCodeHelp } from './exit-codes.ts';
@@ -50,6 +51,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addRunCommands(program, context);
   addListingCommands(program, context);
   addDocumentCommands(program, context);
+  addAuditCommand(program, context);
   addCheckCommand(program, context);
   addSimulateCommand(program, context);
   program

@@ -1,5 +1,6 @@
 /** Commands that make identities: offline, without an agent. @module */
 import { type Command, InvalidArgumentError } from 'commander';
+import { durationMs } from './durations.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Context } from './program.ts';
 
@@ -82,12 +83,8 @@ Use it with: weft apply -f FILE --operator ${out}\n`);
     );
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** `90s`, `15m`, `12h`, `7d`. */
 function toMs(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const ms = Number(count) * (UNIT_MS[unit ?? ''] ?? Number.NaN);
-  if (!(ms > 0)) throw new InvalidArgumentError('Write a number and a unit: 90s, 15m, 12h or 7d.');
+  const ms = durationMs(text);
+  if (ms === undefined) throw new InvalidArgumentError('Write a number and a unit: 90s, 15m, 12h or 7d.');
   return ms;
 }

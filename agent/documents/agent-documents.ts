@@ -1,7 +1,10 @@
 /** All of an agent that has to do with documents, put together: compiler, consumers, keeper, and answers about them. @module */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { DocumentNote } from '../../gossip/documents/note.ts';
 import type { Held } from '../../gossip/documents/revision.ts';
+import { DocumentAudit } from '../audit/document-records.ts';
+import type { AuditRecorder } from '../audit/trail.ts';
 import { weftVersion } from '../version.ts';
 import { Compiler } from './compiler.ts';
 import type { DocumentMesh } from './keeper.ts';
@@ -13,20 +16,24 @@ import { DocumentService } from './service.ts';
 export interface AgentDocumentsOptions {
   readonly node: string;
   readonly dataDirectory: string;
+  readonly audit: AuditRecorder;
   readonly log: Logger;
 }
 
 export class AgentDocuments implements AsyncDisposable {
   readonly #compiler = new Compiler();
   readonly #meshConfig = new MeshConfigConsumer();
+  readonly #audit: DocumentAudit;
   readonly #keeper: DocumentKeeper;
 
-  constructor({ node, dataDirectory, log }: AgentDocumentsOptions) {
+  constructor({ node, dataDirectory, audit, log }: AgentDocumentsOptions) {
+    this.#audit = new DocumentAudit(audit);
     this.#keeper = new DocumentKeeper({
       node,
       version: weftVersion(),
       consumers: [this.#meshConfig],
       compiler: this.#compiler,
+      audit: this.#audit,
       lastGood: new LastGood(join(dataDirectory, 'documents-in-use.json')),
       log,
     });
@@ -35,7 +42,8 @@ export class AgentDocuments implements AsyncDisposable {
   /** Resolves when what was in use before this start is in use again. */
   async start(mesh: DocumentMesh): Promise<DocumentService> {
     await this.#keeper.start(mesh);
-    return new DocumentService({ mesh, keeper: this.#keeper, compiler: this.#compiler, version: weftVersion() });
+    const parts = { mesh, keeper: this.#keeper, compiler: this.#compiler, audit: this.#audit };
+    return new DocumentService({ ...parts, version: weftVersion() });
   }
 
   /** What the mesh says of itself. */
@@ -49,6 +57,10 @@ export class AgentDocuments implements AsyncDisposable {
 
   documents(heads: readonly Held[]): void {
     this.#keeper.heads(heads);
+  }
+
+  noted(notes: readonly DocumentNote[]): void {
+    this.#audit.noted(notes);
   }
 
   report(node: string, report: Uint8Array | undefined): void {

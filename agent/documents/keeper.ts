@@ -11,6 +11,7 @@ import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/quer
 import { encodeReport } from '../../gossip/documents/report.ts';
 import type { Held } from '../../gossip/documents/revision.ts';
 import { describeKey, shortId } from '../../gossip/documents/revision.ts';
+import type { DocumentAudit } from '../audit/document-records.ts';
 import { messageOf } from '../errors.ts';
 import type { Compiler } from './compiler.ts';
 import type { DocumentConsumer } from './kind.ts';
@@ -32,6 +33,7 @@ export interface KeeperOptions {
   readonly consumers: readonly DocumentConsumer[];
   readonly compiler: Compiler;
   readonly lastGood: LastGood;
+  readonly audit: Pick<DocumentAudit, 'judged'>;
   readonly log: Logger;
   /** Longest to wait for those that take a revision first. */
   readonly patienceMs?: number;
@@ -162,8 +164,11 @@ export class DocumentKeeper implements AsyncDisposable {
     }
     if (entry.held.revision.body === null) {
       if (entry.state === 'applied') return;
+      const { audit, lastGood } = this.#options;
       await consumer.deactivate(entry.key);
-      await this.#options.lastGood.forget(key);
+      // Deletions are looked at again at every start; what was in use until now is removed once.
+      if (entry.active !== '' || lastGood.of(key).length > 0) audit.judged('removed', entry.held);
+      await lastGood.forget(key);
       this.#settle(key, entry, { state: 'applied', why: '', active: entry.head });
       return;
     }
@@ -203,10 +208,11 @@ export class DocumentKeeper implements AsyncDisposable {
   }
 
   async #take(key: string, entry: Entry, consumer: DocumentConsumer, isFirst: boolean): Promise<void> {
-    const { lastGood, log } = this.#options;
+    const { audit, lastGood, log } = this.#options;
     const document = { document: describeKey(entry.key), revision: shortId(entry.head) };
     if (lastGood.isFatal(entry.head)) {
       const why = 'the agent ended each time it took this into use';
+      audit.judged('rejected', entry.held, why);
       this.#settle(key, entry, { state: 'rejected', why, isFirst });
       return;
     }
@@ -216,23 +222,25 @@ export class DocumentKeeper implements AsyncDisposable {
     if (!done.ok) {
       await lastGood.tried(entry.head);
       log.warn({ ...document, why: done.problem }, 'document rejected, the last good revision stays in use');
+      audit.judged('rejected', entry.held, done.problem);
       this.#settle(key, entry, { state: 'rejected', why: done.problem, isFirst });
       return;
     }
     log.info({ ...document, isFirst }, 'document taken into use');
+    audit.judged('applied', entry.held);
     this.#settle(key, entry, { state: 'applied', why: '', isFirst, active: entry.head });
     this.#onTrial.set(key, entry.head);
     this.#trialTimer ??= setTimeout(() => void this.#trialOver(), TRIAL_MS);
   }
 
   async #activate(
-    { revision }: Held,
+    { id, revision }: Held,
     consumer: DocumentConsumer,
   ): Promise<{ ok: true } | { ok: false; problem: string }> {
     const compiled = await this.#options.compiler.compile(revision.kind, revision.body ?? new Uint8Array());
     if (!compiled.ok) return compiled;
     try {
-      await consumer.activate(revision, compiled.value);
+      await consumer.activate(revision, compiled.value, id);
       return { ok: true };
     } catch (err) {
       return { ok: false, problem: `it could not be taken into use: ${messageOf(err)}` };
@@ -247,7 +255,8 @@ export class DocumentKeeper implements AsyncDisposable {
     { by, why }: { readonly by: string; readonly why: string },
   ): Promise<void> {
     if (entry.heldBy !== '') return;
-    const { lastGood, log } = this.#options;
+    const { audit, lastGood, log } = this.#options;
+    audit.judged('held-back', entry.held, `rejected by ${by}: ${why}`);
     log.warn({ document: describeKey(entry.key), revision: shortId(entry.head), by, why }, 'document held back');
     let { active } = entry;
     if (active === entry.head) {

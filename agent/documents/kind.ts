@@ -22,8 +22,12 @@ export type Compiled =
 /** Whoever takes compiled documents of one kind into use, in the control thread. */
 export interface DocumentConsumer {
   readonly kind: string;
-  /** From now on this holds. Throws when it cannot be taken into use; then what held before still must. */
-  activate(key: DocumentKey, value: unknown): void | Promise<void>;
+  /**
+   * From now on this holds. Throws when it cannot be taken into use; then what held before still must.
+   *
+   * @param revision its id
+   */
+  activate(key: DocumentKey, value: unknown, revision: string): void | Promise<void>;
   /** The document is gone. */
   deactivate(key: DocumentKey): void | Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { HistoryItem } from '../../gossip/documents/query.ts';
 import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
 import { keyText } from '../../gossip/documents/revision.ts';
+import type { DocumentAudit } from '../audit/document-records.ts';
 import type { Compiler } from './compiler.ts';
 import type { DocumentKeeper, DocumentMesh } from './keeper.ts';
 import { KINDS } from './kinds.ts';
@@ -22,6 +23,7 @@ export interface ServiceParts {
   readonly mesh: DocumentMesh;
   readonly keeper: DocumentKeeper;
   readonly compiler: Compiler;
+  readonly audit: Pick<DocumentAudit, 'invalid'>;
   readonly version: string;
 }
 
@@ -52,7 +54,10 @@ export class DocumentService {
   async write(signed: SignedRevision, isDryRun: boolean): Promise<WriteView> {
     const revision = fromSigned(signed);
     const problem = await this.#problem(revision.kind, revision.body);
-    if (problem !== undefined) return refusal('invalid', problem);
+    if (problem !== undefined) {
+      if (!isDryRun) this.#parts.audit.invalid(revision, problem);
+      return refusal('invalid', problem);
+    }
     const outcome = await this.#parts.mesh.documents('write', { revision, isDryRun });
     switch (outcome.kind) {
       case 'written':

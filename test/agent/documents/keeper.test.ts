@@ -54,6 +54,8 @@ class Node implements AsyncDisposable {
   readonly keeper: DocumentKeeper;
   readonly replica = new Replica('self');
   readonly consumed: string[] = [];
+  /** What went to the audit trail. */
+  readonly judged: string[] = [];
   readonly members: { name: string; state: string }[] = [{ name: 'self', state: 'alive' }];
   report: Report | undefined;
   refuses = false;
@@ -72,6 +74,7 @@ class Node implements AsyncDisposable {
       version: '0.1.0',
       consumers: ['Fine', 'Wrong', 'Endless'].map(consume),
       compiler,
+      audit: { judged: (event, held) => void this.judged.push(`${event} ${held.id}`) },
       lastGood: new LastGood(join(directory, 'in-use.json')),
       log: pino({ level: 'silent' }),
       patienceMs,

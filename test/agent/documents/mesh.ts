@@ -2,6 +2,9 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { AdminServer } from '../../../agent/admin/admin-server.ts';
+import { auditRoutes } from '../../../agent/admin/audit-routes.ts';
+import { documentRoutes } from '../../../agent/admin/document-routes.ts';
+import { AuditTrail } from '../../../agent/audit/trail.ts';
 import { runCli } from '../../../agent/cli/cli.ts';
 import { AgentDocuments } from '../../../agent/documents/agent-documents.ts';
 import type { DocumentService } from '../../../agent/documents/service.ts';
@@ -40,12 +43,14 @@ export class DocumentNode implements AsyncDisposable {
   static async start(realm: Realm, name: string, seeds: readonly string[] = []): Promise<DocumentNode> {
     const dataDirectory = join(realm.directory, 'data', name);
     const owned = new AsyncDisposableStack();
-    const documents = owned.use(new AgentDocuments({ node: name, dataDirectory, log }));
+    const audit = owned.use(await AuditTrail.open({ directory: join(dataDirectory, 'audit'), log }));
+    const documents = owned.use(new AgentDocuments({ node: name, dataDirectory, audit, log }));
     const config = gossipConfig.parse({ listen: '127.0.0.1:0', seeds, dataDirectory, antiEntropyIntervalMs: 500 });
     const events = {
       members: () => documents.members(),
       endpoints: () => {},
       documents: documents.documents.bind(documents),
+      noted: documents.noted.bind(documents),
       report: documents.report.bind(documents),
       failed: (err: Error) => {
         throw err;
@@ -56,7 +61,7 @@ export class DocumentNode implements AsyncDisposable {
     const service = await documents.start(mesh);
     const socket = join(realm.directory, `${name}.sock`);
     const status = { ...(await sources().status()), trustDomain: TRUST_DOMAIN, node: name };
-    const admin = { socket, listen: '127.0.0.1:0', log, documents: service };
+    const admin = { socket, listen: '127.0.0.1:0', log, routes: [documentRoutes(service), auditRoutes(audit)] };
     const mine = sources({ status: () => ({ ...status, mesh: documents.meshConfig() }) });
     owned.use(await AdminServer.start({ ...admin, sources: mine }));
     return new DocumentNode({ name, socket, mesh, service, documents, owned });

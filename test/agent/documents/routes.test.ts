@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AdminServer } from '../../../agent/admin/admin-server.ts';
+import { documentRoutes } from '../../../agent/admin/document-routes.ts';
 import { Realm } from '../../gossip/support/mesh.ts';
 import { sources } from '../admin/fixtures.ts';
 import { DocumentNode } from './mesh.ts';
@@ -18,7 +19,7 @@ beforeAll(async () => {
     socket: join(realm.directory, 'other.sock'),
     listen: '127.0.0.1:0',
     sources: sources(),
-    documents: node.service,
+    routes: [documentRoutes(node.service)],
     log: pino({ level: 'silent' }),
   });
 });

@@ -21,8 +21,9 @@ export class Realm implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'weft-gossip-'));
   readonly #trust = join(this.directory, 'trust');
 
-  constructor(trustDomain = TRUST_DOMAIN) {
-    createTrustDomain({ trustDomain, directory: this.#trust });
+  /** @param nowMs when it was made */
+  constructor(trustDomain = TRUST_DOMAIN, nowMs = Date.now()) {
+    createTrustDomain({ trustDomain, directory: this.#trust, nowMs });
   }
 
   /** The directory of a fresh bundle. */
