@@ -18,6 +18,7 @@ import type { ListenerSpec } from './listeners/listener-spec.ts';
 import { SharedReader } from './listeners/shared-reader.ts';
 import { type ConnectionBudget, TcpListener } from './listeners/tcp-listener.ts';
 import { acceptOutbound } from './outbound/outbound.ts';
+import { MeshSessions } from './sessions.ts';
 import type { SnapshotUpdate } from './snapshot.ts';
 import type { Sockets } from './sockets.ts';
 import type { OpaqueRelay } from './tcp/relay.ts';
@@ -59,6 +60,7 @@ export class Proxy implements AsyncDisposable {
   readonly #deadlines = new Deadlines();
   readonly #connections = new Set<Http1ServerConnection>();
   readonly #relays = new Set<OpaqueRelay>();
+  readonly #sessions = new MeshSessions();
   readonly #budget: ConnectionBudget;
   readonly #context: TunnelContext;
   readonly #listeners = new Map<string, OpenListener>();
@@ -81,6 +83,7 @@ export class Proxy implements AsyncDisposable {
       random,
       world: this.#world,
       memory: new CertificateMemory(),
+      sessions: this.#sessions,
       deadlines: this.#deadlines,
       garbage: new GarbagePace(deps.collectGarbage ?? (() => {})),
       connections: this.#connections,
@@ -105,6 +108,7 @@ export class Proxy implements AsyncDisposable {
 
   apply(update: SnapshotUpdate): void {
     this.#world.apply(update);
+    if (update.revocations !== undefined) this.#cutRevoked();
   }
 
   /** @throws ProxyError when the listener is incomplete or its address cannot be bound */
@@ -132,6 +136,14 @@ export class Proxy implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #cutRevoked(): void {
+    const { stats, log } = this.#deps;
+    const connections = this.#sessions.cut(this.#world.revocations);
+    if (connections === 0) return;
+    stats.count('sessionsCutRevoked', connections);
+    log.warn({ connections }, 'connections cut because the certificate of the other side was revoked');
   }
 
   async #close(deadlineMs: number): Promise<void> {

@@ -8,6 +8,7 @@
 
 import type tls from 'node:tls';
 import type { Logger } from 'pino';
+import { Revocations } from '../certs/revocation.ts';
 import { parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
 import { ProxyError } from './errors.ts';
 import type { Delta, Endpoint, LocalWorkload, Service, SnapshotUpdate } from './snapshot.ts';
@@ -42,6 +43,7 @@ export type Destination =
 
 export class World {
   trust: TrustBundle = { trustDomain: '', roots: [] }; // until told otherwise, nobody is trusted
+  revocations = new Revocations();
   version = 0;
   readonly #workloads = new Map<string, Workload>();
   readonly #services = new Map<string, Service>();
@@ -99,6 +101,7 @@ export class World {
   /** Applies an update. Parts that cannot be used are refused and logged; the rest takes effect. */
   apply(update: SnapshotUpdate): void {
     if (update.trust !== undefined) this.#applyTrust(update.trust);
+    if (update.revocations !== undefined) this.revocations = new Revocations(update.revocations);
     if (update.workloads !== undefined) this.#applyWorkloads(update.workloads);
     if (update.services !== undefined) this.#applyServices(update.services);
     if (update.endpoints !== undefined) this.#applyEndpoints(update.endpoints);

@@ -86,6 +86,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #units = new Map<string, UnitNamespace>();
   readonly #restarts = new Set<NodeJS.Timeout>();
   #trust: SnapshotUpdate['trust'];
+  #revocations: NonNullable<SnapshotUpdate['revocations']> = [];
   #version = 0;
   #nextRequest = 1;
   #restarted = 0;
@@ -116,6 +117,7 @@ export class DataPlane implements AsyncDisposable {
   apply(change: Omit<SnapshotUpdate, 'version'>): void {
     const { workloads, services, endpoints } = this.#tables;
     this.#trust = change.trust ?? this.#trust;
+    this.#revocations = change.revocations ?? this.#revocations;
     workloads.apply(change.workloads);
     services.apply(change.services);
     endpoints.apply(change.endpoints);
@@ -265,6 +267,7 @@ export class DataPlane implements AsyncDisposable {
     return {
       version: this.#version,
       ...trust,
+      revocations: this.#revocations,
       workloads: workloads.whole(),
       services: services.whole(),
       endpoints: endpoints.whole(),

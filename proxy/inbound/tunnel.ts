@@ -16,6 +16,7 @@ import { Http1ServerConnection } from '../http1/server-connection.ts';
 import type { OutboundContext } from '../outbound/outbound.ts';
 import { ALPN } from '../snapshot.ts';
 import { connectOpaque } from '../tcp/connect.ts';
+import { reset } from '../tcp/reset.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
 import { dialTcp } from '../upstream/dial.ts';
 import type { LocalTarget } from '../upstream/local-target.ts';
@@ -98,7 +99,7 @@ export class Tunnel {
       return;
     }
     this.#settle(key, transport);
-    const { world, stats, memory } = this.#context;
+    const { world, stats, memory, sessions } = this.#context;
     const named = typeof socket.servername === 'string' ? world.target(this.#unit, socket.servername) : undefined;
     if (named === undefined) {
       // No server name at all, or the workload left during the handshake.
@@ -106,15 +107,18 @@ export class Tunnel {
       socket.destroy();
       return;
     }
-    const verdict = verifyChain(peerChain(socket), { trust: world.trust, role: 'workload', nowMs: Date.now(), memory });
+    const { trust, revocations } = world;
+    const nowMs = Date.now();
+    const verdict = verifyChain(peerChain(socket), { trust, revocations, role: 'workload', nowMs, memory });
     if (!verdict.ok) {
       countRefusal(stats, verdict.reason);
       this.#log.warn({ reason: verdict.reason, detail: verdict.detail, peer: socket.remoteAddress }, 'peer refused');
-      socket.destroy();
+      reset({ socket, transport }); // an orderly end would look to opaque clients as if somebody had answered
       return;
     }
     stats.count('handshakesCompleted');
     socket.on('error', ignore);
+    sessions.add({ socket, transport }, verdict.issued);
     if (socket.alpnProtocol === ALPN.http1) this.#serveHttp(socket, transport, named.target, verdict.spiffeId);
     else if (socket.alpnProtocol === ALPN.tcp) this.#relay(socket, transport, named.target, verdict.spiffeId);
     else {

@@ -26,6 +26,7 @@ export const COUNTERS = {
   peersRefusedGrant: 'Peers refused: no-grant or outside-grant',
   peersRefusedRevoked: 'Peers refused: revoked',
   peersRefusedMalformed: 'Peers refused: malformed chain, bad signature or wrong key usage',
+  sessionsCutRevoked: 'Open connections with other agents cut because the other side was revoked',
   upstreamConnects: 'Connections opened to endpoints and local applications',
   upstreamConnectFailures: 'Connections to endpoints and local applications that failed before any byte was sent',
   upstreamHandshakeFailures: 'TLS handshakes with endpoints that failed',

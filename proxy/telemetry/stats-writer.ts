@@ -43,8 +43,8 @@ export class StatsWriter {
     return row;
   }
 
-  count(counter: Counter): void {
-    this.#cells[CELL_OF_COUNTER[counter]]!++;
+  count(counter: Counter, by = 1): void {
+    this.#cells[CELL_OF_COUNTER[counter]]! += by;
   }
 
   opened(row: number): void {
