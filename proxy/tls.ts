@@ -17,6 +17,8 @@ export const TLS_OPTIONS = {
   ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
   sigalgs: 'ecdsa_secp256r1_sha256',
   rejectUnauthorized: false,
+  // For servers it counts where the server is made: what its SNI callback answers with does not take tickets back.
+  secureOptions: constants.SSL_OP_NO_TICKET,
 } as const satisfies tls.SecureContextOptions & { rejectUnauthorized: boolean };
 
 /** @throws whatever OpenSSL says about a certificate or key that cannot be used */
@@ -30,7 +32,6 @@ export function secureContext(svid: {
     ca: [],
     cert: svid.certificateChainPem,
     key: svid.privateKeyPem,
-    secureOptions: constants.SSL_OP_NO_TICKET,
   });
 }
 
