@@ -33,8 +33,9 @@ export class Caller {
     return this.connections < CALLER_LIMITS.connections && this.#rate.take(nowMs);
   }
 
+  /** The call that asks is among `streams`. */
   mayCall(nowMs: number): boolean {
-    return this.streams < CALLER_LIMITS.streams && this.#rate.take(nowMs);
+    return this.streams <= CALLER_LIMITS.streams && this.#rate.take(nowMs);
   }
 }
 

@@ -15,7 +15,7 @@ import { descriptorOf } from '../capture/sockets.ts';
 import { type AnswerSources, Answers } from './answers.ts';
 import { Callers } from './callers.ts';
 import { type Refusal, ServerCall, STATUS } from './grpc.ts';
-import { type Caller, CallerTable, MAX_CONNECTIONS } from './limits.ts';
+import { CALLER_LIMITS, type Caller, CallerTable, MAX_CONNECTIONS } from './limits.ts';
 import { Subscription } from './subscription.ts';
 
 export interface WorkloadApiOptions extends AnswerSources {
@@ -39,8 +39,8 @@ const SESSION_OPTIONS: ServerSessionOptions = {
   maxSettings: 16,
   maxSessionInvalidFrames: 16,
   maxSessionRejectedStreams: 16,
-  streamResetBurst: 64,
-  streamResetRate: 8,
+  streamResetBurst: 2 * CALLER_LIMITS.burst, // room for who is told so politely first
+  streamResetRate: 2 * CALLER_LIMITS.callsPerSecond,
 };
 
 const SERVICE = '/SpiffeWorkloadAPI';

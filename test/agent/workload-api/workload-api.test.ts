@@ -6,80 +6,12 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Linux } from '../../../agent/capture/linux.ts';
-import { createLogger } from '../../../agent/log.ts';
-import { SvidKeeper } from '../../../agent/svids.ts';
-import type { EnrolledUnit } from '../../../agent/workload-api/callers.ts';
-import { WorkloadApi } from '../../../agent/workload-api/workload-api.ts';
-import type { RunsIn, Workload } from '../../../agent/workloads/workload.ts';
-import type { NodeIdentity } from '../../../certs/node-bundle.ts';
 import { verifyChain } from '../../../certs/verify.ts';
-import { HOUR_MS, makeNode, TemporaryDirectory, TRUST_DOMAIN } from '../../certs/trust.ts';
+import { makeNode, TemporaryDirectory, TRUST_DOMAIN } from '../../certs/trust.ts';
 import { type SvidMessage, WorkloadClient } from './client.ts';
+import { OWN_UID, World } from './world.ts';
 
 const { status } = grpc;
-const OWN_UID = process.getuid!();
-
-/** An agent's worth of what the API needs: real keys, real SVIDs, and workloads that the test places. */
-class World implements AsyncDisposable {
-  readonly directory = new TemporaryDirectory();
-  readonly node: NodeIdentity = makeNode(this.directory);
-  readonly linux = Linux.load();
-  readonly socket = this.directory.sub('api.sock');
-  readonly lines: string[] = [];
-  units: EnrolledUnit[] = [];
-  trust = this.node.trust;
-  readonly svids = new SvidKeeper({
-    node: this.node,
-    ttlMs: HOUR_MS,
-    log: createLogger({ level: 'silent' as 'fatal', node: 'a' }),
-    random: Math.random,
-    renewed: () => {},
-  });
-  api!: WorkloadApi;
-
-  async start(slowReaderMs?: number): Promise<this> {
-    const log = createLogger({
-      level: 'debug',
-      node: 'a',
-      destination: { write: (line) => void this.lines.push(line) },
-    });
-    const { socket, linux } = this;
-    this.api = await WorkloadApi.start({
-      socket,
-      linux,
-      units: () => this.units,
-      svids: () => this.svids.svids(),
-      trust: () => this.trust,
-      log,
-      ...(slowReaderMs === undefined ? {} : { slowReaderMs }),
-    });
-    return this;
-  }
-
-  /** Brings a workload in, with its SVID. */
-  place(serviceAccount: string, runs: RunsIn = { kind: 'host', uid: OWN_UID }, namespace?: number): string {
-    const spiffeId = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/${serviceAccount}`;
-    this.svids.hold(spiffeId);
-    const workload = { id: `shop/${serviceAccount}`, namespace: 'shop', serviceAccount, runs } as Workload;
-    this.units = [...this.units, { unit: { namespace }, workloads: [workload] }];
-    this.api.refresh();
-    return spiffeId;
-  }
-
-  /** Takes every workload out. */
-  clear(): void {
-    this.units = [];
-    this.api.refresh();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.api.close();
-    this.svids[Symbol.dispose]();
-    this.linux[Symbol.dispose]();
-    this.directory[Symbol.dispose]();
-  }
-}
 
 let world: World;
 let client: WorkloadClient;
@@ -128,9 +60,7 @@ test('a renewed SVID and new roots arrive on the open stream, and nothing arrive
   await bundles.message();
 
   world.api.refresh(); // no news
-  world.svids.release(spiffeId);
-  world.svids.hold(spiffeId); // a new key and certificate
-  world.api.refresh();
+  world.renew(spiffeId);
   const [second] = (await svids.message()).svids;
   expect(second!.x509_svid).not.toEqual(first!.x509_svid);
   expect(certificatesIn(second!.x509_svid)[0]!.checkPrivateKey(keyOf(second!))).toBe(true);
