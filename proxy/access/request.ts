@@ -1,0 +1,167 @@
+/** What rules see of a request. @module */
+
+import { FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
+import { type CanonicalHost, foldReadings, readHost, readPath } from './canonical.ts';
+
+export interface HeaderLine {
+  readonly value: string;
+  /** Whether the application gets it: lines that concern this hop alone stay here (RFC 9110 §7.6.1). */
+  readonly isPassedOn: boolean;
+}
+
+export interface AccessRequest {
+  readonly method: string;
+  readonly host: CanonicalHost;
+  /** As on the wire, without the query. */
+  readonly rawPath: string;
+  /** What the path may mean; undefined where that cannot be said. */
+  readonly readings: readonly string[] | undefined;
+  readonly foldedReadings: readonly string[];
+  /** Why the path cannot be read. */
+  readonly unreadable: string | undefined;
+  /** All lines of a name, which is given in lower case. */
+  header(name: string): readonly HeaderLine[];
+}
+
+const NO_LINES: readonly HeaderLine[] = [];
+
+/** A request as somebody describes it, or as it was. */
+export class DescribedRequest implements AccessRequest {
+  readonly method: string;
+  readonly host: CanonicalHost;
+  readonly rawPath: string;
+  readonly readings: readonly string[] | undefined;
+  readonly foldedReadings: readonly string[];
+  readonly unreadable: string | undefined;
+  readonly #headers = new Map<string, HeaderLine[]>();
+
+  /** @param path a query is cut off */
+  constructor(request: {
+    readonly method: string;
+    readonly host: string;
+    readonly path: string;
+    readonly headers: readonly (readonly [name: string, value: string, isPassedOn?: boolean])[];
+  }) {
+    this.method = request.method;
+    this.host = readHost(request.host);
+    this.rawPath = withoutQuery(request.path);
+    const read = readPath(this.rawPath);
+    this.readings = 'unreadable' in read ? undefined : read;
+    this.unreadable = 'unreadable' in read ? read.unreadable : undefined;
+    this.foldedReadings = this.readings === undefined ? [] : foldReadings(this.readings);
+    for (const [name, value, isPassedOn = true] of request.headers) {
+      const key = name.toLowerCase();
+      this.#headers.set(key, [...this.header(key), { value, isPassedOn }]);
+    }
+  }
+
+  header(name: string): readonly HeaderLine[] {
+    return this.#headers.get(name) ?? NO_LINES;
+  }
+}
+
+/** The request in a parsed head, read no further than rules ask. One object serves all requests of a connection. */
+export class HeadRequest implements AccessRequest {
+  readonly #authority: string;
+  #head: Head | undefined = undefined;
+  #method: string | undefined = undefined;
+  #host: CanonicalHost | undefined = undefined;
+  #rawPath: string | undefined = undefined;
+  #readings: readonly string[] | undefined = undefined;
+  #folded: readonly string[] | undefined = undefined;
+  #unreadable: string | undefined = undefined;
+
+  /** @param authority the Host that a request without one goes on with */
+  constructor(authority: string) {
+    this.#authority = authority;
+  }
+
+  /** Turns to the next request. The head must stay as it is while this is read. */
+  of(head: Head): this {
+    this.#head = head;
+    this.#method = undefined;
+    this.#host = undefined;
+    this.#rawPath = undefined;
+    this.#readings = undefined;
+    this.#folded = undefined;
+    this.#unreadable = undefined;
+    return this;
+  }
+
+  get method(): string {
+    this.#method ??= this.#head!.method();
+    return this.#method;
+  }
+
+  get host(): CanonicalHost {
+    this.#host ??= readHost(this.#authorityOf(this.#head!));
+    return this.#host;
+  }
+
+  get rawPath(): string {
+    this.#rawPath ??= pathOf(this.#head!);
+    return this.#rawPath;
+  }
+
+  get readings(): readonly string[] | undefined {
+    if (this.#readings === undefined && this.#unreadable === undefined) {
+      const read = readPath(this.rawPath);
+      if ('unreadable' in read) this.#unreadable = read.unreadable;
+      else this.#readings = read;
+    }
+    return this.#readings;
+  }
+
+  get foldedReadings(): readonly string[] {
+    this.#folded ??= foldReadings(this.readings ?? []);
+    return this.#folded;
+  }
+
+  get unreadable(): string | undefined {
+    return this.readings === undefined ? this.#unreadable : undefined;
+  }
+
+  header(name: string): readonly HeaderLine[] {
+    const head = this.#head!;
+    let lines: HeaderLine[] | undefined;
+    for (let field = 0; field < head.fieldCount; field++) {
+      const at = field * FIELD_STRIDE;
+      if (head.fields[at + 1]! - head.fields[at]! !== name.length || head.name(field).toLowerCase() !== name) continue;
+      lines ??= [];
+      lines.push({ value: head.value(field), isPassedOn: head.fields[at + 5] === 0 });
+    }
+    return lines ?? NO_LINES;
+  }
+
+  /** A copy that outlives the head. */
+  described(): DescribedRequest {
+    const head = this.#head!;
+    return new DescribedRequest({
+      method: this.method,
+      host: this.#authorityOf(head),
+      path: this.rawPath,
+      headers: Array.from({ length: head.fieldCount }, (_, field) => [
+        head.name(field),
+        head.value(field),
+        head.fields[field * FIELD_STRIDE + 5] === 0,
+      ]),
+    });
+  }
+
+  /** The authority that goes on: that of an absolute-form target, else Host (RFC 9112 §3.2.2). */
+  #authorityOf(head: Head): string {
+    if (head.target.authority !== undefined) return head.target.authority;
+    const host = head.find(FIELD.host);
+    return host === -1 ? this.#authority : head.value(host);
+  }
+}
+
+function pathOf({ bytes, target, targetStart, targetEnd }: Head): string {
+  if (target.authority === undefined) return withoutQuery(bytes.toString('latin1', targetStart, targetEnd));
+  return withoutQuery(target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd));
+}
+
+function withoutQuery(path: string): string {
+  const query = path.indexOf('?');
+  return query === -1 ? path : path.slice(0, query);
+}
