@@ -19,6 +19,16 @@ export const AGENT_ERRORS = {
     'no address that other nodes could reach; bring up an interface in its network namespace, or set spec.address',
   WEFT_AGENT_NODE_NAME:
     'the node bundle is of another node; correct nodeName in agent.yaml, or install the bundle of this node',
+  WEFT_AGENT_TOKEN_INVALID:
+    'not a join token, or cut short; copy it whole, as weft token create printed it, or make a new one',
+  WEFT_AGENT_JOIN_UNREACHABLE:
+    'no issuer answers there; give the address and port of certs.join.listen of an agent with certs.issuerDirectory',
+  WEFT_AGENT_JOIN_IMPOSTOR:
+    'whoever answers there is no issuer of the mesh that the token is for, and was not shown the token; check the address',
+  WEFT_AGENT_JOIN_REFUSED: 'the issuer refused; nothing was written',
+  WEFT_AGENT_JOIN_ANSWER: 'what the issuer sent cannot be used, and nothing was written; look at its log and version',
+  WEFT_AGENT_ISSUER_UNTRUSTED:
+    'no root that this node trusts signed this issuer; set certs.issuerDirectory to an issuer of its own trust domain',
   WEFT_AGENT_DOCUMENT_INVALID: 'nothing was written; correct the lines named above',
   WEFT_AGENT_DOCUMENT_REFUSED: 'the agent refused the document; the reason is named above',
   WEFT_AGENT_DOCUMENT_CONFLICT:

@@ -27,8 +27,6 @@ export const CERTS_ERRORS = {
     'not a scope; write kind/namespace patterns such as AccessPolicy/shop, */shop, MeshConfig/- or */* for everything',
   WEFT_CERTS_OPERATOR_INVALID:
     'operator certificate is not acceptable; check its expiry and the clock, or issue the operator again with the root',
-  WEFT_CERTS_BAD_TOKEN:
-    'not a join token, or cut short; copy it whole, as weft token create printed it, or make a new one',
   WEFT_CERTS_BAD_TOKEN_TTL: 'not a life for a join token; choose from 1s to 24h',
   WEFT_CERTS_TOKEN_OUT_OF_SCOPE:
     'this operator may not grant this; use one with JoinToken/NAMESPACE, JoinToken/* or */* in its scope',
