@@ -3,6 +3,7 @@
  * @module
  */
 import type { RevocationEntry } from '../certs/revocation.ts';
+import type { AccessRules } from './access/policy.ts';
 
 export type Protocol = 'http' | 'tcp' | 'auto';
 
@@ -21,6 +22,7 @@ export interface LocalWorkload {
   readonly service: string;
   /** SPIFFE id. */
   readonly identity: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly LocalPort[];
   readonly svid: LocalSvid;
 }
@@ -61,6 +63,7 @@ export interface Endpoint {
   readonly service: string;
   /** SPIFFE id the endpoint must present. */
   readonly identity: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly address: string;
   readonly port: number;
   readonly servicePort: number;
@@ -80,6 +83,8 @@ export interface SnapshotUpdate {
   readonly endpoints?: Delta<Endpoint>;
   /** All that are in force. */
   readonly revocations?: readonly RevocationEntry[];
+  /** All that are in force; replaces those before as a whole. */
+  readonly access?: AccessRules;
 }
 
 /** The TLS server name of an endpoint: application port, service and namespace. */

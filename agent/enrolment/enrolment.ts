@@ -265,6 +265,7 @@ export class Enrolment implements AsyncDisposable {
       namespace,
       service,
       identity: this.#identity(workload),
+      labels: workload.labels,
       ports: ports.map((port) => ({
         ...port,
         endpointId: this.#endpointId(workload, port.name),

@@ -86,6 +86,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #units = new Map<string, UnitNamespace>();
   readonly #restarts = new Set<NodeJS.Timeout>();
   #trust: SnapshotUpdate['trust'];
+  #access: SnapshotUpdate['access'];
   #revocations: NonNullable<SnapshotUpdate['revocations']> = [];
   #version = 0;
   #nextRequest = 1;
@@ -117,6 +118,7 @@ export class DataPlane implements AsyncDisposable {
   apply(change: Omit<SnapshotUpdate, 'version'>): void {
     const { workloads, services, endpoints } = this.#tables;
     this.#trust = change.trust ?? this.#trust;
+    this.#access = change.access ?? this.#access;
     this.#revocations = change.revocations ?? this.#revocations;
     workloads.apply(change.workloads);
     services.apply(change.services);
@@ -267,6 +269,7 @@ export class DataPlane implements AsyncDisposable {
     return {
       version: this.#version,
       ...trust,
+      ...(this.#access === undefined ? {} : { access: this.#access }),
       revocations: this.#revocations,
       workloads: workloads.whole(),
       services: services.whole(),

@@ -107,7 +107,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   web(svid: Svid = this.mint(WEB)): LocalWorkload {
-    return { id: 'web', unit: 'host', namespace: 'shop', service: 'web', identity: WEB, ports: [], svid };
+    return { id: 'web', unit: 'host', namespace: 'shop', service: 'web', identity: WEB, labels: {}, ports: [], svid };
   }
 
   cart(svid: Svid = this.mint(CART, this.nodeB)): LocalWorkload {
@@ -119,7 +119,16 @@ export class Mesh implements AsyncDisposable {
       protocol: this.#protocol,
       address: '127.0.0.1',
     };
-    return { id: 'cart', unit: 'host', namespace: 'shop', service: 'cart', identity: CART, ports: [port], svid };
+    return {
+      id: 'cart',
+      unit: 'host',
+      namespace: 'shop',
+      service: 'cart',
+      identity: CART,
+      labels: {},
+      ports: [port],
+      svid,
+    };
   }
 
   endpoint(changes: Partial<Endpoint> = {}): Endpoint {
@@ -129,6 +138,7 @@ export class Mesh implements AsyncDisposable {
       namespace: 'shop',
       service: 'cart',
       identity: CART,
+      labels: {},
       address: '127.0.0.1',
       port: this.appPort,
       servicePort: SERVICE_PORT,

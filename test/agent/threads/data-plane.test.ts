@@ -60,7 +60,15 @@ async function startPlane(reopen: () => readonly ListenerSpec[]): Promise<DataPl
     entry: new URL('./crashing-worker.ts', import.meta.url),
   });
   const { certificateChainPem, privateKeyPem, expiresAtMs } = mint(node);
-  const workload = { id: 'shop/web', unit: 'u', namespace: 'shop', service: 'web', identity: WEB, ports: [] };
+  const workload = {
+    id: 'shop/web',
+    unit: 'u',
+    namespace: 'shop',
+    service: 'web',
+    identity: WEB,
+    labels: {},
+    ports: [],
+  };
   const svid = { certificateChainPem, privateKeyPem, expiresAtMs };
   const cart = {
     id: 'shop/cart',

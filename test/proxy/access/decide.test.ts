@@ -212,7 +212,7 @@ test(`decisions are those of a naive interpreter (WEFT_SEED=${SEED})`, () => {
           .sort(),
       ).toEqual(expected.sort());
     }),
-    { numRuns: 6_000, seed: SEED },
+    { numRuns: 4_000, seed: SEED },
   );
 });
 
