@@ -48,7 +48,7 @@ export class Callers {
   #keyOfWorkload(unit: EnrolledUnit['unit'], { runs }: Workload): string | undefined {
     if (runs.kind === 'host') return runs.uid === undefined ? undefined : `user ${runs.uid}`;
     const cookie = this.#cookieOf(unit);
-    return cookie === undefined || cookie === this.#home ? undefined : `namespace ${cookie}`;
+    return cookie === undefined ? undefined : `namespace ${cookie}`;
   }
 
   #cookieOf(unit: EnrolledUnit['unit']): bigint | undefined {

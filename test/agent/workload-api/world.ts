@@ -6,7 +6,8 @@ import type { EnrolledUnit } from '../../../agent/workload-api/callers.ts';
 import { WorkloadApi } from '../../../agent/workload-api/workload-api.ts';
 import type { RunsIn, Workload } from '../../../agent/workloads/workload.ts';
 import type { NodeIdentity } from '../../../certs/node-bundle.ts';
-import { HOUR_MS, makeNode, TemporaryDirectory, TRUST_DOMAIN } from '../../certs/trust.ts';
+import type { Svid } from '../../../certs/svid.ts';
+import { HOUR_MS, makeNode, mint, TemporaryDirectory, TRUST_DOMAIN } from '../../certs/trust.ts';
 
 export const OWN_UID = process.getuid!();
 
@@ -57,6 +58,11 @@ export class World implements AsyncDisposable {
     this.units = [...this.units, { unit: { namespace }, workloads: [workload] }];
     this.api.refresh();
     return spiffeId;
+  }
+
+  /** An SVID that no caller is given. */
+  mint(serviceAccount: string): Svid {
+    return mint(this.node, `spiffe://${TRUST_DOMAIN}/ns/shop/sa/${serviceAccount}`);
   }
 
   /** Another key and certificate of the same identity. */
