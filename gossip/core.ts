@@ -13,10 +13,11 @@ import type { Context, Effect, Input, Settings, Timer } from './effects.ts';
 import { arm, sample, send } from './effects.ts';
 import { Detector } from './members/detector.ts';
 import type { Via } from './members/membership.ts';
-import { Membership } from './members/membership.ts';
+import { KNOWN_ELSEWHERE, Membership } from './members/membership.ts';
 import { incarnation, RANK } from './members/standing.ts';
 import type { MemberTable, TableEntry } from './members/table.ts';
 import { isPresent, isRoutable } from './members/table.ts';
+import { Absence } from './overlay/absence.ts';
 import { Bootstrap } from './overlay/bootstrap.ts';
 import { RingOrder, Rings } from './overlay/rings.ts';
 import type { Credential, Random, Signer } from './ports.ts';
@@ -24,6 +25,7 @@ import type { Routing } from './records/directory.ts';
 import { Directory } from './records/directory.ts';
 import type { Endpoint } from './records/endpoint.ts';
 import { OwnPage } from './records/own-page.ts';
+import { Pace } from './records/pace.ts';
 import { Puller } from './records/puller.ts';
 import type { NodeRecord, RecordDelta } from './records/record.ts';
 import { deltaSince, recordStatement } from './records/record.ts';
@@ -120,6 +122,8 @@ export class Core {
   readonly #antiEntropy: AntiEntropy;
   readonly #puller: Puller;
   readonly #bootstrap: Bootstrap;
+  readonly #absence: Absence;
+  readonly #pace = new Pace();
   /** Undefined in a node that takes no part in documents. */
   readonly documents: Documents | undefined;
   /** The reports of others that were last told. */
@@ -167,6 +171,7 @@ export class Core {
         links: () => this.#links,
         partner: () => sample([...this.#links.keys()], 1, random)[0],
       });
+    this.#absence = new Absence(settings.tombstoneMs);
     this.#bootstrap = new Bootstrap(
       this.#context,
       (name) => this.#isPresent(name),
@@ -184,7 +189,7 @@ export class Core {
         flood: (message, except) => this.#flood(message, except),
         changed: (name, before, after) => this.#memberChanged(name, before, after),
         doubted: (name) => this.#detector.doubt(name),
-        raiseEpoch: (above) => this.#raiseEpoch(above),
+        raiseEpoch: (above, why) => this.#raiseEpoch(above, why),
         askProof: (peer) => this.#puller.pull(peer, [self], 'repair'),
       },
       epoch,
@@ -400,6 +405,7 @@ export class Core {
   }
 
   #received(from: string, message: Message): void {
+    this.#absence.heard(this.#context.nowMs);
     this.#detector.heard(from);
     switch (message.kind) {
       case 'ping':
@@ -475,7 +481,9 @@ export class Core {
   #merge(page: Page, via: Via, from: string): boolean {
     const { name } = page;
     if (name === this.#context.self) {
-      if (page.record !== null && this.#isOwnLaterLife(page.record)) this.#raiseEpoch(page.record.epoch);
+      if (page.record !== null && this.#isOwnLaterLife(page.record)) {
+        this.#raiseEpoch(page.record.epoch, KNOWN_ELSEWHERE);
+      }
       this.#membership.hear(name, page.standing, via, from);
       return false;
     }
@@ -504,17 +512,24 @@ export class Core {
   /** @param isDirect it came over a link instead of by broadcast, so it goes on over links */
   #takeDelta(from: string, delta: RecordDelta, isDirect: boolean): boolean {
     if (delta.name === this.#context.self) return false;
+    if (this.#pace.isExceeded(delta.name, this.#context.nowMs)) {
+      this.#context.stats.dropped.pace++;
+      return false;
+    }
     const offer = this.#register.offerDelta(delta);
     if (offer === 'gap') {
       this.#context.stats.gaps++;
       this.#puller.pull(from, [delta.name], 'repair');
     }
-    if (offer === 'news') this.#recordChanged(delta.name);
-    if (offer === 'news' && isDirect) this.#flood({ kind: 'delta', delta }, from);
-    return offer === 'news' || offer === 'gap'; // a gap of ours need not be one of our neighbours'
+    if (offer !== 'news') return false; // over a gap there is nothing to verify it with: whoever holds the page passes it on
+    this.#pace.took(delta.name, this.#context.nowMs);
+    this.#recordChanged(delta.name);
+    if (isDirect) this.#flood({ kind: 'delta', delta }, from);
+    return true;
   }
 
   #linkUp(peer: string, opened: boolean): void {
+    if (this.#links.size === 0) this.#beginAnewIfApart();
     this.#links.set(peer, this.#context.nowMs);
     send(this.#context, peer, { kind: 'hello', page: this.#ownPage() });
     this.#detector.linkUp(peer);
@@ -528,10 +543,13 @@ export class Core {
     this.#antiEntropy.drop(peer);
     this.documents?.linkDown(peer);
     this.#detector.linkDown(peer);
+    if (this.#links.size === 0) this.#bootstrap.lonely();
   }
 
   #stalled(forMs: number): void {
     this.#context.stats.stalls++;
+    this.#absence.stoodStill(forMs);
+    this.#beginAnewIfApart();
     this.#detector.stalled();
     if (forMs > 1_000) this.#antiEntropy.firedPeriod();
   }
@@ -634,11 +652,14 @@ export class Core {
     this.#isRememberArmed = false;
     const present = [...this.#membership.table.entries()].filter((entry) => isRoutable(entry.state));
     const addresses = sample(present, REMEMBERED, this.#context.random).map((entry) => this.#addressOf(entry.name));
-    this.#context.out.push({ kind: 'remember-peers', addresses: addresses.filter((one) => one !== undefined) });
+    const known = addresses.filter((one) => one !== undefined);
+    this.#bootstrap.remember(known);
+    this.#context.out.push({ kind: 'remember-peers', addresses: known });
   }
 
   #sweep(): void {
     arm(this.#context, 'sweep', '', SWEEP_MS);
+    this.#beginAnewIfApart();
     this.#membership.sweep();
     const wanted = new Set([...this.#rings.subjects(), ...this.#rings.observers()]);
     const present = [...this.#membership.table.entries()].filter((entry) => entry.state === 'alive');
@@ -664,10 +685,20 @@ export class Core {
     for (const peer of this.#links.keys()) if (peer !== except) send(this.#context, peer, message);
   }
 
-  #raiseEpoch(above: number): void {
+  /** Documents stay: their deletions are kept for good, so an old copy brings nothing back. */
+  #beginAnewIfApart(): void {
+    const { table } = this.#membership;
+    if (table.size === 0 || !this.#absence.isTooLong(this.#context.nowMs)) return;
+    for (const peer of this.#links.keys()) this.#context.out.push({ kind: 'hang-up', to: peer });
+    for (const { name } of [...table.entries()]) this.#membership.forget(name);
+    this.#absence.heard(this.#context.nowMs);
+    this.#raiseEpoch(this.#own.record.epoch, 'apart from the mesh for longer than it remembers its dead');
+  }
+
+  #raiseEpoch(above: number, why: string): void {
     const epoch = above + 1;
     this.#context.stats.epochRaises++;
-    this.#context.out.push({ kind: 'log', event: { kind: 'epoch-raised', epoch } });
+    this.#context.out.push({ kind: 'log', event: { kind: 'epoch-raised', epoch, why } });
     this.#beginEpoch(epoch);
   }
 
@@ -693,7 +724,10 @@ export class Core {
       else this.#rings.remove(name);
       this.#ringsChanged = true;
     }
-    if (after === undefined && name !== this.#context.self) this.#register.forget(name);
+    if (after === undefined && name !== this.#context.self) {
+      this.#register.forget(name);
+      this.#pace.forget(name);
+    }
     this.#tellReport(name);
     this.#membersChanged = true;
     this.#isRosterChanged = true;

@@ -123,7 +123,7 @@ export type Effect =
 export type LogEvent =
   | { readonly kind: 'member'; readonly name: string; readonly state: string; readonly why: string }
   | { readonly kind: 'refuted'; readonly inc: number }
-  | { readonly kind: 'epoch-raised'; readonly epoch: number };
+  | { readonly kind: 'epoch-raised'; readonly epoch: number; readonly why: string };
 
 /** Every duration of the protocol; config.ts has the defaults and says what each costs. */
 export interface Settings {

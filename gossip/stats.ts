@@ -20,7 +20,7 @@ export interface CoreStats {
   vetoes: number;
   /** Times we found that we ourselves had stood still. */
   stalls: number;
-  /** Times our epoch rose because a peer knew a newer one of us. */
+  /** Times our epoch rose while we ran: a peer knew a newer life of us, or we had been apart for too long. */
   epochRaises: number;
   antiEntropySessions: number;
   /** Pages that anti-entropy or a gap pull brought and that were news. */
@@ -52,6 +52,7 @@ export type DropReason =
   | 'too-large' // a record above its bounds
   | 'outside-grant' // an endpoint with an identity its node may not speak for
   | 'stranger' // about or from a member we do not know
+  | 'pace' // deltas of one owner in too quick a row
   | 'full' // more members than maxMembers
   | 'out-of-place'; // well-formed, but not what this peer may say
 
@@ -73,6 +74,7 @@ export function emptyCoreStats(): CoreStats {
       'too-large': 0,
       'outside-grant': 0,
       stranger: 0,
+      pace: 0,
       full: 0,
       'out-of-place': 0,
     },

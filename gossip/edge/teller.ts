@@ -107,6 +107,6 @@ function write(log: Logger, event: LogEvent): void {
   } else if (event.kind === 'refuted') {
     log.warn({ incarnation: event.inc }, 'refuted a rumour of our own death');
   } else {
-    log.warn({ epoch: event.epoch }, 'a peer knew a newer life of this node; is its bundle used twice?');
+    log.warn({ epoch: event.epoch, why: event.why }, 'began a new life without a restart');
   }
 }

@@ -233,11 +233,8 @@ export class Network {
   }
 
   #hearDelta(from: string, { delta, sentAtMs }: Extract<Message, { kind: 'delta' }>): boolean {
-    const { core } = this.#driver!;
-    const { gaps } = core.stats;
     const isNews = this.#driver!.judge({ kind: 'broadcast', from, delta });
-    const isApplied = isNews && core.stats.gaps === gaps;
-    if (isApplied && sentAtMs !== undefined) {
+    if (isNews && sentAtMs !== undefined) {
       const skewMs = this.links.pulseOf(delta.name)?.skewMs;
       observeDelay(this.#options.traffic.propagation, sentAtMs, skewMs, Date.now());
     }

@@ -41,10 +41,12 @@ export interface MembershipHost {
   /** Another observer accused a member, and the accusation counts. */
   doubted(name: string): void;
   /** A life of ours is over that others know of. */
-  raiseEpoch(above: number): void;
+  raiseEpoch(above: number, why: string): void;
   /** This peer speaks of a life of ours that we know nothing of: it shall show the record that we signed in it. */
   askProof(peer: string): void;
 }
+
+export const KNOWN_ELSEWHERE = 'a peer knew a newer life of this node; is its bundle used twice?';
 
 const CONTEST_MS = 1_500;
 const PROBATION_MS = 30_000;
@@ -230,6 +232,12 @@ export class Membership {
     else if (timer.kind === 'probation' && entry?.state === 'probation') this.#forget(entry);
   }
 
+  /** As if we had never heard of it. */
+  forget(name: string): void {
+    const entry = this.table.get(name);
+    if (entry !== undefined) this.#forget(entry);
+  }
+
   /** Drops tombstones that no valid record can outlive. */
   sweep(): void {
     const { nowMs, settings } = this.#context;
@@ -245,7 +253,7 @@ export class Membership {
       if (this.#self.kind !== 'alive') return 'old';
       // Anybody can name a number, and the highest there is would leave us none above it: only our own hand counts.
       if (standing.kind !== 'dead' && this.#isSignedByOwner(this.#context.self, standing)) {
-        this.#host.raiseEpoch(standing.epoch);
+        this.#host.raiseEpoch(standing.epoch, KNOWN_ELSEWHERE);
       } else if (isOtherLife) {
         this.#host.askProof(from);
       }
@@ -263,7 +271,8 @@ export class Membership {
       return;
     }
     if (inc > this.#self.inc) {
-      this.#host.raiseEpoch(epoch); // a lie, for only we raise it; whoever follows it would soon have us at the last number
+      // A lie, for only we raise it; whoever follows it would soon be at the last number there is.
+      this.#host.raiseEpoch(epoch, 'accused in an incarnation that it never had');
       return;
     }
     this.#self = this.#signAlive(epoch, inc + 1);
