@@ -13,6 +13,8 @@ import type { NodeIdentity } from '../certs/node-bundle.ts';
 import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
+import type { AccessKeeper } from './access/access-keeper.ts';
+import { ClockWatch } from './access/clock-watch.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
 import { documentRoutes } from './admin/document-routes.ts';
@@ -163,7 +165,14 @@ class Agent implements AsyncDisposable {
       }),
     );
     const documents = this.#owned.use(
-      new AgentDocuments({ node: node.name, dataDirectory: config.dataDirectory, audit, log }),
+      new AgentDocuments({
+        node: node.name,
+        dataDirectory: config.dataDirectory,
+        audit,
+        log,
+        accessChanged: (access) => plane.apply({ access }),
+        services: () => this.#services.services(),
+      }),
     );
     mesh = this.#owned.use(
       await MeshThread.start(
@@ -184,6 +193,7 @@ class Agent implements AsyncDisposable {
       ),
     );
     const documentService = await documents.start(mesh);
+    this.#owned.use(watchClock(mesh, documents.access));
     const directory = this.#owned.use(
       await WorkloadDirectory.start(
         { directory: config.workloadsDirectory, log, changed: (workloads) => void enrolment.apply(workloads) },
@@ -272,6 +282,14 @@ class Agent implements AsyncDisposable {
     this.#failure = err;
     this.#options.stop.abort();
   }
+}
+
+/** Rules with a time need a clock that agrees with those of the others. */
+function watchClock(mesh: MeshThread, access: AccessKeeper): ClockWatch {
+  return new ClockWatch({
+    peers: async () => (await mesh.stats()).peers,
+    compared: (skewMs) => access.clockCompared(skewMs),
+  });
 }
 
 /** What the agent still waits for before it should be relied on; empty when it is ready. */

@@ -188,6 +188,12 @@ async function undo(options: Operated & Named & { readonly revision?: string }, 
   const revisions = await historyOf(place, key);
   const [current] = revisions;
   if (current === undefined) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', said(key));
+  if (options.revision === undefined && current.base === '' && !current.isDeleted) {
+    const change = { key, where: said(key), base: baseOf(current), body: null };
+    const answer = await writeChange(change, { place, operator, nowMs: io.nowMs(), isDryRun: false });
+    tell(io, key, 'deleted: there was none before', answer);
+    return EXIT.ok;
+  }
   const back = revisionToRestore(revisions, options.revision);
   if (back === undefined) {
     const wanted = options.revision ?? 'before the one in force';

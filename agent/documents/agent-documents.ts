@@ -3,14 +3,18 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { DocumentNote } from '../../gossip/documents/note.ts';
 import type { Held } from '../../gossip/documents/revision.ts';
+import type { AccessRules } from '../../proxy/access/policy.ts';
+import { AccessKeeper } from '../access/access-keeper.ts';
+import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access/advice.ts';
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
 import { weftVersion } from '../version.ts';
+import type { CompiledAccessPolicy } from './access-policy.ts';
 import { Compiler } from './compiler.ts';
 import type { DocumentMesh } from './keeper.ts';
 import { DocumentKeeper } from './keeper.ts';
 import { LastGood } from './last-good.ts';
-import { type MeshConfig, MeshConfigConsumer } from './mesh-config.ts';
+import { type MeshConfig, MeshConfigConsumer, meshAccessOf } from './mesh-config.ts';
 import { DocumentService } from './service.ts';
 
 export interface AgentDocumentsOptions {
@@ -18,20 +22,29 @@ export interface AgentDocumentsOptions {
   readonly dataDirectory: string;
   readonly audit: AuditRecorder;
   readonly log: Logger;
+  /** Takes all access rules, each time something about them changed. */
+  readonly accessChanged: (rules: AccessRules) => void;
+  /** Services of the mesh, for hints to writers. */
+  readonly services: () => readonly KnownService[];
 }
 
 export class AgentDocuments implements AsyncDisposable {
   readonly #compiler = new Compiler();
-  readonly #meshConfig = new MeshConfigConsumer();
+  readonly access: AccessKeeper;
+  readonly #meshConfig: MeshConfigConsumer;
+  readonly #services: AgentDocumentsOptions['services'];
   readonly #audit: DocumentAudit;
   readonly #keeper: DocumentKeeper;
 
-  constructor({ node, dataDirectory, audit, log }: AgentDocumentsOptions) {
+  constructor({ node, dataDirectory, audit, log, accessChanged, services }: AgentDocumentsOptions) {
     this.#audit = new DocumentAudit(audit);
+    this.#services = services;
+    this.access = new AccessKeeper({ changed: accessChanged, log });
+    this.#meshConfig = new MeshConfigConsumer((mesh) => this.access.meshChanged(mesh));
     this.#keeper = new DocumentKeeper({
       node,
       version: weftVersion(),
-      consumers: [this.#meshConfig],
+      consumers: [this.#meshConfig, this.access],
       compiler: this.#compiler,
       audit: this.#audit,
       lastGood: new LastGood(join(dataDirectory, 'documents-in-use.json')),
@@ -42,8 +55,10 @@ export class AgentDocuments implements AsyncDisposable {
   /** Resolves when what was in use before this start is in use again. */
   async start(mesh: DocumentMesh): Promise<DocumentService> {
     await this.#keeper.start(mesh);
+    this.access.open();
     const parts = { mesh, keeper: this.#keeper, compiler: this.#compiler, audit: this.#audit };
-    return new DocumentService({ ...parts, version: weftVersion() });
+    const advise = (kind: string, value: unknown): readonly string[] => this.#advise(kind, value);
+    return new DocumentService({ ...parts, advise, version: weftVersion() });
   }
 
   /** What the mesh says of itself. */
@@ -67,7 +82,14 @@ export class AgentDocuments implements AsyncDisposable {
     this.#keeper.reported(node, report);
   }
 
+  #advise(kind: string, value: unknown): readonly string[] {
+    const [services, nowMs] = [this.#services(), Date.now()];
+    if (kind === this.access.kind) return adviceOnPolicy(value as CompiledAccessPolicy, services, nowMs);
+    return kind === this.#meshConfig.kind ? adviceOnPermissive(meshAccessOf(value).permissive, services, nowMs) : [];
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.access[Symbol.dispose]();
     await this.#compiler.close();
     await this.#keeper.close();
   }

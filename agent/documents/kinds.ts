@@ -1,5 +1,8 @@
 /** The kinds this version of the agent understands. Others are stored, passed on, and reported as pending. @module */
+import { accessPolicyKind } from './access-policy.ts';
 import type { DocumentKind } from './kind.ts';
 import { meshConfigKind } from './mesh-config.ts';
 
-export const KINDS: ReadonlyMap<string, DocumentKind> = new Map([meshConfigKind].map((kind) => [kind.kind, kind]));
+export const KINDS: ReadonlyMap<string, DocumentKind> = new Map(
+  [accessPolicyKind, meshConfigKind].map((kind) => [kind.kind, kind]),
+);

@@ -1,7 +1,47 @@
 /** `kind: MeshConfig`: what holds for the mesh as a whole. One document, named `default`. @module */
 import { z } from 'zod';
+import type { PermissivePort } from '../../proxy/access/policy.ts';
+import { instant } from './access-fields.ts';
 import type { DocumentConsumer, DocumentKind } from './kind.ts';
 import { compileBySchema } from './kind.ts';
+import { dnsLabel } from './resource.ts';
+
+const MAX_PERMISSIVE = 256;
+
+const access = z
+  .strictObject({
+    default: z
+      .enum(['allow', 'deny'])
+      .default('allow')
+      .describe('What holds where no AccessPolicy says anything: allow lets in whoever is in the mesh, deny nobody.'),
+  })
+  .prefault({})
+  .describe('Who may call whom.');
+
+const mtls = z
+  .strictObject({
+    mode: z
+      .literal('STRICT')
+      .default('STRICT')
+      .describe('Nothing enters a workload in plaintext, but for what is listed.'),
+    permissive: z
+      .array(
+        z
+          .strictObject({
+            namespace: dnsLabel,
+            service: dnsLabel,
+            port: z.int().min(1).max(65_535).describe('Where the application listens.'),
+            until: instant.describe(
+              'The end of it, which must be given: plaintext is let in for a while, not for ever.',
+            ),
+          })
+          .describe('A port that plaintext may enter as well, so that its callers can join the mesh one by one.'),
+      )
+      .max(MAX_PERMISSIVE)
+      .default([]),
+  })
+  .prefault({})
+  .describe('How calls are secured.');
 
 const schema = z.strictObject({
   apiVersion: z.literal('weft.dev/v1alpha1'),
@@ -27,6 +67,8 @@ const schema = z.strictObject({
       .regex(/^\P{Cc}*$/u, 'use one line without control characters')
       .optional()
       .describe('Whom to ask about this mesh, such as a channel or a telephone number; weft status shows it.'),
+    access,
+    mtls,
   }),
 });
 
@@ -42,11 +84,32 @@ export interface MeshConfig {
   readonly contact: string;
 }
 
+/** What the mesh says of calls that no AccessPolicy is about. */
+export interface MeshAccess {
+  readonly defaultAction: 'ALLOW' | 'DENY';
+  readonly permissive: readonly PermissivePort[];
+}
+
 const NOTHING: MeshConfig = { displayName: '', contact: '' };
+export const OPEN_MESH: MeshAccess = { defaultAction: 'ALLOW', permissive: [] };
+
+/** @param value what compiling a MeshConfig yields */
+export function meshAccessOf(value: unknown): MeshAccess {
+  const { access, mtls } = (value as z.output<typeof schema>).spec;
+  return {
+    defaultAction: access.default === 'deny' ? 'DENY' : 'ALLOW',
+    permissive: mtls.permissive.map(({ until, ...port }) => ({ ...port, untilMs: Date.parse(until) })),
+  };
+}
 
 export class MeshConfigConsumer implements DocumentConsumer {
   readonly kind = 'MeshConfig';
+  readonly #accessChanged: (access: MeshAccess) => void;
   #current = NOTHING;
+
+  constructor(accessChanged: (access: MeshAccess) => void) {
+    this.#accessChanged = accessChanged;
+  }
 
   get current(): MeshConfig {
     return this.#current;
@@ -55,9 +118,11 @@ export class MeshConfigConsumer implements DocumentConsumer {
   activate(_key: unknown, value: unknown): void {
     const { spec } = value as z.output<typeof schema>; // what our own compile yielded
     this.#current = { displayName: spec.displayName ?? '', contact: spec.contact ?? '' };
+    this.#accessChanged(meshAccessOf(value));
   }
 
   deactivate(): void {
     this.#current = NOTHING;
+    this.#accessChanged(OPEN_MESH);
   }
 }

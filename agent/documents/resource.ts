@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
 
-const dnsLabel = z
+export const dnsLabel = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'use at most 63 lower-case letters, digits and -');
-const dnsName = z
+export const dnsName = z
   .string()
   .max(253)
   .regex(

@@ -24,6 +24,8 @@ export interface ServiceParts {
   readonly keeper: DocumentKeeper;
   readonly compiler: Compiler;
   readonly audit: Pick<DocumentAudit, 'invalid'>;
+  /** What is probably a mistake in a compiled document, though nobody refuses it. */
+  readonly advise: (kind: string, value: unknown) => readonly string[];
   readonly version: string;
 }
 
@@ -53,10 +55,10 @@ export class DocumentService {
 
   async write(signed: SignedRevision, isDryRun: boolean): Promise<WriteView> {
     const revision = fromSigned(signed);
-    const problem = await this.#problem(revision.kind, revision.body);
-    if (problem !== undefined) {
-      if (!isDryRun) this.#parts.audit.invalid(revision, problem);
-      return refusal('invalid', problem);
+    const checked = await this.#check(revision.kind, revision.body);
+    if (!checked.ok) {
+      if (!isDryRun) this.#parts.audit.invalid(revision, checked.problem);
+      return refusal('invalid', checked.problem);
     }
     const outcome = await this.#parts.mesh.documents('write', { revision, isDryRun });
     switch (outcome.kind) {
@@ -67,7 +69,9 @@ export class DocumentService {
           reason: '',
           detail: '',
           revision: outcome.id,
-          warning: [this.#warning(signed), notOnDisk(outcome.notOnDisk)].filter((text) => text !== '').join('; '),
+          warning: [...checked.advice, this.#warning(signed), notOnDisk(outcome.notOnDisk)]
+            .filter((text) => text !== '')
+            .join('; '),
         };
       case 'conflict':
         return { outcome: 'conflict', reason: 'conflict', detail: outcome.detail, revision: '', warning: '' };
@@ -86,12 +90,17 @@ export class DocumentService {
   }
 
   /** What this node would reject is not even written through it. */
-  async #problem(kind: string, body: Uint8Array | null): Promise<string | undefined> {
-    if (body === null) return undefined;
-    if (decodeResource(body) === undefined) return 'its body is no resource with apiVersion, kind, metadata and spec';
-    if (!KINDS.has(kind)) return undefined;
+  async #check(
+    kind: string,
+    body: Uint8Array | null,
+  ): Promise<{ ok: true; advice: readonly string[] } | { ok: false; problem: string }> {
+    if (body === null) return { ok: true, advice: [] };
+    if (decodeResource(body) === undefined) {
+      return { ok: false, problem: 'its body is no resource with apiVersion, kind, metadata and spec' };
+    }
+    if (!KINDS.has(kind)) return { ok: true, advice: [] };
     const compiled = await this.#parts.compiler.compile(kind, body);
-    return compiled.ok ? undefined : compiled.problem;
+    return compiled.ok ? { ok: true, advice: this.#parts.advise(kind, compiled.value) } : compiled;
   }
 
   #warning({ kind }: SignedRevision): string {

@@ -10,11 +10,17 @@ import { AgentDocuments } from '../../../agent/documents/agent-documents.ts';
 import type { DocumentService } from '../../../agent/documents/service.ts';
 import { MeshThread } from '../../../agent/threads/mesh.ts';
 import { gossipConfig } from '../../../gossip/config.ts';
+import type { AccessRules } from '../../../proxy/access/policy.ts';
 import type { Realm } from '../../gossip/support/mesh.ts';
 import { TRUST_DOMAIN } from '../../gossip/support/mesh.ts';
 import { sources } from '../admin/fixtures.ts';
 
 const log = pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' });
+
+const SERVICES = [
+  { namespace: 'shop', service: 'web' },
+  { namespace: 'shop', service: 'cart' },
+];
 
 export class DocumentNode implements AsyncDisposable {
   readonly name: string;
@@ -22,6 +28,8 @@ export class DocumentNode implements AsyncDisposable {
   readonly mesh: MeshThread;
   readonly service: DocumentService;
   readonly documents: AgentDocuments;
+  /** Every set of rules that went to the data plane. */
+  readonly access: readonly AccessRules[];
   readonly #owned: AsyncDisposableStack;
 
   private constructor(parts: {
@@ -30,6 +38,7 @@ export class DocumentNode implements AsyncDisposable {
     mesh: MeshThread;
     service: DocumentService;
     documents: AgentDocuments;
+    access: readonly AccessRules[];
     owned: AsyncDisposableStack;
   }) {
     this.name = parts.name;
@@ -37,14 +46,19 @@ export class DocumentNode implements AsyncDisposable {
     this.mesh = parts.mesh;
     this.service = parts.service;
     this.documents = parts.documents;
+    this.access = parts.access;
     this.#owned = parts.owned;
   }
 
   static async start(realm: Realm, name: string, seeds: readonly string[] = []): Promise<DocumentNode> {
     const dataDirectory = join(realm.directory, 'data', name);
     const owned = new AsyncDisposableStack();
+    const access: AccessRules[] = [];
     const audit = owned.use(await AuditTrail.open({ directory: join(dataDirectory, 'audit'), log }));
-    const documents = owned.use(new AgentDocuments({ node: name, dataDirectory, audit, log }));
+    const parts = { node: name, dataDirectory, audit, log };
+    const documents = owned.use(
+      new AgentDocuments({ ...parts, accessChanged: (rules) => access.push(rules), services: () => SERVICES }),
+    );
     const config = gossipConfig.parse({ listen: '127.0.0.1:0', seeds, dataDirectory, antiEntropyIntervalMs: 500 });
     const events = {
       members: () => documents.members(),
@@ -64,7 +78,7 @@ export class DocumentNode implements AsyncDisposable {
     const admin = { socket, listen: '127.0.0.1:0', log, routes: [documentRoutes(service), auditRoutes(audit)] };
     const mine = sources({ status: () => ({ ...status, mesh: documents.meshConfig() }) });
     owned.use(await AdminServer.start({ ...admin, sources: mine }));
-    return new DocumentNode({ name, socket, mesh, service, documents, owned });
+    return new DocumentNode({ name, socket, mesh, service, documents, access, owned });
   }
 
   /** `weft ARGV` against this node. */

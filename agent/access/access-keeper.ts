@@ -1,0 +1,117 @@
+/**
+ * Access documents on this node: the policies and the mesh's own settings in use, put together for the data plane.
+ *
+ * A change goes to the workers at once; of a burst of changes, such as a thousand policies at start, the later ones go
+ * together a moment later. Before `open` nothing goes: listeners open on the rules that were in use, not on a part of them.
+ *
+ * Time rules need a clock. Where that of this node is off, they are not evaluated: see clock.ts.
+ * @module
+ */
+import type { Logger } from 'pino';
+import type { AccessPolicy, AccessRules } from '../../proxy/access/policy.ts';
+import type { CompiledAccessPolicy } from '../documents/access-policy.ts';
+import type { DocumentConsumer } from '../documents/kind.ts';
+import { type MeshAccess, OPEN_MESH } from '../documents/mesh-config.ts';
+import { hasTimeRules, MAX_SKEW_MS, withoutClock } from './clock.ts';
+
+export interface AccessKeeperOptions {
+  /** Takes all rules, each time something changed. */
+  readonly changed: (rules: AccessRules) => void;
+  readonly log: Logger;
+  readonly nowMs?: () => number;
+}
+
+const COLLECT_MS = 20;
+
+export class AccessKeeper implements DocumentConsumer, Disposable {
+  readonly kind = 'AccessPolicy';
+  readonly #options: AccessKeeperOptions;
+  /** By id, 'namespace/name'. */
+  readonly #policies = new Map<string, AccessPolicy>();
+  #mesh: MeshAccess = OPEN_MESH;
+  #skewMs = 0;
+  #rules: AccessRules = { policies: [], ...OPEN_MESH };
+  #isOpen = false;
+  #isStale = false;
+  #collecting: NodeJS.Timeout | undefined;
+
+  constructor(options: AccessKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** What the data plane goes by, or will in a moment. */
+  get rules(): AccessRules {
+    return this.#isStale ? this.#compose() : this.#rules;
+  }
+
+  /** How far the clock of this node is off, when that is too far to evaluate time rules; else undefined. */
+  get skewMs(): number | undefined {
+    return Math.abs(this.#skewMs) > MAX_SKEW_MS ? this.#skewMs : undefined;
+  }
+
+  activate(_key: unknown, value: unknown, revision: string): void {
+    const policy = value as CompiledAccessPolicy; // what our own compile yielded
+    this.#policies.set(policy.id, { ...policy, revision });
+    this.#changed();
+  }
+
+  deactivate({ namespace, name }: { readonly namespace: string; readonly name: string }): void {
+    if (this.#policies.delete(`${namespace}/${name}`)) this.#changed();
+  }
+
+  meshChanged(mesh: MeshAccess): void {
+    this.#mesh = mesh;
+    this.#changed();
+  }
+
+  /** @param skewMs the clocks of the others less that of this node, as most of them see it; 0 where nobody is there to ask */
+  clockCompared(skewMs: number): void {
+    const wasOff = this.skewMs !== undefined;
+    this.#skewMs = skewMs;
+    const isOff = this.skewMs !== undefined;
+    if (!isOff && !wasOff) return;
+    const rules = { policies: [...this.#policies.values()], ...this.#mesh };
+    if (isOff !== wasOff && hasTimeRules(rules)) {
+      if (isOff)
+        this.#options.log.error(
+          { skewMs },
+          'the clock is off: rules with a time are not evaluated, calls they are about are refused',
+        );
+      else this.#options.log.info({ skewMs }, 'the clock is right again: rules with a time are evaluated');
+    }
+    if (hasTimeRules(rules)) this.#changed();
+  }
+
+  /** All that was in use before this start is in: from now on the data plane is told. */
+  open(): void {
+    this.#isOpen = true;
+    this.#tell();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#collecting);
+    this.#isOpen = false;
+  }
+
+  #changed(): void {
+    this.#isStale = true;
+    if (!this.#isOpen || this.#collecting !== undefined) return;
+    this.#tell();
+    this.#collecting = setTimeout(() => {
+      this.#collecting = undefined;
+      if (this.#isStale) this.#changed();
+    }, COLLECT_MS);
+  }
+
+  #tell(): void {
+    this.#isStale = false;
+    this.#rules = this.#compose();
+    this.#options.changed(this.#rules);
+  }
+
+  #compose(): AccessRules {
+    const rules = { policies: [...this.#policies.values()], ...this.#mesh };
+    const { skewMs } = this;
+    return skewMs === undefined ? rules : withoutClock(rules, (this.#options.nowMs ?? Date.now)(), skewMs);
+  }
+}
