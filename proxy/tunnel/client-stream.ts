@@ -216,7 +216,7 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
       else sink.responseInterim(head);
       return;
     }
-    if (head.body === BODY.untilClose || (ends && head.body !== BODY.none)) {
+    if (head.body === BODY.untilClose || (ends && head.body === BODY.length)) {
       this.#malformed('a response without its end');
       return;
     }

@@ -240,7 +240,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
       this.#refuse(refusal);
       return;
     }
-    if (head.body !== BODY.none && ends) {
+    if (head.body === BODY.length && ends) {
       this.#refuse('request-truncated');
       return;
     }
@@ -253,6 +253,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
       this.deadlineMs = performance.now() + this.#options.context.http.bodyTimeoutMs;
     }
     this.#exchange.begin(head);
+    if (ends && this.#state === REQUEST_BODY) this.#receiver.end(); // chunked, and empty
   }
 
   #refuse(reason: ReasonCode): void {
