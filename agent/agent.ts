@@ -15,6 +15,8 @@ import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
 import type { AccessKeeper } from './access/access-keeper.ts';
 import { ClockWatch } from './access/clock-watch.ts';
+import { explainWorld } from './access/explain-world.ts';
+import { accessRoutes } from './admin/access-routes.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
 import { documentRoutes } from './admin/document-routes.ts';
@@ -217,7 +219,11 @@ class Agent implements AsyncDisposable {
       meshConfig: () => documents.meshConfig(),
     };
     await this.#startWorkloadApi(running);
-    await this.#startServers(running, [documentRoutes(documentService), auditRoutes(audit)]);
+    await this.#startServers(running, [
+      documentRoutes(documentService),
+      auditRoutes(audit),
+      accessRoutes(() => explainWorld(running, documents.access)),
+    ]);
   }
 
   /** Loaded only where it is asked for, to spare the others its memory. */

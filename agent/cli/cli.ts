@@ -6,6 +6,7 @@ import { addAuditCommand } from './audit-command.ts';
 import { addCheckCommand } from './check-command.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { EXIT, type ExitCode, exitCodeHelp } from './exit-codes.ts';
+import { addExplainCommand } from './explain-command.ts';
 import type { CliIo } from './io.ts';
 import { addListingCommands } from './listing-commands.ts';
 import type { Context } from './program.ts';
@@ -52,6 +53,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addListingCommands(program, context);
   addDocumentCommands(program, context);
   addAuditCommand(program, context);
+  addExplainCommand(program, context);
   addCheckCommand(program, context);
   addSimulateCommand(program, context);
   program

@@ -5,6 +5,7 @@ export const EXIT = {
   usage: 2,
   unreachable: 3,
   refused: 4,
+  denied: 5,
   interrupted: 130,
 } as const;
 
@@ -16,6 +17,7 @@ export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: 'the command line is wrong',
   unreachable: 'no agent answers',
   refused: 'the configuration or another input file is refused',
+  denied: 'for explain: the call is not let in, or not always',
   interrupted: 'it was stopped before it was done',
 };
 

@@ -1,0 +1,57 @@
+/** What the admin API says of access: the shapes that the CLI, the console and scripts read. @module */
+import type { PolicyTrace } from '../../proxy/access/explain.ts';
+import type { AccessAction } from '../../proxy/access/policy.ts';
+
+export interface ExplainView {
+  /** Who answers: the rules and the register are those of this node. */
+  readonly node: string;
+  readonly at: string;
+  readonly from: {
+    readonly asked: string;
+    /** Null for a caller outside the mesh. */
+    readonly identity: string | null;
+    /** Null where it may have several. */
+    readonly address: string | null;
+    /** Of every workload it may be. */
+    readonly labels: readonly Readonly<Record<string, string>>[];
+    readonly note: string;
+  };
+  readonly to: string;
+  /** 'depends' on the request; 'differs' between the ports or workloads of `answers`. */
+  readonly outcome: 'allowed' | 'denied' | 'depends' | 'differs';
+  /** How far the clock of this node is off, where that is too far to evaluate rules with a time. */
+  readonly clockSkewMs: number | null;
+  /** One for all that no rule can tell apart. */
+  readonly answers: readonly ExplainAnswer[];
+}
+
+export interface ExplainAnswer {
+  readonly destination: {
+    readonly namespace: string;
+    readonly service: string;
+    readonly labels: Readonly<Record<string, string>>;
+    /** Where the application listens. */
+    readonly port: number;
+    /** What callers dial. */
+    readonly servicePort: number;
+    readonly protocol: string;
+    readonly endpoints: readonly string[];
+  };
+  /** What rules see: a request, the connection alone, or whatever request there may be. */
+  readonly seen: 'http' | 'opaque' | 'any';
+  readonly outcome: 'allowed' | 'denied' | 'depends';
+  /**
+   * `deny`, `allow`: a rule says so. `no-allow`: an ALLOW is about the destination, and none names the caller. `default`:
+   * nothing is about it. `strict`: plaintext, where none is let in. Null: it depends on the request.
+   */
+  readonly cause: 'deny' | 'allow' | 'no-allow' | 'default' | 'strict' | null;
+  readonly decidedBy: {
+    readonly policy: string;
+    readonly rule: string;
+    readonly action: AccessAction;
+    readonly revision: string;
+  } | null;
+  readonly notes: readonly string[];
+  /** All there are, with what kept each from deciding. */
+  readonly policies: readonly PolicyTrace[];
+}
