@@ -10,6 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
+import { Revocations } from '../certs/revocation.ts';
 import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
@@ -31,6 +32,8 @@ import { AgentDocuments } from './documents/agent-documents.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
+import { Certificates } from './identity/certificates.ts';
+import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
 import { withNodeIdentity } from './node-identity.ts';
 import { ServiceDirectory } from './services.ts';
@@ -45,10 +48,12 @@ import { HealthChecker } from './workloads/health.ts';
 
 /** A joiner with seeds waits this long for one of them before it calls itself ready all the same. */
 const SEED_PATIENCE_MS = 10_000;
+const NONE_REVOKED = new Revocations();
 
 /** Runs until `signal` aborts, or a layer that cannot be done without fails. Rejects with the reason, all else closed. */
 export async function runAgent(written: AgentConfig, signal: AbortSignal): Promise<void> {
   const log = createLogger({ level: written.log.level, node: written.nodeName });
+  await renewIfExpired(written, log);
   const { config, node } = withNodeIdentity(written, log);
   mkdirSync(config.dataDirectory, { recursive: true, mode: 0o700 });
 
@@ -124,9 +129,7 @@ class Agent implements AsyncDisposable {
       reopen: (worker) => enrolment?.reopen(worker) ?? [],
     });
     this.#plane = this.#owned.use(plane);
-    plane.apply({
-      trust: { trustDomain: node.trustDomain, rootsPem: node.trust.roots.map((root) => root.toString()) },
-    });
+    plane.apply({ trust: trustOf(node) });
 
     const svids = this.#owned.use(
       new SvidKeeper({
@@ -140,6 +143,13 @@ class Agent implements AsyncDisposable {
         },
       }),
     );
+    const certificates = this.#owned.use(new Certificates({ config, node, revocations: () => NONE_REVOKED, log }));
+    certificates.holder.onChange((identity) => {
+      svids.identityChanged(identity);
+      plane.apply({ trust: trustOf(identity) });
+      mesh?.identityChanged();
+      this.#workloadApi?.refresh();
+    });
     const sockets = captures?.sockets ?? plainSockets();
     const health = this.#owned.use(
       new HealthChecker({
@@ -183,7 +193,11 @@ class Agent implements AsyncDisposable {
           nodeBundleDirectory: config.certs.bundleDirectory,
           logLevel: config.log.level,
           events: {
-            members: () => documents.members(),
+            members: (members) => {
+              documents.members();
+              certificates.members(members);
+            },
+            asked: (caller, question) => certificates.answer(caller, question),
             endpoints: (delta) => this.#endpointsChanged(delta),
             documents: (heads) => documents.documents(heads),
             noted: (notes) => documents.noted(notes),
@@ -194,6 +208,7 @@ class Agent implements AsyncDisposable {
         stop.signal,
       ),
     );
+    await certificates.start(mesh);
     const documentService = await documents.start(mesh);
     this.#owned.use(watchClock(mesh, documents.access));
     const directory = this.#owned.use(
@@ -207,7 +222,10 @@ class Agent implements AsyncDisposable {
 
     const running: Running = {
       config,
-      node,
+      get node() {
+        return certificates.holder.current;
+      },
+      certificates,
       startedAtMs,
       plane,
       svids,
@@ -227,7 +245,7 @@ class Agent implements AsyncDisposable {
   }
 
   /** Loaded only where it is asked for, to spare the others its memory. */
-  async #startWorkloadApi({ config, captures, enrolment, svids, node }: Running): Promise<void> {
+  async #startWorkloadApi({ config, captures, enrolment, svids, certificates }: Running): Promise<void> {
     const { socket } = config.workloadApi;
     if (socket === undefined) return;
     const { WorkloadApi } = await import('./workload-api/workload-api.ts');
@@ -238,7 +256,7 @@ class Agent implements AsyncDisposable {
         linux,
         units: () => enrolment.units(),
         svids: () => svids.svids(),
-        trust: () => node.trust,
+        trust: () => certificates.holder.current.trust,
         log: this.#options.log,
       }),
     );
@@ -296,6 +314,10 @@ function watchClock(mesh: MeshThread, access: AccessKeeper): ClockWatch {
     peers: async () => (await mesh.stats()).peers,
     compared: (skewMs) => access.clockCompared(skewMs),
   });
+}
+
+function trustOf({ trustDomain, trust }: NodeIdentity) {
+  return { trustDomain, rootsPem: trust.roots.map((root) => root.toString()) };
 }
 
 /** What the agent still waits for before it should be relied on; empty when it is ready. */

@@ -109,7 +109,22 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Structured logs on standard output.'),
-  certs: certsConfig.prefault({}).describe('Identities.'),
+  certs: certsConfig
+    .safeExtend({
+      join: z
+        .strictObject({
+          listen: z
+            .union([z.literal(''), socketAddress])
+            .default('0.0.0.0:15012')
+            .describe(
+              'On issuers: where joiners show their token, and nodes an expired certificate. Empty: nowhere; nodes then renew over gossip only.',
+            ),
+        })
+        .prefault({})
+        .describe('The join listener.'),
+    })
+    .prefault({})
+    .describe('Identities.'),
   gossip: gossipConfig
     .safeExtend({
       dataDirectory: z
@@ -178,6 +193,7 @@ function complete(written: Written, options: { file: string | undefined; machine
   const nodeName = written.nodeName ?? machine.hostname;
   const at = (given: string | undefined, otherwise: string) => (given === undefined ? otherwise : resolve(base, given));
   const apiSocket = written.workloadApi.socket;
+  const issuers = written.certs.issuerDirectory;
   const dataDirectory = at(written.dataDirectory, machine.stateDirectory);
   return {
     ...written,
@@ -188,7 +204,11 @@ function complete(written: Written, options: { file: string | undefined; machine
     workers: written.workers ?? machine.cores,
     admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
     workloadApi: apiSocket === undefined ? {} : { socket: resolve(base, apiSocket) },
-    certs: { ...written.certs, bundleDirectory: resolve(base, written.certs.bundleDirectory) },
+    certs: {
+      ...written.certs,
+      bundleDirectory: resolve(base, written.certs.bundleDirectory),
+      ...(issuers === undefined ? {} : { issuerDirectory: resolve(base, issuers) }),
+    },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
     proxy: { ...written.proxy, node: nodeName },
     file,

@@ -16,12 +16,13 @@ const OWN_TRUST_DOMAIN = 'weft.local';
  * @throws CertsError when there is a bundle that will not do; AgentError when it is another node's
  */
 export function withNodeIdentity(config: AgentConfig, log: Logger): { config: AgentConfig; node: NodeIdentity } {
-  const bundleDirectory = hasBundle(config) ? config.certs.bundleDirectory : ownBundle(config, log);
+  const own = hasBundle(config) ? {} : ownBundle(config, log);
+  const { bundleDirectory } = { ...config.certs, ...own };
   const node = loadNodeBundle(bundleDirectory);
   if (config.nodeNameGiven && config.nodeName !== node.name) {
     throw new AgentError('WEFT_AGENT_NODE_NAME', `nodeName ${config.nodeName}, bundle of ${node.name}`);
   }
-  const certs = { ...config.certs, bundleDirectory };
+  const certs = { ...config.certs, ...own };
   const proxy = { ...config.proxy, node: node.name };
   return { config: { ...config, nodeName: node.name, certs, proxy }, node };
 }
@@ -31,7 +32,8 @@ function hasBundle({ file, certs }: AgentConfig): boolean {
   return file !== undefined || existsSync(nodeBundleFiles(certs.bundleDirectory).certificates);
 }
 
-function ownBundle({ dataDirectory, nodeName }: AgentConfig, log: Logger): string {
+/** This node is its own issuer, and lets nobody else join. */
+function ownBundle({ dataDirectory, nodeName }: AgentConfig, log: Logger): Partial<AgentConfig['certs']> {
   const trustDirectory = join(dataDirectory, 'own-trust');
   const directory = join(dataDirectory, 'own-node');
   if (!existsSync(trustDirectory)) {
@@ -43,5 +45,5 @@ function ownBundle({ dataDirectory, nodeName }: AgentConfig, log: Logger): strin
     );
   }
   issueNodeBundle({ trustDirectory, name: nodeName, grant: ['*'], directory });
-  return directory;
+  return { bundleDirectory: directory, issuerDirectory: trustDirectory, join: { listen: '' } };
 }

@@ -15,6 +15,7 @@ import { checkRunning } from './check/check.ts';
 import type { AgentConfig } from './config.ts';
 import type { MeshConfig } from './documents/mesh-config.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
+import type { Certificates } from './identity/certificates.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
 import type { DataPlane } from './threads/data-plane.ts';
@@ -25,7 +26,9 @@ import type { WorkloadDirectory } from './workloads/directory.ts';
 /** The parts of an agent that is up. */
 export interface Running {
   readonly config: AgentConfig;
+  /** Who it is at this moment. */
   readonly node: NodeIdentity;
+  readonly certificates: Certificates;
   readonly startedAtMs: number;
   readonly plane: DataPlane;
   readonly svids: SvidKeeper;
@@ -59,11 +62,7 @@ export function adminSources(running: Running, { metrics, waitingFor, shutdown }
         members: running.mesh.members(),
         seeds: running.config.gossip.seeds.length,
         peerSkewsMs: [...(await peerHealth(running.mesh)).values()].flatMap(({ skewMs = [] }) => skewMs),
-        certificate: {
-          subject: running.node.spiffeId,
-          notBeforeMs: notBeforeMs(running.node),
-          expiresAtMs: running.node.expiresAtMs,
-        },
+        certificates: running.certificates.view(),
         workloads: running.directory.workloads().length,
         problems: running.directory.problems(),
       }),
@@ -85,6 +84,7 @@ function statusView(running: Running, waitingFor: readonly string[]): StatusView
     trustDomain: node.trustDomain,
     mesh: running.meshConfig(),
     certificateExpiresAt: new Date(node.expiresAtMs).toISOString(),
+    certificates: running.certificates.view(),
     captureMode: config.capture.mode,
     workers: config.workers,
     isReady: waitingFor.length === 0,
@@ -197,12 +197,6 @@ function captureViews({ enrolment }: Running): Promise<readonly CaptureView[]> {
       rules: await unit.rules(),
     })),
   );
-}
-
-/** Of the certificate on the way to the root that expires first. */
-function notBeforeMs({ chain, expiresAtMs }: NodeIdentity): number {
-  const first = chain.find((certificate) => certificate.validToDate.getTime() === expiresAtMs) ?? chain[0]!;
-  return first.validFromDate.getTime();
 }
 
 function readiness(all: readonly { readonly state: string }[]): { ready: number; total: number } {

@@ -1,7 +1,9 @@
 /**
- * The SVIDs of this node's workloads: minted when first needed, renewed at about half of their life.
+ * The SVIDs of this node's workloads: minted when first needed, renewed at about half of their life, and when the node's
+ * own certificate was renewed, because theirs may not outlive it.
  *
  * Minting asks nobody. When it fails (the node certificate expired), the old SVID stays in use and minting is tried again.
+ * Renewals are spread over turns of the event loop, one a turn, so that a thousand of them do not stall it.
  */
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
@@ -30,11 +32,17 @@ interface Held {
 export class SvidKeeper implements Disposable {
   readonly #options: SvidKeeperOptions;
   readonly #held = new Map<string, Held>();
+  /** Whose turn has not come. */
+  readonly #due = new Set<string>();
+  #node: NodeIdentity;
+  /** One was renewed in this turn of the event loop. */
+  #hasTurned = false;
   #renewals = 0;
   #failures = 0;
 
   constructor(options: SvidKeeperOptions) {
     this.#options = options;
+    this.#node = options.node;
   }
 
   /**
@@ -58,6 +66,15 @@ export class SvidKeeper implements Disposable {
     if (held === undefined || --held.holders > 0) return;
     clearTimeout(held.timer);
     this.#held.delete(spiffeId);
+    this.#due.delete(spiffeId);
+  }
+
+  /** All SVIDs are minted anew under this certificate, those first that end first. */
+  identityChanged(node: NodeIdentity): void {
+    this.#node = node;
+    const byExpiry = [...this.#held.values()].sort((a, b) => a.svid.expiresAtMs - b.svid.expiresAtMs);
+    for (const { svid } of byExpiry) this.#due.add(svid.spiffeId);
+    this.#next();
   }
 
   /** All SVIDs in use, for metrics and `weft check`. */
@@ -76,11 +93,11 @@ export class SvidKeeper implements Disposable {
   [Symbol.dispose](): void {
     for (const held of this.#held.values()) clearTimeout(held.timer);
     this.#held.clear();
+    this.#due.clear();
   }
 
   #mint(spiffeId: string): Svid {
-    const { node, ttlMs } = this.#options;
-    return mintSvid(node, spiffeId, { ttlMs, nowMs: Date.now() });
+    return mintSvid(this.#node, spiffeId, { ttlMs: this.#options.ttlMs, nowMs: Date.now() });
   }
 
   #schedule(svid: Svid): NodeJS.Timeout {
@@ -91,23 +108,46 @@ export class SvidKeeper implements Disposable {
     const waitMs = Math.min(Math.max(0, dueMs - Date.now()), LONGEST_WAIT_MS);
     const timer = setTimeout(() => {
       const held = this.#held.get(spiffeId);
-      if (held !== undefined) held.timer = Date.now() < dueMs ? this.#at(spiffeId, dueMs) : this.#renew(held);
+      if (held === undefined) return;
+      if (Date.now() < dueMs) {
+        held.timer = this.#at(spiffeId, dueMs);
+        return;
+      }
+      this.#due.add(spiffeId);
+      this.#next();
     }, waitMs);
     return timer.unref();
   }
 
-  #renew(held: Held): NodeJS.Timeout {
+  /** One a turn: whoever is due later in the same turn waits for the next. */
+  #next(): void {
+    if (this.#hasTurned) return;
+    const due = this.#due.values().next();
+    if (due.done) return;
+    this.#due.delete(due.value);
+    this.#hasTurned = true;
+    setImmediate(() => {
+      this.#hasTurned = false;
+      this.#next();
+    });
+    const held = this.#held.get(due.value);
+    if (held !== undefined) this.#renew(held);
+  }
+
+  #renew(held: Held): void {
     const { log, renewed } = this.#options;
     const { spiffeId, expiresAtMs } = held.svid;
+    clearTimeout(held.timer);
     try {
       held.svid = this.#mint(spiffeId);
       this.#renewals++;
-      renewed(held.svid);
-      return this.#schedule(held.svid);
+      held.timer = this.#schedule(held.svid);
     } catch (err) {
       this.#failures++;
+      held.timer = this.#at(spiffeId, Date.now() + RETRY_MS);
       log.error({ err, spiffeId, expiresAtMs }, 'SVID could not be renewed; the old one stays in use');
-      return this.#at(spiffeId, Date.now() + RETRY_MS);
+      return;
     }
+    renewed(held.svid);
   }
 }

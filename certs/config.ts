@@ -10,7 +10,34 @@ export const certsConfig = z.strictObject({
     .min(1)
     .default('/etc/weft/node')
     .describe(
-      'Directory with node.key, node.crt and roots.crt, as `weft node issue` writes them. The key must have mode 0600.',
+      'Directory with node.key, node.crt and roots.crt, as `weft join` and `weft node issue` write them, and where the ' +
+        'agent renews its certificate. The key must have mode 0600. A bundle put there is taken into use without a restart.',
+    ),
+  issuerDirectory: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Directory with issuer.key and issuer.crt, as `weft init` writes them: makes this node an issuer, which admits ' +
+        'and renews nodes. Have two or three in a mesh; each holds a key that can admit any node. Default: no issuer.',
+    ),
+  nodeTtlMs: z
+    .int()
+    .min(10_000)
+    .max(90 * DAY_MS)
+    .default(7 * DAY_MS)
+    .describe(
+      'On issuers: life of the node certificates they issue. Lower limits what a stolen node key is worth; higher gives ' +
+        'more time when all issuers are away: nodes renew at half of it. Below an hour is for tests.',
+    ),
+  renewalGraceMs: z
+    .int()
+    .min(0)
+    .max(30 * DAY_MS)
+    .default(3 * DAY_MS)
+    .describe(
+      'On issuers: how long after its expiry a node certificate may still be renewed, at the join listener only. 0 ' +
+        'asks for a new token then.',
     ),
   svidTtlMs: z
     .int()

@@ -4,6 +4,7 @@
  */
 
 import type { CheckReport } from '../check/report.ts';
+import type { CertificatesView } from '../identity/certificates.ts';
 import type { Problem } from '../problem.ts';
 
 export interface StatusView {
@@ -16,6 +17,8 @@ export interface StatusView {
   /** What the mesh says of itself in its MeshConfig; empty texts where it says nothing. */
   readonly mesh?: { readonly displayName: string; readonly contact: string };
   readonly certificateExpiresAt: string;
+  /** How renewing goes, and who issues; absent in answers of older agents. */
+  readonly certificates?: CertificatesView;
   readonly captureMode: string;
   readonly workers: number;
   readonly isReady: boolean;

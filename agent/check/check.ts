@@ -5,19 +5,12 @@
 import { platform, release } from 'node:os';
 import type { MemberView } from '../admin/views.ts';
 import type { AgentConfig } from '../config.ts';
+import type { CertificatesView } from '../identity/certificates.ts';
 import type { Problem } from '../problem.ts';
+import { checkBundle, checkCertificates } from './certificates.ts';
 import { checkCapabilities, checkClock, checkKernel, checkNft, readClock } from './machine.ts';
 import { checkPeers } from './mesh.ts';
-import {
-  checkBundle,
-  checkDataDirectory,
-  checkLifetime,
-  checkPorts,
-  checkProblems,
-  checkWorkloadFiles,
-  checkWorkloadsDirectory,
-  type Lifetime,
-} from './node.ts';
+import { checkDataDirectory, checkPorts, checkProblems, checkWorkloadFiles, checkWorkloadsDirectory } from './node.ts';
 import { type CheckReport, type CheckResult, reportOf } from './report.ts';
 
 /** What only a running agent knows. */
@@ -27,8 +20,7 @@ export interface RunningFacts {
   readonly seeds: number;
   /** Clocks of peers against ours, where known. */
   readonly peerSkewsMs: readonly number[];
-  /** Of the certificate in use that ends first. */
-  readonly certificate: Lifetime;
+  readonly certificates: Pick<CertificatesView, 'life' | 'renewal' | 'bundleProblem' | 'desk'>;
   readonly workloads: number;
   readonly problems: readonly Problem[];
 }
@@ -38,7 +30,7 @@ export async function checkRunning(config: AgentConfig, facts: RunningFacts): Pr
   return reportOf([
     ...(await checkCaptureNeeds(config)),
     checkClock(readClock(facts.peerSkewsMs)),
-    checkLifetime(facts.certificate, Date.now()),
+    ...checkCertificates(facts.certificates, Date.now()),
     await checkDataDirectory(config.dataDirectory),
     await checkWorkloadsDirectory(config.workloadsDirectory),
     checkProblems(facts.problems, facts.workloads),

@@ -1,4 +1,4 @@
-/** What this node must have: certificates with life left, ports, a place for its state, workload files that parse. @module */
+/** What this node must have: ports, a place for its state, workload files that parse. @module */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { constants, existsSync } from 'node:fs';
@@ -6,66 +6,11 @@ import { access, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
-import { loadNodeBundle, nodeBundleFiles } from '../../certs/node-bundle.ts';
 import { parseHostPort } from '../../gossip/edge/address.ts';
 import { messageOf, systemCode } from '../errors.ts';
 import { formatProblem, type Problem } from '../problem.ts';
 import { WorkloadDirectory } from '../workloads/directory.ts';
 import { type CheckResult, fail, ok, warn } from './report.ts';
-
-/** The certificate that ends first on the way from the node to the root. */
-export interface Lifetime {
-  readonly subject: string;
-  readonly notBeforeMs: number;
-  readonly expiresAtMs: number;
-}
-
-/** A certificate is renewed well before this: with less left, renewal has failed and somebody must look. */
-const LIFE_LEFT = 1 / 3;
-
-const HOUR_MS = 3_600_000;
-
-export function checkLifetime({ subject, notBeforeMs, expiresAtMs }: Lifetime, nowMs: number): CheckResult {
-  const name = 'certificates';
-  const left = (expiresAtMs - nowMs) / (expiresAtMs - notBeforeMs);
-  const until = `${subject} is valid until ${new Date(expiresAtMs).toISOString()}`;
-  const fix =
-    'issue a new bundle: weft node issue --trust DIR --name NODE --grant ... --out DIR, and restart the agent';
-  if (left <= 0) return fail(name, `${subject} expired at ${new Date(expiresAtMs).toISOString()}`, fix);
-  const hours = Math.floor((expiresAtMs - nowMs) / HOUR_MS);
-  return left < LIFE_LEFT ? fail(name, `${until}: ${hours} h, less than a third of its life`, fix) : ok(name, until);
-}
-
-/**
- * For an agent that does not run: whether it would accept its bundle.
- *
- * @param options.mayBeAbsent without any configuration an agent makes a trust domain of its own
- */
-export function checkBundle(
-  directory: string,
-  { nowMs, mayBeAbsent = false }: { readonly nowMs: number; readonly mayBeAbsent?: boolean },
-): CheckResult {
-  if (mayBeAbsent && !existsSync(nodeBundleFiles(directory).certificates)) {
-    const fix = 'to join nodes: weft init, weft node issue for each, and certs.bundleDirectory in agent.yaml';
-    return warn('certificates', 'none; the agent will make a mesh of one node', fix);
-  }
-  try {
-    const { chain, spiffeId } = loadNodeBundle(directory, nowMs);
-    const [node] = chain;
-    const first = chain.reduce((soonest, one) => (one.validToDate < soonest.validToDate ? one : soonest), node!);
-    const subject = first === node ? spiffeId : `the issuer of ${spiffeId}`;
-    return checkLifetime(
-      { subject, notBeforeMs: first.validFromDate.getTime(), expiresAtMs: first.validToDate.getTime() },
-      nowMs,
-    );
-  } catch (err) {
-    return fail(
-      'certificates',
-      messageOf(err),
-      'see above; weft node issue writes a bundle, certs.bundleDirectory names it',
-    );
-  }
-}
 
 /** Whether the ports of the configuration can be opened. Only for an agent that does not run: its own would be in use. */
 export async function checkPorts(

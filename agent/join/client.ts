@@ -15,8 +15,8 @@ import { nodeId } from '../../certs/spiffe.ts';
 import { fingerprint, parseToken, type Token } from '../../certs/token.ts';
 import { parseTrustBundle, toPem } from '../../certs/trust-bundle.ts';
 import { parseChain, peerChain, verifyChain } from '../../certs/verify.ts';
+import { formatHostPort, type HostPort } from '../../gossip/edge/address.ts';
 import { encodeFrame } from '../../gossip/libp2p/frames.ts';
-import { formatSocketAddress, type SocketAddress } from '../addresses.ts';
 import { AgentError, messageOf } from '../errors.ts';
 import { readFrame } from './listener.ts';
 import { type Answer, decodeAnswer, encodeQuestion, MAX_ANSWER_BYTES, type Question } from './messages.ts';
@@ -26,7 +26,7 @@ const TIMEOUT_MS = 15_000;
 
 export interface JoinOptions {
   readonly token: string;
-  readonly address: SocketAddress;
+  readonly address: HostPort;
   /** Where the bundle is written; made if absent, and must not be another node's. */
   readonly directory: string;
   /** Needed when the token does not name the node. */
@@ -54,7 +54,7 @@ export async function join({ token: text, address, directory, name = '' }: JoinO
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const question: Question = { kind: 'join', token: text.trim(), csr: createCsr(privateKey, node), name };
   const answer = await ask(address, question, { isIssuer: (chain) => refuseDeskOf(token, chain) });
-  const where = formatSocketAddress(address);
+  const where = formatHostPort(address);
   if (answer.kind === 'refused') throw new AgentError('WEFT_AGENT_JOIN_REFUSED', `${where}: ${answer.detail}`);
   const [chain, roots] = answer.kind === 'issued' ? [parseChain(answer.chain), answer.roots] : [[], []];
   if (!Array.isArray(chain)) throw new AgentError('WEFT_AGENT_JOIN_ANSWER', `${where}: ${chain.detail}`);
@@ -69,7 +69,7 @@ export async function join({ token: text, address, directory, name = '' }: JoinO
 }
 
 /** Asks to renew what this node has, also when it expired lately. Rejects when nobody answers or an impostor does. */
-export function renewAtListener(identity: NodeIdentity, address: SocketAddress): Promise<Answer> {
+export function renewAtListener(identity: NodeIdentity, address: HostPort): Promise<Answer> {
   const { chain, privateKey, trust } = identity;
   const question: Question = { kind: 'renew', chain: chain.map(({ raw }) => raw) };
   return ask(address, question, {
@@ -87,9 +87,9 @@ interface AskOptions {
   readonly credential?: { readonly cert: string; readonly key: string };
 }
 
-async function ask(address: SocketAddress, question: Question, { isIssuer, credential }: AskOptions): Promise<Answer> {
-  const where = formatSocketAddress(address);
-  const socket = tls.connect({ host: address.address, port: address.port, ...JOIN_TLS, ...credential });
+async function ask(address: HostPort, question: Question, { isIssuer, credential }: AskOptions): Promise<Answer> {
+  const where = formatHostPort(address);
+  const socket = tls.connect({ ...address, ...JOIN_TLS, ...credential });
   const deadline = setTimeout(() => socket.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
   try {
     await once(socket, 'secureConnect').catch((cause: unknown) => {

@@ -4,6 +4,7 @@ import type { DocumentNote } from '../../gossip/documents/note.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
 import type { Held } from '../../gossip/documents/revision.ts';
 import type { EndpointDelta } from '../../gossip/effects.ts';
+import type { Caller } from '../../gossip/libp2p/calls.ts';
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { GossipStats, Member } from '../../gossip/view.ts';
 import type { LogLevel } from '../log.ts';
@@ -26,6 +27,12 @@ export type ToMesh =
   | { readonly kind: 'report'; readonly report: Uint8Array }
   | { readonly kind: 'publish'; readonly endpoints: readonly Endpoint[] }
   | { readonly kind: 'stats'; readonly request: number }
+  /** The bundle directory holds a renewed bundle. */
+  | { readonly kind: 'identity' }
+  | { readonly kind: 'issuer'; readonly note: Uint8Array }
+  | { readonly kind: 'call'; readonly request: number; readonly to: string; readonly question: Uint8Array }
+  /** To an `asked`; without an answer the caller is hung up on. */
+  | { readonly kind: 'answered'; readonly request: number; readonly answer: Uint8Array | undefined }
   | { readonly kind: 'close' };
 
 export type FromMesh =
@@ -39,4 +46,8 @@ export type FromMesh =
   | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
   | { readonly kind: 'documents'; readonly request: number; readonly answer: DocumentQueries[DocumentQuery]['answer'] }
   | { readonly kind: 'documents-failed'; readonly request: number; readonly error: Error }
-  | { readonly kind: 'stats'; readonly request: number; readonly stats: GossipStats };
+  | { readonly kind: 'stats'; readonly request: number; readonly stats: GossipStats }
+  | { readonly kind: 'called'; readonly request: number; readonly answer: Uint8Array }
+  | { readonly kind: 'call-failed'; readonly request: number; readonly error: Error }
+  /** Another member asks this node. */
+  | { readonly kind: 'asked'; readonly request: number; readonly caller: Caller; readonly question: Uint8Array };

@@ -7,11 +7,16 @@
 import { workerData as born, parentPort } from 'node:worker_threads';
 import { loadNodeBundle } from '../../certs/node-bundle.ts';
 import { Gossip } from '../../gossip/gossip.ts';
+import type { Caller } from '../../gossip/libp2p/calls.ts';
 import { createLogger } from '../log.ts';
 import type { FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
 
 const control = parentPort!;
 const stopping = new AbortController();
+/** Questions of members that the control thread has yet to answer; it answers every one. */
+const asked = new Map<number, Pick<PromiseWithResolvers<Uint8Array>, 'resolve' | 'reject'>>();
+let lastAsked = 0;
+const RELOAD_MS = 1_000;
 const starting = start(born as MeshWorkerData);
 control.on('message', (message: ToMesh) => void obey(message));
 
@@ -26,7 +31,7 @@ async function start({ config, nodeBundleDirectory, logLevel }: MeshWorkerData):
       noted: (notes: Extract<FromMesh, { kind: 'noted' }>['notes']) => tell({ kind: 'noted', notes }),
       report: (node: string, report: Uint8Array | undefined) => tell({ kind: 'report', node, report }),
     };
-    const gossip = await Gossip.start(config, { identity, events, log }, stopping.signal);
+    const gossip = await Gossip.start(config, { identity, events, log, answer: askControl }, stopping.signal);
     tell({ kind: 'started', name: identity.name, address: gossip.address });
     return gossip;
   } catch (err) {
@@ -53,6 +58,18 @@ async function obey(message: ToMesh): Promise<void> {
     case 'report':
       gossip.report(message.report);
       break;
+    case 'identity':
+      renew(gossip);
+      break;
+    case 'issuer':
+      gossip.declareIssuer(message.note);
+      break;
+    case 'call':
+      await callMember(gossip, message);
+      break;
+    case 'answered':
+      settle(message.request, message.answer);
+      break;
     case 'close':
       await gossip.close();
       control.close(); // nothing keeps the thread alive after this
@@ -65,6 +82,38 @@ async function answer(gossip: Gossip, { request, query, ask }: Extract<ToMesh, {
   } catch (err) {
     tell({ kind: 'documents-failed', request, error: err instanceof Error ? err : new Error(String(err)) });
   }
+}
+
+/** The control thread could load the bundle a moment ago; if somebody is at it, a moment later will do. */
+function renew(gossip: Gossip): void {
+  try {
+    gossip.identityChanged(loadNodeBundle((born as MeshWorkerData).nodeBundleDirectory));
+  } catch {
+    setTimeout(() => renew(gossip), RELOAD_MS).unref();
+  }
+}
+
+async function callMember(gossip: Gossip, { request, to, question }: Extract<ToMesh, { kind: 'call' }>): Promise<void> {
+  try {
+    tell({ kind: 'called', request, answer: await gossip.call(to, question) });
+  } catch (err) {
+    tell({ kind: 'call-failed', request, error: err instanceof Error ? err : new Error(String(err)) });
+  }
+}
+
+/** The control thread answers what members ask: keys of issuers are there. Calls bound how many wait. */
+function askControl(caller: Caller, question: Uint8Array): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  asked.set(++lastAsked, { resolve, reject });
+  tell({ kind: 'asked', request: lastAsked, caller, question });
+  return promise;
+}
+
+function settle(request: number, answer: Uint8Array | undefined): void {
+  const waiting = asked.get(request);
+  asked.delete(request);
+  if (answer === undefined) waiting?.reject(new Error('no answer'));
+  else waiting?.resolve(answer);
 }
 
 function tell(message: FromMesh): void {

@@ -12,12 +12,15 @@ import type { GossipConfig } from '../../gossip/config.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
 import type { GossipEvents } from '../../gossip/edge/teller.ts';
 import { GossipError } from '../../gossip/errors.ts';
+import type { Caller } from '../../gossip/libp2p/calls.ts';
 import { type Endpoint, endpointProblem } from '../../gossip/records/endpoint.ts';
 import type { GossipStats, Member } from '../../gossip/view.ts';
 import type { LogLevel } from '../log.ts';
 import type { DocumentRequest, FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
 
 export interface MeshEvents extends GossipEvents {
+  /** Another member asks this node; one that cannot be answered is hung up on. */
+  asked?(caller: Caller, question: Uint8Array): Promise<Uint8Array>;
   /** The thread died after it had started. At most once, and never after `close` was called. */
   failed(err: Error): void;
 }
@@ -105,6 +108,21 @@ export class MeshThread implements AsyncDisposable {
     return this.#ask(query, (request) => ({ kind: 'documents', request, ...({ query, ask } as DocumentRequest) }));
   }
 
+  /** The bundle directory holds a renewed bundle: the thread reads it by itself. */
+  identityChanged(): void {
+    this.#send({ kind: 'identity' });
+  }
+
+  /** Tells all nodes that this one is an issuer. */
+  declareIssuer(note: Uint8Array): void {
+    this.#send({ kind: 'issuer', note });
+  }
+
+  /** Asks another member. Rejects when no answer comes, or the thread is gone. */
+  call(to: string, question: Uint8Array): Promise<Uint8Array> {
+    return this.#ask('call', (request) => ({ kind: 'call', request, to, question }));
+  }
+
   /** Tells all nodes how this one fares with its documents. */
   report(report: Uint8Array): void {
     this.#send({ kind: 'report', report });
@@ -185,6 +203,15 @@ export class MeshThread implements AsyncDisposable {
       case 'report':
         this.#events.report?.(message.node, message.report);
         break;
+      case 'asked':
+        void this.#answer(message);
+        break;
+      case 'called':
+        this.#answered(message.request, (asked) => asked.resolve(message.answer as never));
+        break;
+      case 'call-failed':
+        this.#answered(message.request, (asked) => asked.reject(message.error));
+        break;
       case 'stats':
         this.#answered(message.request, (asked) => asked.resolve(message.stats as never));
         break;
@@ -195,6 +222,11 @@ export class MeshThread implements AsyncDisposable {
         this.#answered(message.request, (asked) => asked.reject(message.error));
         break;
     }
+  }
+
+  async #answer({ request, caller, question }: Extract<FromMesh, { kind: 'asked' }>): Promise<void> {
+    const answer = await this.#events.asked?.(caller, question).catch(() => undefined);
+    this.#send({ kind: 'answered', request, answer });
   }
 
   #answered(request: number, settle: (asked: Asked) => void): void {

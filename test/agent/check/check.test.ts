@@ -4,13 +4,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkBundle, checkCertificates, checkLifetime } from '../../../agent/check/certificates.ts';
 import { checkBeforeStart, checkRunning, type RunningFacts } from '../../../agent/check/check.ts';
 import { checkCapabilities, checkClock, checkKernel, checkNft, readClock } from '../../../agent/check/machine.ts';
 import { checkPeers } from '../../../agent/check/mesh.ts';
 import {
-  checkBundle,
   checkDataDirectory,
-  checkLifetime,
   checkPorts,
   checkWorkloadFiles,
   checkWorkloadsDirectory,
@@ -106,12 +105,33 @@ test('a certificate fails from one third of its life on', () => {
   expect(checkLifetime(lifetime, 2 * HOUR_MS - 1).status).toBe('ok');
   expect(checkLifetime(lifetime, 2 * HOUR_MS + 1)).toMatchObject({
     status: 'fail',
-    fix: expect.stringContaining('weft node issue'),
+    fix: expect.stringContaining('weft join TOKEN'),
   });
   expect(checkLifetime(lifetime, 3 * HOUR_MS)).toMatchObject({
     status: 'fail',
     detail: expect.stringContaining('expired'),
   });
+});
+
+test('a failed renewal, a bundle that is not in use, and a token used twice are told with what to do', () => {
+  const use = { token: '0'.repeat(32), key: '', atMs: 0, madeAtMs: 0, expiresAtMs: 0 };
+  const conflict = { kept: { ...use, node: 'n1' }, refused: { ...use, node: 'n2' } };
+  const results = checkCertificates(
+    {
+      life: { subject: 'spiffe://t/node/n1', notBeforeMs: 0, expiresAtMs: 3 * HOUR_MS },
+      renewal: { renewals: 0, failures: 9, dueAtMs: 0, problem: 'no issuer is in reach' },
+      bundleProblem: 'node.crt: not a certificate',
+      desk: { stats: { joined: 0, renewed: 0, refused: {} }, conflicts: [conflict], address: '' },
+    },
+    2.5 * HOUR_MS,
+  );
+  expect(results.map(({ name, status }) => `${name} ${status}`)).toEqual([
+    'certificates fail',
+    'node bundle fail',
+    'join tokens fail',
+  ]);
+  expect(results[0]!.detail).toContain('30 min, less than a third of its life; renewal failed: no issuer is in reach');
+  expect(results[2]!.fix).toContain('weft revoke node/n2');
 });
 
 test('a bundle on disk is loaded as the agent would load it', () => {
@@ -240,10 +260,15 @@ test('a running agent answers from what it knows', async () => {
     members: [{ name: 'n1', state: 'alive', isSelf: true }],
     seeds: 0,
     peerSkewsMs: [],
-    certificate: {
-      subject: 'spiffe://t/node/n1',
-      notBeforeMs: Date.now() - HOUR_MS,
-      expiresAtMs: Date.now() + 100 * HOUR_MS,
+    certificates: {
+      life: {
+        subject: 'spiffe://t/node/n1',
+        notBeforeMs: Date.now() - HOUR_MS,
+        expiresAtMs: Date.now() + 100 * HOUR_MS,
+      },
+      renewal: { renewals: 0, failures: 0, dueAtMs: 0, problem: '' },
+      bundleProblem: '',
+      desk: undefined,
     },
     workloads: 3,
     problems: [],

@@ -60,7 +60,7 @@ describe('a machine that has nothing but a token', () => {
       await once(server, 'listening');
       const { port } = server.address() as { port: number };
       const directory = town.directory.sub('never');
-      const joining = join({ token: town.token(), address: { address: '127.0.0.1', port }, directory, name: 'n7' });
+      const joining = join({ token: town.token(), address: { host: '127.0.0.1', port }, directory, name: 'n7' });
       await expect(joining, who).rejects.toThrow('no issuer of the mesh');
       expect(existsSync(directory)).toBe(false);
       server.close();

@@ -13,6 +13,7 @@ import { loadOperatorBundle } from '../../../certs/operator-bundle.ts';
 import { Revocations } from '../../../certs/revocation.ts';
 import { createToken, type TokenOptions } from '../../../certs/token.ts';
 import { createTrustDomain } from '../../../certs/trust-domain.ts';
+import type { HostPort } from '../../../gossip/edge/address.ts';
 import type { Member } from '../../../gossip/view.ts';
 import { addNode, HOUR_MS, TemporaryDirectory, TRUST_DOMAIN } from '../../certs/trust.ts';
 
@@ -127,8 +128,8 @@ export class Office {
     return office;
   }
 
-  get address(): { address: string; port: number } {
-    return { address: '127.0.0.1', port: Number(this.listener.address.split(':')[1]) };
+  get address(): HostPort {
+    return { host: '127.0.0.1', port: Number(this.listener.address.split(':')[1]) };
   }
 
   /** What a joiner with a new key hears at the door. */
