@@ -7,19 +7,25 @@ import { gossipConfig } from '../gossip/config.ts';
 import type { Settings } from '../gossip/effects.ts';
 import { MemberlistProgram } from './baselines/memberlist-program.ts';
 import { ByteBudget } from './invariants/byte-budget.ts';
+import { DocumentsAgree } from './invariants/documents-agree.ts';
+import { DocumentsHold } from './invariants/documents-hold.ts';
 import { EqualViews } from './invariants/equal-views.ts';
+import { FirstTakers } from './invariants/first-takers.ts';
 import type { Invariant, Violation } from './invariants/invariant.ts';
 import { NobodyFalselyDead } from './invariants/nobody-falsely-dead.ts';
 import { RisingLives } from './invariants/rising-lives.ts';
 import { RoutableOwners } from './invariants/routable-owners.ts';
 import { WholePages } from './invariants/whole-pages.ts';
 import { Convergence } from './measure/convergence.ts';
+import { DocumentSpread } from './measure/document-spread.ts';
 import { percentile, rounded } from './measure/samples.ts';
 import type { TimelinePoint } from './measure/timeline.ts';
 import { Timeline } from './measure/timeline.ts';
 import { Verdicts } from './measure/verdicts.ts';
+import { DocumentSteps, hasDocuments } from './scenarios/document-steps.ts';
 import { Player } from './scenarios/player.ts';
 import type { Scenario } from './scenarios/schema.ts';
+import { Operators } from './world/operators.ts';
 import type { Tamper } from './world/weft-process.ts';
 import { WeftProgram } from './world/weft-program.ts';
 import { World } from './world/world.ts';
@@ -42,6 +48,12 @@ export interface RunOptions {
   readonly realMs: () => number;
 }
 
+export interface Delays {
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
 /** What a run came to: the fields that `weft simulate -o json` prints. */
 export interface RunResult {
   readonly scenario: string;
@@ -51,9 +63,11 @@ export interface RunResult {
   /** From an end (crash, kill, leave) until a node knows, over all nodes that outlived it. */
   readonly detectMs: { readonly p50: number | null; readonly max: number | null };
   /** From a change, heal, join or restart until every node routes by it. */
-  readonly convergeMs: { readonly p50: number | null; readonly p99: number | null; readonly max: number | null };
+  readonly convergeMs: Delays;
   /** The part of `convergeMs` that is about all views being equal again, with the time from first contact. */
   readonly agreeMs: { readonly max: number | null; readonly afterContactMax: number | null };
+  /** Where a scenario writes documents: until each other node held one, and until it was in use there. */
+  readonly documents?: { readonly writes: number; readonly reachMs: Delays; readonly useMs: Delays };
   readonly falseDeaths: number;
   readonly violations: number;
   readonly bytesPerNodePerSecond: number;
@@ -70,6 +84,8 @@ export interface RunPicture {
   readonly viewers: readonly string[];
   readonly events: readonly { readonly atMs: number; readonly text: string }[];
   readonly curves: readonly { readonly owner: string; readonly atMs: number; readonly reachedMs: readonly number[] }[];
+  /** One for each document written, where a scenario writes any. */
+  readonly documentCurves: readonly { readonly document: string; readonly reachedMs: readonly number[] }[];
 }
 
 export interface Run {
@@ -90,7 +106,8 @@ export function runScenario(options: RunOptions): Run {
   const startedMs = options.realMs();
   const settings = productionSettings();
   const isWeft = options.machine !== 'memberlist';
-  const program = isWeft ? new WeftProgram(options.tamper) : new MemberlistProgram();
+  const operators = isWeft && hasDocuments(scenario) ? new Operators(seed) : undefined;
+  const program = isWeft ? new WeftProgram(options.tamper, operators) : new MemberlistProgram();
   const world = new World({
     seed,
     nodes,
@@ -117,6 +134,14 @@ export function runScenario(options: RunOptions): Run {
     new NobodyFalselyDead(verdicts, report),
     new EqualViews({ world, convergence, verdicts, report }),
   ];
+  const spread = new DocumentSpread(world);
+  if (operators !== undefined) {
+    const agree = new DocumentsAgree(world, report);
+    const firstTakers = new FirstTakers(world, report);
+    operators.watchers.push(spread, agree, new DocumentsHold(operators, report), firstTakers);
+    invariants.push(agree);
+    world.watchers.push(spread, firstTakers);
+  }
   world.watchers.push(convergence, verdicts, ...(isWeft ? invariants : []));
   if (scenario.start === 'formed') {
     world.bootFormed();
@@ -136,6 +161,7 @@ export function runScenario(options: RunOptions): Run {
     world,
     scenario,
     convergence,
+    documents: operators && new DocumentSteps(world, operators),
     turnHostile: (host) => program.turnHostile(world, host, zeroMs + scenario.seconds * 1_000),
     noted: (text) => events.push({ atMs: world.nowMs - zeroMs, text }),
   }).start();
@@ -148,22 +174,21 @@ export function runScenario(options: RunOptions): Run {
   }
   if (isWeft) for (const invariant of invariants) invariant.finish?.();
   const samples = [...convergence.changesMs, ...convergence.agreementsMs];
-  if (isWeft) checkExpectations({ scenario, convergence, verdicts, report });
+  if (isWeft) checkExpectations({ scenario, convergence, verdicts, spread, report });
   const result: RunResult = {
     scenario: scenario.name,
     nodes,
     seed,
     traceHash: world.traceHash,
     detectMs: { p50: rounded(percentile(verdicts.detectMs, 0.5)), max: rounded(percentile(verdicts.detectMs, 1)) },
-    convergeMs: {
-      p50: rounded(percentile(samples, 0.5)),
-      p99: rounded(percentile(samples, 0.99)),
-      max: rounded(percentile(samples, 1)),
-    },
+    convergeMs: delays(samples),
     agreeMs: {
       max: rounded(percentile(convergence.agreementsMs, 1)),
       afterContactMax: rounded(percentile(convergence.afterContactMs, 1)),
     },
+    ...(operators && {
+      documents: { writes: spread.writes, reachMs: delays(spread.reachMs), useMs: delays(spread.useMs) },
+    }),
     falseDeaths: verdicts.falseDeaths.length,
     violations: violationCount,
     bytesPerNodePerSecond: Math.round((sum(world.bytesByHost) - zeroBytes) / nodes / (totalMs / 1_000)),
@@ -173,17 +198,28 @@ export function runScenario(options: RunOptions): Run {
     violationDetails: violations,
   };
   const { points, viewers } = timeline;
-  return { result, picture: { about: scenario.about, points, viewers, events, curves: convergence.curves } };
+  return {
+    result,
+    picture: {
+      about: scenario.about,
+      points,
+      viewers,
+      events,
+      curves: convergence.curves,
+      documentCurves: spread.curves,
+    },
+  };
 }
 
 function checkExpectations(run: {
   scenario: Scenario;
   convergence: Convergence;
   verdicts: Verdicts;
+  spread: DocumentSpread;
   report: (rule: string, detail: string) => void;
 }): void {
-  const { scenario, convergence, verdicts, report } = run;
-  const { detectSeconds, agreeSeconds, changeSeconds } = scenario.expect;
+  const { scenario, convergence, verdicts, spread, report } = run;
+  const { detectSeconds, agreeSeconds, changeSeconds, documentSeconds } = scenario.expect;
   const check = (what: string, ms: number | undefined, limit: number | undefined): void => {
     if (limit === undefined || ms === undefined || ms <= limit * 1_000) return;
     report('expectation', `${what} took ${Math.round(ms)} ms, more than ${limit} s`);
@@ -191,7 +227,16 @@ function checkExpectations(run: {
   check('to know of an end', percentile(verdicts.detectMs, 1), detectSeconds);
   check('to agree', percentile(convergence.agreementsMs, 1), agreeSeconds);
   check('to show 99 of 100 changes everywhere', percentile(convergence.changesMs, 0.99), changeSeconds);
+  check('to hold a document', percentile(spread.reachMs, 1), documentSeconds);
   if (agreeSeconds !== undefined && convergence.isAgreementWanted) report('expectation', 'views never agreed');
+}
+
+function delays(samples: readonly number[]): Delays {
+  return {
+    p50: rounded(percentile(samples, 0.5)),
+    p99: rounded(percentile(samples, 0.99)),
+    max: rounded(percentile(samples, 1)),
+  };
 }
 
 function sum(numbers: readonly number[]): number {

@@ -54,6 +54,8 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #reports = new Map<string, Report>();
+  /** Revisions that a first taker rejects, and how many do. */
+  readonly #rejections = new Map<string, number>();
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -86,6 +88,8 @@ export class Ledger {
   /** What another node says; undefined when it is gone. */
   reported(node: string, bytes: Uint8Array | undefined): void {
     const report = bytes === undefined ? undefined : decodeReport(bytes);
+    this.#countRejections(this.#reports.get(node), -1);
+    this.#countRejections(report, 1);
     if (report === undefined) this.#reports.delete(node);
     else this.#reports.set(node, report);
   }
@@ -100,12 +104,8 @@ export class Ledger {
 
   /** Keys whose decision may be another one, after members or their reports changed. */
   undecided(): string[] {
-    const rejected = new Set<string>();
-    for (const { lines } of this.#reports.values()) {
-      for (const { id, state, isFirst } of lines) if (state === 'rejected' && isFirst) rejected.add(id);
-    }
     const isOpen = (entry: Entry): boolean =>
-      this.#isWaiting(entry) || (entry.state === 'applied' && rejected.has(entry.head));
+      this.#isWaiting(entry) || (entry.state === 'applied' && this.#rejections.has(entry.head));
     return [...this.#entries].filter(([, entry]) => isOpen(entry)).map(([key]) => key);
   }
 
@@ -153,6 +153,15 @@ export class Ledger {
       .slice(0, RECENT);
     const line = ({ head, state, isFirst, why }: Entry): ReportLine => ({ id: head, state, isFirst, why });
     return { heads: this.#sum(), omitted: 0, lines: [...open, ...recent].map(line) };
+  }
+
+  #countRejections(report: Report | undefined, by: 1 | -1): void {
+    for (const { id, state, isFirst } of report?.lines ?? []) {
+      if (state !== 'rejected' || !isFirst) continue;
+      const count = (this.#rejections.get(id) ?? 0) + by;
+      if (count === 0) this.#rejections.delete(id);
+      else this.#rejections.set(id, count);
+    }
   }
 
   #sum(): string {

@@ -71,7 +71,7 @@ export function isGood(result: RunResult): boolean {
 }
 
 function charts({ picture }: Run): string {
-  const { points, viewers, curves } = picture;
+  const { points, viewers, curves, documentCurves } = picture;
   const xMax = (points.at(-1)?.atMs ?? 1_000) / 1_000;
   const marks = picture.events.slice(0, 200).map(({ atMs, text }) => ({ x: atMs / 1_000, text }));
   const at = (value: (point: (typeof points)[number]) => number): (readonly [number, number])[] =>
@@ -134,6 +134,7 @@ function charts({ picture }: Run): string {
         points: [[0, 0] as const, ...reachedMs.map((ms, count) => [ms, count + 1] as const)],
       })),
     }),
+    ...(documentCurves.length === 0 ? [] : [documentChart(documentCurves)]),
     '<h2>Traffic</h2>',
     stackedChart({
       title: 'Sent by a node, by kind of message',
@@ -144,6 +145,20 @@ function charts({ picture }: Run): string {
       series: bytes,
     }),
   ].join('\n');
+}
+
+function documentChart(curves: Run['picture']['documentCurves']): string {
+  return lineChart({
+    title: 'Documents, each from its writer on',
+    xUnit: 'milliseconds',
+    yUnit: 'nodes that hold it',
+    series: curves.slice(0, 100).map(({ document, reachedMs }, i) => ({
+      name: `revision ${document}`,
+      color: COLORS[i % COLORS.length]!,
+      isStepped: true,
+      points: [[0, 0] as const, ...reachedMs.map((ms, count) => [ms, count + 1] as const)],
+    })),
+  });
 }
 
 function shade(share: number): string {

@@ -1,23 +1,29 @@
 /** A result as lines and columns of text. @module */
-import type { RunResult } from '../run.ts';
+import type { Delays, RunResult } from '../run.ts';
 
 /** The names and values of a result, as people read them. */
 export function fieldsOf(result: RunResult | undefined): readonly (readonly [name: string, value: string])[] {
   if (result === undefined) return [];
-  const { detectMs, convergeMs, agreeMs } = result;
+  const { detectMs, convergeMs, agreeMs, documents } = result;
   return [
     ['scenario', result.scenario],
     ['nodes', String(result.nodes)],
     ['seed', String(result.seed)],
     ['detect p50 / max', pair(detectMs.p50, detectMs.max)],
-    ['converge p50 / p99 / max', `${pair(convergeMs.p50, convergeMs.p99)} / ${time(convergeMs.max)}`],
+    ['converge p50 / p99 / max', triple(convergeMs)],
     ['views equal after', time(agreeMs.max)],
+    ['documents held p50 / p99 / max', documents === undefined ? '-' : triple(documents.reachMs)],
+    ['documents in use p50 / p99 / max', documents === undefined ? '-' : triple(documents.useMs)],
     ['false deaths', String(result.falseDeaths)],
     ['violations', String(result.violations)],
     ['bytes a node and second', String(result.bytesPerNodePerSecond)],
     ['virtual / wall', `${result.virtualSeconds} s / ${result.wallSeconds.toFixed(1)} s`],
     ['trace', result.traceHash],
   ];
+}
+
+function triple({ p50, p99, max }: Delays): string {
+  return `${pair(p50, p99)} / ${time(max)}`;
 }
 
 function pair(a: number | null, b: number | null): string {

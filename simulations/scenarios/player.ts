@@ -1,14 +1,17 @@
 /** Carries out a scenario's steps on a world, at their times. @module */
 import type { Convergence } from '../measure/convergence.ts';
 import type { DiskContents, Host } from '../world/host.ts';
-import { shuffled } from '../world/random.ts';
+import { pick, shuffled } from '../world/random.ts';
 import type { World } from '../world/world.ts';
+import type { DocumentStep, DocumentSteps } from './document-steps.ts';
 import type { Scenario, Step } from './schema.ts';
 
 export interface PlayerOptions {
   readonly world: World;
   readonly scenario: Scenario;
   readonly convergence: Convergence;
+  /** Undefined when no step needs it. */
+  readonly documents: DocumentSteps | undefined;
   /** Turns a running host's agent into a liar. */
   readonly turnHostile: (host: Host) => void;
   /** For the report. */
@@ -129,6 +132,12 @@ export class Player {
         return this.#each(this.#choose(step, this.#isRunning), (host) => world.change(host));
       case 'turn-hostile':
         return this.#each(this.#choose(step, this.#isRunning), this.#options.turnHostile);
+      case 'write-document':
+      case 'delete-document':
+      case 'forge-document':
+      case 'save-documents':
+      case 'restore-documents':
+        return this.#document(step);
     }
   }
 
@@ -190,6 +199,19 @@ export class Player {
     return chosen;
   }
 
+  #document(step: DocumentStep): readonly Host[] {
+    const hosts = 'eachSide' in step && step.eachSide ? this.#oneOfEachSide() : this.#choose(step, this.#isRunning);
+    this.#options.documents?.play(step, hosts);
+    return hosts;
+  }
+
+  #oneOfEachSide(): readonly Host[] {
+    const { world } = this.#options;
+    const running = world.hosts.filter(this.#isRunning);
+    const sides = Map.groupBy(running, (host) => host.side);
+    return [...sides.values()].map((hosts) => pick(hosts, world.random)!);
+  }
+
   #each(hosts: readonly Host[], act: (host: Host) => void): readonly Host[] {
     for (const host of hosts) act(host);
     return hosts;
@@ -216,6 +238,21 @@ const NAMED = 4;
 function described(step: Step, hosts: readonly Host[]): string {
   const names = hosts.slice(0, NAMED).map(({ name }) => name);
   const more = hosts.length > NAMED ? ` and ${hosts.length - NAMED} more` : '';
-  const detail = step.do === 'crash' ? ` (${step.how})` : step.do === 'loss' ? ` ${step.ratio}` : '';
-  return `${step.do}${detail} ${names.join(', ')}${more}`.trim();
+  return `${step.do}${detailOf(step)} ${names.join(', ')}${more}`.trim();
+}
+
+function detailOf(step: Step): string {
+  switch (step.do) {
+    case 'crash':
+      return ` (${step.how})`;
+    case 'loss':
+      return ` ${step.ratio}`;
+    case 'write-document':
+      return step.poison > 0 ? ` ${step.document} (poisonous)` : ` ${step.document}`;
+    case 'delete-document':
+    case 'forge-document':
+      return ` ${step.document}`;
+    default:
+      return '';
+  }
 }

@@ -25,6 +25,18 @@ const when = {
   times: z.int().min(1).max(100_000).default(1).describe('How often in all, with `every`.'),
 };
 
+/** Which document, and at which nodes; they have to run. */
+const document = {
+  ...when,
+  ...who,
+  document: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
+    .default('routes')
+    .describe('Its name.'),
+  eachSide: z.boolean().default(false).describe('At one node in each part of a partition instead, at the same time.'),
+};
+
 export const step = z.discriminatedUnion('do', [
   z
     .strictObject({
@@ -107,6 +119,24 @@ export const step = z.discriminatedUnion('do', [
   z
     .strictObject({ do: z.literal('turn-hostile'), ...when, ...who })
     .describe("Admitted members begin to lie: forged deaths, claims on others' endpoints, replays, floods."),
+  z
+    .strictObject({
+      do: z.literal('write-document'),
+      ...document,
+      poison: ratio.default(0).describe('Share of the nodes on which it can not be taken into use.'),
+      kilobytes: z.number().min(0.1).max(200).default(0.3).describe('Its size; more than 64 is pulled, not pushed.'),
+    })
+    .describe('An operator writes the next revision of a document.'),
+  z.strictObject({ do: z.literal('delete-document'), ...document }).describe('An operator deletes a document.'),
+  z
+    .strictObject({ do: z.literal('forge-document'), ...document })
+    .describe('Members send revisions that no operator, or none who may, has signed.'),
+  z
+    .strictObject({ do: z.literal('save-documents'), ...when, ...who })
+    .describe('Takes a snapshot of all that a node holds.'),
+  z
+    .strictObject({ do: z.literal('restore-documents'), ...when, ...who })
+    .describe('Hands the snapshot to a node; what is newer in the mesh stays.'),
 ]);
 
 export type Step = z.output<typeof step>;
@@ -149,6 +179,7 @@ export const scenario = z.strictObject({
       detectSeconds: seconds.optional().describe('Every node knows of every end within this.'),
       agreeSeconds: seconds.optional().describe('All views agree within this after each heal, join or restart.'),
       changeSeconds: seconds.optional().describe('99 of 100 changes are shown by all within this.'),
+      documentSeconds: seconds.optional().describe('Every node that can hear of it holds a document within this.'),
       bytesPerNodePerSecond: z
         .number()
         .positive()

@@ -38,6 +38,8 @@ export class DocumentUser {
   readonly #ledger: Ledger;
   readonly #toLook = new Set<string>();
   #good: Readonly<Record<string, readonly string[]>>;
+  /** Until members change. */
+  #present: readonly string[] | undefined;
   #isCompiling = false;
   #isLookPlanned = false;
   #isReportPlanned = false;
@@ -58,7 +60,7 @@ export class DocumentUser {
 
   heads(heads: readonly Held[]): void {
     for (const head of heads) {
-      for (const watcher of this.#options.operators.watchers) watcher.showed?.(this.#options.process, head);
+      for (const watcher of this.#options.operators.watchers) watcher.documentHeld?.(this.#options.process, head);
     }
     for (const key of this.#ledger.heads(heads, this.#options.process.nowMs())) this.#toLook.add(key);
     this.#lookSoon();
@@ -70,6 +72,7 @@ export class DocumentUser {
   }
 
   membersChanged(): void {
+    this.#present = undefined;
     if (this.#ledger.isWaiting) this.#lookSoon();
   }
 
@@ -113,11 +116,9 @@ export class DocumentUser {
 
   #roll(key: string, entry: Entry): void {
     const { process, host, members } = this.#options;
-    const decision = this.#ledger.decide(entry, {
-      nowMs: process.nowMs(),
-      wallMs: host.wallMs(),
-      present: presentNames(members(), process.name),
-    });
+    this.#present ??= presentNames(members(), process.name);
+    const moment = { nowMs: process.nowMs(), wallMs: host.wallMs(), present: this.#present };
+    const decision = this.#ledger.decide(entry, moment);
     switch (decision?.kind) {
       case 'hold':
         if (entry.heldBy === '') this.#holdBack(key, entry, decision);
@@ -136,7 +137,7 @@ export class DocumentUser {
   #take(key: string, entry: Entry, isFirst: boolean): void {
     const { process, operators } = this.#options;
     const isUsable = isUsableBy(process.name, entry.held);
-    for (const watcher of operators.watchers) watcher.tried?.(process, entry.held, isFirst);
+    for (const watcher of operators.watchers) watcher.documentTried?.(process, entry.held, isFirst);
     this.#isCompiling = true;
     this.#later(isUsable ? COMPILE_MS : WATCHDOG_MS, () => {
       this.#isCompiling = false;
@@ -148,7 +149,7 @@ export class DocumentUser {
   #took(key: string, entry: Entry, isFirst: boolean, isUsable: boolean): void {
     const { process, operators } = this.#options;
     if (!isUsable) {
-      for (const watcher of operators.watchers) watcher.rejected?.(process, entry.held, isFirst);
+      for (const watcher of operators.watchers) watcher.documentRejected?.(process, entry.held, isFirst);
       this.#settle(key, entry, { state: 'rejected', why: 'it was not compiled in time', isFirst });
       return;
     }
@@ -187,7 +188,7 @@ export class DocumentUser {
 
   #use(key: string, revision: string): void {
     const { process, operators } = this.#options;
-    for (const watcher of operators.watchers) watcher.used?.(process, key, revision);
+    for (const watcher of operators.watchers) watcher.documentUsed?.(process, key, revision);
   }
 
   #remember(key: string, good: readonly string[]): void {

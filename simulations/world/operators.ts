@@ -22,15 +22,15 @@ const FAR_FUTURE_MS = 4_102_444_800_000;
 /** Told what becomes of documents, as it happens. */
 export interface DocumentWatcher {
   /** An operator handed this revision to a node. */
-  wrote?(writer: Process, held: Held, outcome: WriteOutcome): void;
+  documentWritten?(writer: Process, held: Held, outcome: WriteOutcome): void;
   /** At this node the revision is in force from now on, or still. */
-  showed?(viewer: Process, head: Held): void;
+  documentHeld?(viewer: Process, head: Held): void;
   /** This node begins to compile it, to take it into use. */
-  tried?(viewer: Process, held: Held, isFirst: boolean): void;
+  documentTried?(viewer: Process, held: Held, isFirst: boolean): void;
   /** It turned out to be unusable there. */
-  rejected?(viewer: Process, held: Held, isFirst: boolean): void;
+  documentRejected?(viewer: Process, held: Held, isFirst: boolean): void;
   /** This is in use there from now on; '' = nothing. */
-  used?(viewer: Process, key: string, revision: string): void;
+  documentUsed?(viewer: Process, key: string, revision: string): void;
 }
 
 export interface Draft {
@@ -123,7 +123,7 @@ function judge(seed: number, shown: Uint8Array, statement: Uint8Array, given: Ui
   if (!Buffer.from(signature(seed, `operator ${name}`, statement)).equals(given)) {
     return { ok: false, reason: 'signature', detail: 'it is not what its author signed' };
   }
-  return { ok: true, author: authorOf(name), mayWrite: (written) => scope === '*' || scope === written };
+  return { ok: true, author: authorOf(name), issuedAtMs: 0, mayWrite: (written) => scope === '*' || scope === written };
 }
 
 function seal(seed: number, content: RevisionContent): Held {

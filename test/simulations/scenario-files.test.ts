@@ -17,7 +17,7 @@ function write(text: string): string {
 test('the scenarios that ship are all there', () => {
   expect(listScenarios().map(({ name }) => name)).toEqual(
     expect.arrayContaining(
-      'steady crash crash-many leave stall loss flaky-links one-way partition-heal churn join-storm cold-restart stale-restore clock-jump hostile-peer region-loss'.split(
+      'steady crash crash-many leave stall loss flaky-links one-way partition-heal churn join-storm cold-restart stale-restore clock-jump hostile-peer region-loss poison-document split-documents'.split(
         ' ',
       ),
     ),
