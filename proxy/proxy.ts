@@ -13,6 +13,9 @@ import { Deadlines } from './deadlines.ts';
 import { ProxyError } from './errors.ts';
 import { GarbagePace } from './garbage.ts';
 import type { Http1ServerConnection } from './http1/server-connection.ts';
+import { AccessRecorder } from './inbound/access-recorder.ts';
+import { GuardedConnections } from './inbound/guarded.ts';
+import { acceptPlaintext } from './inbound/plaintext.ts';
 import { Tunnel, type TunnelContext } from './inbound/tunnel.ts';
 import type { ListenerSpec } from './listeners/listener-spec.ts';
 import { SharedReader } from './listeners/shared-reader.ts';
@@ -22,7 +25,6 @@ import { MeshSessions } from './sessions.ts';
 import type { SnapshotUpdate } from './snapshot.ts';
 import type { Sockets } from './sockets.ts';
 import type { OpaqueRelay } from './tcp/relay.ts';
-import { reset } from './tcp/reset.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
 import { World } from './world.ts';
 
@@ -53,6 +55,8 @@ interface OpenListener {
 
 /** How often draining looks whether all is done; it also ends as soon as the last connection closes. */
 const DRAIN_CHECK_MS = 20;
+/** Longest wait between two looks at what time does to access rules: a clock that is set moves their instants. */
+const CLOCK_CHECK_MS = 10_000;
 
 export class Proxy implements AsyncDisposable {
   readonly #deps: ProxyDeps;
@@ -61,15 +65,18 @@ export class Proxy implements AsyncDisposable {
   readonly #connections = new Set<Http1ServerConnection>();
   readonly #relays = new Set<OpaqueRelay>();
   readonly #sessions = new MeshSessions();
+  readonly #guarded: GuardedConnections;
   readonly #budget: ConnectionBudget;
   readonly #context: TunnelContext;
   readonly #listeners = new Map<string, OpenListener>();
+  #clock: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(config: ProxyConfig, deps: ProxyDeps) {
     const { sockets, stats, log, random } = deps;
     this.#deps = deps;
     this.#world = new World(log, stats);
+    this.#guarded = new GuardedConnections(stats);
     this.#budget = { max: config.maxConnections, open: 0 };
     this.#context = {
       node: config.node,
@@ -84,6 +91,9 @@ export class Proxy implements AsyncDisposable {
       world: this.#world,
       memory: new CertificateMemory(),
       sessions: this.#sessions,
+      access: this.#world.access,
+      recorder: new AccessRecorder(stats, log),
+      guarded: this.#guarded,
       deadlines: this.#deadlines,
       garbage: new GarbagePace(deps.collectGarbage ?? (() => {})),
       connections: this.#connections,
@@ -109,6 +119,7 @@ export class Proxy implements AsyncDisposable {
   apply(update: SnapshotUpdate): void {
     this.#world.apply(update);
     if (update.revocations !== undefined) this.#cutRevoked();
+    this.#judgeAgain(update);
   }
 
   /** @throws ProxyError when the listener is incomplete or its address cannot be bound */
@@ -146,7 +157,35 @@ export class Proxy implements AsyncDisposable {
     log.warn({ connections }, 'connections cut because the certificate of the other side was revoked');
   }
 
+  /** Open connections are held to the rules of now; labels of callers and workloads are a part of these. */
+  #judgeAgain({ access, workloads, endpoints }: Partial<SnapshotUpdate>): void {
+    const board = this.#world.access;
+    if (access !== undefined || workloads !== undefined || (endpoints !== undefined && board.readsLabels)) this.#shut();
+    if (access !== undefined) this.#watchClock();
+  }
+
+  #shut(): void {
+    const { stats, log } = this.#deps;
+    const connections = this.#guarded.judgeAgain();
+    if (connections === 0) return;
+    stats.count('accessShut', connections);
+    log.info({ connections }, 'connections shut because access rules do not let them in any more');
+  }
+
+  /** Rules may begin and end with time. */
+  #watchClock(): void {
+    clearTimeout(this.#clock);
+    const board = this.#world.access;
+    if (board.untilMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.min(Math.max(board.untilMs - Date.now(), 0), CLOCK_CHECK_MS);
+    this.#clock = setTimeout(() => {
+      if (board.advance(Date.now())) this.#shut();
+      this.#watchClock();
+    }, waitMs).unref();
+  }
+
   async #close(deadlineMs: number): Promise<void> {
+    clearTimeout(this.#clock);
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
     await Promise.all(listeners.map((listener) => listener.stop()));
@@ -181,14 +220,10 @@ export class Proxy implements AsyncDisposable {
   }
 
   #handlerOf(spec: ListenerSpec): (socket: Socket) => void {
-    const { stats, log } = this.#deps;
+    const { log } = this.#deps;
     switch (spec.role) {
       case 'inbound':
-        // STRICT: what comes from outside the mesh without mTLS is not even read.
-        return (socket) => {
-          stats.count('plaintextRefused');
-          reset({ socket, transport: socket });
-        };
+        return (socket) => acceptPlaintext(socket, spec, this.#context);
       case 'tunnel': {
         const tunnel = new Tunnel(spec.unit, this.#context, log.child({ listener: spec.id }));
         return (socket) => tunnel.accept(socket);

@@ -58,6 +58,9 @@ export const REASONS = {
   'body-timeout': { status: 408, text: 'no byte of the request body for proxy.http.bodyTimeoutMs' },
   'max-forwards': { status: 405, text: 'Max-Forwards reached zero at this hop' },
 
+  // The request was fine; it may not go on.
+  'access-denied': { status: 403, text: 'access policy lets this caller not do this; see `weft explain`' },
+
   // The request was fine; nobody could be reached.
   'no-endpoint': { status: 503, text: 'the service has no ready endpoint; see `weft endpoints`' },
   'connect-failed': { status: 503, text: 'no connection to any endpoint tried (refused or unreachable)' },
@@ -81,7 +84,7 @@ export const REASONS = {
   // Connections that end without HTTP.
   'client-aborted': { status: 0, text: 'the client went away before its response was complete' },
   'idle-timeout': { status: 0, text: 'no byte in either direction for longer than the idle timeout' },
-  'plaintext-refused': { status: 0, text: 'plaintext from outside the mesh in STRICT mode' },
+  'plaintext-refused': { status: 0, text: 'plaintext from outside the mesh to a port in STRICT mode' },
   'no-destination': { status: 0, text: 'a captured connection whose original destination is unknown' },
   'loop-refused': { status: 0, text: 'a connection to the capture listener itself' },
   'too-many-connections': { status: 0, text: 'more connections than proxy.maxConnections' },

@@ -26,3 +26,8 @@ export function plainSockets(): Sockets {
     originalDestination: () => undefined,
   };
 }
+
+/** `::ffff:10.0.0.1` is 10.0.0.1 to everybody but the socket. */
+export function plainAddress(address: string | undefined): string | undefined {
+  return address?.startsWith('::ffff:') ? address.slice(7) : address;
+}

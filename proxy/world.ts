@@ -10,6 +10,8 @@ import type tls from 'node:tls';
 import type { Logger } from 'pino';
 import { Revocations } from '../certs/revocation.ts';
 import { parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
+import { AccessBoard } from './access/board.ts';
+import type { AccessRules } from './access/policy.ts';
 import { ProxyError } from './errors.ts';
 import type { Delta, Endpoint, LocalWorkload, Service, SnapshotUpdate } from './snapshot.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
@@ -45,6 +47,7 @@ export class World {
   trust: TrustBundle = { trustDomain: '', roots: [] }; // until told otherwise, nobody is trusted
   revocations = new Revocations();
   version = 0;
+  readonly access = new AccessBoard();
   readonly #workloads = new Map<string, Workload>();
   readonly #services = new Map<string, Service>();
   readonly #endpoints = new Map<string, UpstreamEndpoint>();
@@ -56,6 +59,8 @@ export class World {
   readonly #byAddress = new Map<string, UpstreamEndpoint>();
   /** By 'unit servername': ports of local workloads. */
   readonly #named = new Map<string, NamedTarget>();
+  /** By 'unit port' of the application, which several workloads of a unit may share on addresses of their own. */
+  readonly #byPort = new Map<string, Set<LocalTarget>>();
   readonly #log: Logger;
   readonly #stats: StatsWriter;
 
@@ -71,6 +76,12 @@ export class World {
   /** The local port that a TLS server name stands for in this unit. */
   target(unit: string, serverName: string): NamedTarget | undefined {
     return this.#named.get(`${unit} ${serverName}`);
+  }
+
+  /** The local port that a connection in plaintext was meant for. */
+  plaintextTarget(unit: string, address: string, port: number): LocalTarget | undefined {
+    const targets = [...(this.#byPort.get(`${unit} ${port}`) ?? [])];
+    return targets.length === 1 ? targets[0] : targets.find((target) => target.address === address);
   }
 
   cluster(service: string, port: number): Cluster | undefined {
@@ -102,6 +113,7 @@ export class World {
   apply(update: SnapshotUpdate): void {
     if (update.trust !== undefined) this.#applyTrust(update.trust);
     if (update.revocations !== undefined) this.revocations = new Revocations(update.revocations);
+    if (update.access !== undefined) this.#applyAccess(update.access);
     if (update.workloads !== undefined) this.#applyWorkloads(update.workloads);
     if (update.services !== undefined) this.#applyServices(update.services);
     if (update.endpoints !== undefined) this.#applyEndpoints(update.endpoints);
@@ -121,6 +133,15 @@ export class World {
     } catch (err) {
       this.#stats.count('updatesRefused');
       this.#log.error({ err, trustDomain }, 'trust bundle refused, the former one stays');
+    }
+  }
+
+  #applyAccess(rules: AccessRules): void {
+    try {
+      this.access.apply(rules, Date.now());
+    } catch (err) {
+      this.#stats.count('updatesRefused');
+      this.#log.error({ err }, 'access rules refused, the former ones stay');
     }
   }
 
@@ -156,16 +177,30 @@ export class World {
     for (const [id, target] of workload.targets) {
       if (!data.ports.some((port) => target.isFor(data, port))) this.#removeTarget(workload, id, target);
     }
-    for (const port of data.ports) {
-      if (workload.targets.has(port.endpointId)) continue;
-      const target = new LocalTarget(data, port);
-      workload.targets.set(port.endpointId, target);
-      this.#named.set(nameOf(target), { workload, target });
+    for (const target of workload.targets.values()) {
+      target.relabel(data);
+      this.access.add(target);
     }
+    for (const port of data.ports) {
+      if (!workload.targets.has(port.endpointId))
+        this.#addTarget(workload, port.endpointId, new LocalTarget(data, port));
+    }
+  }
+
+  #addTarget(workload: Workload, id: string, target: LocalTarget): void {
+    workload.targets.set(id, target);
+    this.#named.set(nameOf(target), { workload, target });
+    const key = `${target.unit} ${target.port}`;
+    this.#byPort.set(key, new Set([...(this.#byPort.get(key) ?? []), target]));
+    this.access.add(target);
   }
 
   #removeTarget(workload: Workload, id: string, target: LocalTarget): void {
     workload.targets.delete(id);
+    const key = `${target.unit} ${target.port}`;
+    const others = this.#byPort.get(key);
+    if (others?.delete(target) && others.size === 0) this.#byPort.delete(key);
+    this.access.delete(target);
     if (this.#named.get(nameOf(target))?.target === target) this.#named.delete(nameOf(target));
     target.retire();
   }
@@ -193,8 +228,10 @@ export class World {
     for (const id of delta.remove) this.#removeEndpoint(id, touched);
     for (const data of delta.upsert) {
       const known = this.#endpoints.get(data.id);
-      if (known?.isSamePlace(data)) known.data = data;
-      else {
+      if (known?.isSamePlace(data)) {
+        this.access.callerLabels.replace(known.data, data);
+        known.data = data;
+      } else {
         this.#removeEndpoint(data.id, touched);
         this.#addEndpoint(data);
       }
@@ -211,6 +248,7 @@ export class World {
   #addEndpoint(data: Endpoint): void {
     const endpoint = new UpstreamEndpoint(data);
     this.#endpoints.set(data.id, endpoint);
+    this.access.callerLabels.replace(undefined, data);
     this.#byAddress.set(`${data.address} ${data.port}`, endpoint);
     this.#ensureCluster(`${data.namespace}/${data.service}`, data.servicePort).members.set(data.id, endpoint);
   }
@@ -219,6 +257,7 @@ export class World {
     const gone = this.#endpoints.get(id);
     if (gone === undefined) return;
     this.#endpoints.delete(id);
+    this.access.callerLabels.replace(gone.data, undefined);
     const { address, port, namespace, service, servicePort } = gone.data;
     if (this.#byAddress.get(`${address} ${port}`) === gone) this.#byAddress.delete(`${address} ${port}`);
     const cluster = this.cluster(`${namespace}/${service}`, servicePort);

@@ -2,7 +2,7 @@
 import type { ProxyConfig } from '../../proxy/config.ts';
 import type { ListenerSpec } from '../../proxy/listeners/listener-spec.ts';
 import type { SnapshotUpdate } from '../../proxy/snapshot.ts';
-import type { SeriesLabels } from '../../proxy/telemetry/stats-table.ts';
+import type { AccessSeriesLabels, SeriesLabels } from '../../proxy/telemetry/stats-table.ts';
 import type { UnitNamespace } from '../capture/sockets.ts';
 import type { LogLevel } from '../log.ts';
 
@@ -28,4 +28,5 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly request: number; readonly port: number }
   | { readonly kind: 'failed'; readonly request: number; readonly message: string }
-  | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels };
+  | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels }
+  | { readonly kind: 'access-series'; readonly row: number; readonly labels: AccessSeriesLabels };

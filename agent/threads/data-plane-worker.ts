@@ -15,7 +15,11 @@ import type { FromWorker, ToWorker, WorkerData } from './data-plane-protocol.ts'
 const control = parentPort!;
 const { index, config, logLevel, isCapturing, stats: buffer } = born as WorkerData;
 const log = createLogger({ level: logLevel, node: config.node }).child({ worker: index });
-const stats = new StatsWriter(buffer, (row, labels) => tell({ kind: 'series', row, labels }));
+const stats = new StatsWriter(
+  buffer,
+  (row, labels) => tell({ kind: 'series', row, labels }),
+  (row, labels) => tell({ kind: 'access-series', row, labels }),
+);
 const captured = isCapturing ? captureSockets([]) : undefined;
 const proxy = Proxy.start(config, {
   sockets: captured ?? plainSockets(),

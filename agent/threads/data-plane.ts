@@ -207,6 +207,8 @@ export class DataPlane implements AsyncDisposable {
       thread.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') resolve();
         else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
+        else if (message.kind === 'access-series')
+          this.stats.registerAccess(String(index), message.row, message.labels);
         else settle(slot, message);
       });
       thread.on('error', (err) => this.#options.log.error({ err, worker: index }, 'data-plane worker failed'));

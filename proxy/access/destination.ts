@@ -7,8 +7,8 @@
  */
 
 import type { AccessInForce, AccessLabels, CompiledPolicy, CompiledRule } from './compile.ts';
-import { type AccessPeer, identitySpellings } from './match.ts';
 import { type Pattern, PatternIndex } from './patterns.ts';
+import { type AccessPeer, identitySpellings } from './peer.ts';
 import type { AccessTarget } from './policy.ts';
 import type { AccessRequest } from './request.ts';
 import { type ResidualRule, ResidualRules } from './residual.ts';

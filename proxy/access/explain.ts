@@ -6,7 +6,6 @@
  * @module
  */
 
-import { addressBits } from './addresses.ts';
 import { type AccessInForce, type AccessLabels, AccessRuleset, type CompiledPolicy } from './compile.ts';
 import {
   type AccessDestination,
@@ -18,18 +17,9 @@ import {
   otherwise,
   targetObstacle,
 } from './destination.ts';
-import type { AccessPeer } from './match.ts';
+import { type AccessCaller, type AccessPeer, peerOf } from './peer.ts';
 import type { AccessOperation, AccessRules, AccessSource, AccessTarget } from './policy.ts';
 import { type AccessRequest, DescribedRequest } from './request.ts';
-
-/** A caller, in words. */
-export interface AccessCaller {
-  /** SPIFFE id; undefined for plaintext. */
-  readonly identity: string | undefined;
-  readonly address: string | undefined;
-  /** Of every workload it may be, as the register has them. */
-  readonly labels: readonly Readonly<Record<string, string>>[];
-}
 
 export interface AccessQuery {
   readonly caller: AccessCaller;
@@ -94,16 +84,6 @@ export function explain(inForce: AccessInForce, query: AccessQuery): AccessExpla
     decidedBy: decision === undefined || decision.labels.policy === '' ? undefined : decision.labels,
     unreadablePath: typeof request === 'object' ? request.unreadable : undefined,
     policies: policies.map((policy) => tracePolicy(policy, inForce, { destination, peer, request, decision })),
-  };
-}
-
-/** A caller as rules see it. */
-export function peerOf({ identity, address, labels }: AccessCaller): AccessPeer {
-  return {
-    identity,
-    namespace: identity === undefined ? undefined : /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/[^/]+$/.exec(identity)?.[1],
-    addressBits: address === undefined ? undefined : addressBits(address),
-    labels,
   };
 }
 

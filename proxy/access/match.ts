@@ -10,28 +10,12 @@
 
 import { type CanonicalHost, decodePath } from './canonical.ts';
 import { type Pattern, PatternIndex } from './patterns.ts';
+import { type AccessPeer, identitySpellings } from './peer.ts';
 import type { AccessHeader, AccessOperation, AccessSource } from './policy.ts';
 import type { AccessRequest } from './request.ts';
 
 export type Certainty = 'may' | 'surely';
 type Labels = Readonly<Record<string, string>>;
-
-/** Who calls, as rules see it. */
-export interface AccessPeer {
-  /** SPIFFE id; undefined in plaintext. */
-  readonly identity: string | undefined;
-  readonly namespace: string | undefined;
-  /** From `addressBits`; undefined where the address is not known. */
-  readonly addressBits: string | undefined;
-  /** Of every workload it may be; empty where none is known. */
-  readonly labels: readonly Labels[];
-}
-
-/** Every spelling under which an identity may be named: whole, without the scheme, and the path alone. */
-export function identitySpellings(identity: string): readonly string[] {
-  const bare = identity.slice(identity.indexOf('://') + 3);
-  return [identity, bare, bare.slice(bare.indexOf('/') + 1)];
-}
 
 /** A list of patterns; undefined where the list is empty and asks for nothing. */
 function indexOf(patterns: readonly Pattern[]): PatternIndex | undefined {

@@ -77,6 +77,11 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#wasReplayed = false;
     this.#replay = undefined;
     this.#replayBytes = 0;
+    const denial = this.#route.guard?.judge(head);
+    if (denial !== undefined) {
+      this.#refuse(denial.reason, denial.detail, denial.policy);
+      return;
+    }
     if (head.target.authority !== undefined) head.dropAll(FIELD.host);
     else if (!head.has(FIELD.host)) this.#extra += `Host: ${this.#route.authority}\r\n`;
     if (head.has(FIELD.maxForwards) && !this.#countForwards(head)) {
@@ -221,6 +226,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     if (this.#route.isLocal) {
       head.dropAll(FIELD.weftReason);
       head.dropAll(FIELD.weftNode);
+      head.dropAll(FIELD.weftPolicy);
     }
     if (head.status === 101 && !this.#head!.upgrade) {
       this.#upstream!.abort();
@@ -336,11 +342,11 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     return true;
   }
 
-  #refuse(reason: ReasonCode, detail: string): void {
+  #refuse(reason: ReasonCode, detail: string, policy = ''): void {
     this.#context.stats.failure(this.#route.row, reason);
     this.#record(REASONS[reason].status);
     this.#finish();
-    this.#downstream.respond(reason, detail);
+    this.#downstream.respond(reason, detail, policy);
   }
 
   #record(status: number): void {

@@ -1,6 +1,7 @@
 /** Where the requests of one downstream connection go. @module */
 
 import type { Balanced } from '../balancer/p2c.ts';
+import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { StreamPool } from './streams.ts';
 
@@ -11,6 +12,21 @@ export interface Route {
   readonly authority: string;
   /** Whether the endpoint is an application of this node: what it says about the mesh is then not passed on. */
   readonly isLocal: boolean;
+  /** Says who may send which request; undefined where that is judged elsewhere. */
+  readonly guard: RequestGuard | undefined;
   /** @param tried endpoints that could not be reached for this request */
   pick(tried: readonly Balanced[]): StreamPool | ReasonCode;
+}
+
+export interface RequestGuard {
+  /** @returns undefined for a request that may go on. The head must not have been edited for the next hop. */
+  judge(head: Head): Denial | undefined;
+}
+
+export interface Denial {
+  readonly reason: ReasonCode;
+  /** One more sentence, for people. */
+  readonly detail: string;
+  /** For `weft-policy`: the rule that decided, as 'namespace/policy/rule', or the word for what decided instead. */
+  readonly policy: string;
 }

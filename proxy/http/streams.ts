@@ -28,8 +28,8 @@ export interface DownstreamStream {
   sendData(bytes: Buffer, start: number, end: number): void;
   /** @param trailers complete lines, or '' */
   sendEnd(trailers: string): void;
-  /** Answers with a response of the mesh's own. Only before `sendHead`. */
-  respond(reason: ReasonCode, detail: string): void;
+  /** Answers with a response of the mesh's own. Only before `sendHead`. @param policy for `weft-policy`, or '' */
+  respond(reason: ReasonCode, detail: string, policy: string): void;
   /** The response cannot be completed; the client must notice. */
   cut(): void;
   /** The exchange is over: read on, or close. */

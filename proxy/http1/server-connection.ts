@@ -157,10 +157,10 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     this.#body.end(trailers);
   }
 
-  respond(reason: ReasonCode, detail: string): void {
+  respond(reason: ReasonCode, detail: string, policy: string): void {
     if (this.#isBodyDoubtful() || !this.#parser.head.keepAlive) this.#closeAfter = true;
     const { node } = this.#options.context;
-    this.#out.text(meshResponse({ reason, detail, node, close: this.#closeAfter, toHead: this.#toHead }));
+    this.#out.text(meshResponse({ reason, detail, node, policy, close: this.#closeAfter, toHead: this.#toHead }));
     this.done();
   }
 

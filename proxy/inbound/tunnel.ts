@@ -12,17 +12,13 @@ import tls from 'node:tls';
 import type { Logger } from 'pino';
 import { peerChain, verifyChain } from '../../certs/verify.ts';
 import type { TunnelConfig } from '../config.ts';
-import { Http1ServerConnection } from '../http1/server-connection.ts';
-import type { OutboundContext } from '../outbound/outbound.ts';
 import { ALPN } from '../snapshot.ts';
-import { connectOpaque } from '../tcp/connect.ts';
+import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
-import { dialTcp } from '../upstream/dial.ts';
-import type { LocalTarget } from '../upstream/local-target.ts';
-import { dialContext, LocalRoute } from '../upstream/routes.ts';
+import { type InboundContext, relayOpaque, serveHttp } from './serve.ts';
 
-export interface TunnelContext extends OutboundContext {
+export interface TunnelContext extends InboundContext {
   readonly tunnel: TunnelConfig;
   /** Handshakes in progress on all tunnel listeners of the worker. */
   readonly handshakes: { inProgress: number };
@@ -99,7 +95,7 @@ export class Tunnel {
       return;
     }
     this.#settle(key, transport);
-    const { world, stats, memory, sessions } = this.#context;
+    const { world, stats, memory, sessions, tunnel } = this.#context;
     const named = typeof socket.servername === 'string' ? world.target(this.#unit, socket.servername) : undefined;
     if (named === undefined) {
       // No server name at all, or the workload left during the handshake.
@@ -119,54 +115,28 @@ export class Tunnel {
     stats.count('handshakesCompleted');
     socket.on('error', ignore);
     sessions.add({ socket, transport }, verdict.issued);
-    if (socket.alpnProtocol === ALPN.http1) this.#serveHttp(socket, transport, named.target, verdict.spiffeId);
-    else if (socket.alpnProtocol === ALPN.tcp) this.#relay(socket, transport, named.target, verdict.spiffeId);
-    else {
+    const call = {
+      identity: verdict.spiffeId,
+      address: plainAddress(socket.remoteAddress) ?? '',
+      target: named.target,
+    };
+    const connection = { socket, transport, call, leftover: undefined };
+    if (socket.alpnProtocol === ALPN.http1) {
+      serveHttp(connection, { idleTimeoutMs: tunnel.idleTimeoutMs, endIsAbort: true }, this.#context);
+    } else if (socket.alpnProtocol === ALPN.tcp) {
+      socket.pause();
+      relayOpaque(connection, this.#context);
+    } else {
       stats.count('handshakesUnknownProtocol');
       socket.destroy();
     }
   };
-
-  #serveHttp(socket: tls.TLSSocket, transport: Socket, target: LocalTarget, source: string): void {
-    const context = this.#context;
-    const row = context.stats.series(labelsOf(source, target, 'http'));
-    const connection = new Http1ServerConnection({
-      socket,
-      transport,
-      route: new LocalRoute(target, source, row, context),
-      context,
-      idleTimeoutMs: context.tunnel.idleTimeoutMs,
-      endIsAbort: true,
-      onGone: (gone) => context.connections.delete(gone),
-    });
-    context.connections.add(connection);
-  }
-
-  #relay(socket: tls.TLSSocket, transport: Socket, target: LocalTarget, source: string): void {
-    const context = this.#context;
-    const { unit, address, port } = target;
-    socket.pause();
-    connectOpaque({
-      downstream: { socket, transport, leftover: undefined },
-      row: context.stats.series(labelsOf(source, target, 'tcp')),
-      maxAttempts: 1,
-      next: () => ({
-        endpoint: target,
-        dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(context), done),
-      }),
-      context,
-    });
-  }
 
   #settle(key: string, transport: Socket): void {
     if (this.#shaking.get(key) !== transport) return;
     this.#shaking.delete(key);
     this.#context.handshakes.inProgress--;
   }
-}
-
-function labelsOf(source: string, target: LocalTarget, protocol: 'http' | 'tcp') {
-  return { direction: 'inbound', source, destination: target.service, protocol } as const;
 }
 
 function peerOf(socket: Socket): string {

@@ -13,6 +13,7 @@ import { Http1ServerConnection } from '../http1/server-connection.ts';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN, type Protocol } from '../snapshot.ts';
+import { plainAddress } from '../sockets.ts';
 import { type Attempt, connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
@@ -54,7 +55,7 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
     return;
   }
   const { address, port } = original;
-  if (port === socket.localPort && address === unmapped(socket.localAddress)) {
+  if (port === socket.localPort && address === plainAddress(socket.localAddress)) {
     refuse(socket, context, 'loopRefused');
     return;
   }
@@ -187,9 +188,4 @@ function labelsOf(workload: Workload, destination: string, protocol: 'http' | 't
 function refuse(socket: Socket, context: OutboundContext, counter: Counter): void {
   context.stats.count(counter);
   reset({ socket, transport: socket });
-}
-
-/** `::ffff:10.0.0.1` is 10.0.0.1 to everybody but the socket. */
-function unmapped(address: string | undefined): string | undefined {
-  return address?.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -8,6 +8,7 @@
 export const COUNTERS = {
   connectionsAccepted: 'Connections accepted on any listener',
   connectionsRefusedLimit: 'Connections closed at once because the worker held proxy.maxConnections',
+  plaintextAccepted: 'Connections without mTLS let in on a port in PERMISSIVE mode',
   plaintextRefused: 'Connections without mTLS refused on an inbound listener',
   noDestination: 'Captured connections closed because their original destination was unknown',
   loopRefused: 'Connections to the capture listener itself, refused',
@@ -19,6 +20,7 @@ export const COUNTERS = {
   handshakesFailed: 'TLS handshakes that failed: not TLS, no common version, or broken off',
   handshakesUnknownName: 'TLS handshakes for a server name that is no endpoint of this unit',
   handshakesUnknownProtocol: 'TLS handshakes without an application protocol in common',
+  accessShut: 'Open connections cut or drained because new access rules do not let them in',
   peersRefusedNoCertificate: 'Peers refused: no-certificate',
   peersRefusedUntrustedRoot: 'Peers refused: untrusted-root',
   peersRefusedExpired: 'Peers refused: expired or not-yet-valid',

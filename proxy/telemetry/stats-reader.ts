@@ -7,7 +7,20 @@
 import { REASON_CODES, type ReasonCode } from '../reasons.ts';
 import { COUNTER_NAMES, type Counter } from './counters.ts';
 import { BUCKETS, quantile } from './histogram.ts';
-import { COLUMN, COLUMNS, OVERFLOW_LABELS, OVERFLOW_ROW, rowStart, type SeriesLabels } from './stats-table.ts';
+import {
+  ACCESS_COLUMNS,
+  ACCESS_OVERFLOW,
+  type AccessSeriesLabels,
+  accessKey,
+  accessRowStart,
+  COLUMN,
+  COLUMNS,
+  firstAccessRow,
+  OVERFLOW_LABELS,
+  OVERFLOW_ROW,
+  rowStart,
+  type SeriesLabels,
+} from './stats-table.ts';
 
 export interface SeriesStats {
   readonly labels: SeriesLabels;
@@ -21,6 +34,14 @@ export interface SeriesStats {
   readonly latencyCounts: readonly number[];
   /** Only the reasons that occurred. */
   readonly failures: Readonly<Partial<Record<ReasonCode, number>>>;
+}
+
+/** How often a rule decided or would have, or somebody called in plaintext. */
+export interface AccessStats {
+  readonly labels: AccessSeriesLabels;
+  readonly count: number;
+  /** The last time, by the clock of the node. */
+  readonly lastMs: number;
 }
 
 export interface Totals {
@@ -39,12 +60,14 @@ export interface Totals {
 interface Attached {
   readonly cells: Float64Array;
   readonly labels: Map<number, SeriesLabels>;
+  readonly accessLabels: Map<number, AccessSeriesLabels>;
 }
 
 export class StatsReader {
   readonly #workers = new Map<string, Attached>();
   /** What detached workers counted. */
   readonly #retired = new Map<string, { labels: SeriesLabels; cells: Float64Array }>();
+  readonly #retiredAccess = new Map<string, AccessStats>();
   readonly #retiredCounters = new Float64Array(COUNTER_NAMES.length);
 
   attach(worker: string, buffer: SharedArrayBuffer): void {
@@ -52,6 +75,7 @@ export class StatsReader {
     this.#workers.set(worker, {
       cells: new Float64Array(buffer),
       labels: new Map([[OVERFLOW_ROW, OVERFLOW_LABELS]]),
+      accessLabels: new Map(ACCESS_OVERFLOW.map((labels) => [firstAccessRow(labels.kind), labels])),
     });
   }
 
@@ -60,11 +84,17 @@ export class StatsReader {
     this.#workers.get(worker)?.labels.set(row, labels);
   }
 
+  /** The same for what its `AccessSeriesListener` is told. */
+  registerAccess(worker: string, row: number, labels: AccessSeriesLabels): void {
+    this.#workers.get(worker)?.accessLabels.set(row, labels);
+  }
+
   detach(worker: string): void {
     const gone = this.#workers.get(worker);
     if (gone === undefined) return;
     this.#workers.delete(worker);
     for (let i = 0; i < COUNTER_NAMES.length; i++) this.#retiredCounters[i]! += gone.cells[i]!;
+    addAccess(this.#retiredAccess, gone);
     for (const [row, labels] of gone.labels) {
       add(this.#retired, labels, gone.cells, rowStart(row));
       this.#retired.get(keyOf(labels))!.cells[COLUMN.active] = 0; // its connections died with it
@@ -92,6 +122,13 @@ export class StatsReader {
       .filter((stats) => stats.labels !== OVERFLOW_LABELS || stats.connectionsOpened > 0);
   }
 
+  /** What access rules decided on all workers; only what occurred. */
+  access(): readonly AccessStats[] {
+    const merged = new Map(this.#retiredAccess);
+    for (const worker of this.#workers.values()) addAccess(merged, worker);
+    return [...merged.values()];
+  }
+
   /** Sums over the series that `chosen` accepts; by default the outbound ones, so that a request counts once a node. */
   totals(chosen: (labels: SeriesLabels) => boolean = (labels) => labels.direction === 'outbound'): Totals {
     const chosenSeries = this.series().filter(({ labels }) => chosen(labels));
@@ -113,6 +150,18 @@ export class StatsReader {
 
 function keyOf({ direction, source, destination, protocol }: SeriesLabels): string {
   return `${direction} ${protocol} ${source} ${destination}`;
+}
+
+function addAccess(into: Map<string, AccessStats>, { cells, accessLabels }: Attached): void {
+  for (const [row, labels] of accessLabels) {
+    const at = accessRowStart(row);
+    const count = cells[at + ACCESS_COLUMNS.count]!;
+    if (count === 0) continue;
+    const key = `${labels.kind} ${accessKey(labels)}`;
+    const known = into.get(key);
+    const lastMs = Math.max(known?.lastMs ?? 0, cells[at + ACCESS_COLUMNS.lastMs]!);
+    into.set(key, { labels, count: count + (known?.count ?? 0), lastMs });
+  }
 }
 
 function add(

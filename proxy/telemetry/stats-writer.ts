@@ -3,7 +3,19 @@
 import { REASON_CODES, type ReasonCode } from '../reasons.ts';
 import { COUNTER_NAMES, type Counter } from './counters.ts';
 import { bucketOf } from './histogram.ts';
-import { COLUMN, OVERFLOW_ROW, rowStart, rowsOf, type SeriesLabels } from './stats-table.ts';
+import {
+  ACCESS_COLUMNS,
+  ACCESS_ROWS,
+  type AccessSeriesLabels,
+  accessKey,
+  accessRowStart,
+  COLUMN,
+  firstAccessRow,
+  OVERFLOW_ROW,
+  rowStart,
+  rowsOf,
+  type SeriesLabels,
+} from './stats-table.ts';
 
 const CELL_OF_COUNTER = Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, i])) as Record<Counter, number>;
 const COLUMN_OF_REASON = Object.fromEntries(REASON_CODES.map((code, i) => [code, COLUMN.reasons + i])) as Record<
@@ -13,18 +25,22 @@ const COLUMN_OF_REASON = Object.fromEntries(REASON_CODES.map((code, i) => [code,
 
 /** Told once for each new row, so that the reader learns its labels; in a worker it posts a message. */
 export type SeriesListener = (row: number, labels: SeriesLabels) => void;
+export type AccessSeriesListener = (row: number, labels: AccessSeriesLabels) => void;
 
 export class StatsWriter {
   readonly #cells: Float64Array;
   readonly #rows = new Map<string, number>();
   readonly #maxRows: number;
   readonly #onSeries: SeriesListener;
+  readonly #onAccessSeries: AccessSeriesListener;
+  readonly #accessRows = { rule: new Map<string, number>(), plaintext: new Map<string, number>() };
 
   /** @param buffer from `createStatsBuffer`; this writer is its only one */
-  constructor(buffer: SharedArrayBuffer, onSeries: SeriesListener) {
+  constructor(buffer: SharedArrayBuffer, onSeries: SeriesListener, onAccessSeries: AccessSeriesListener = () => {}) {
     this.#cells = new Float64Array(buffer);
     this.#maxRows = rowsOf(this.#cells);
     this.#onSeries = onSeries;
+    this.#onAccessSeries = onAccessSeries;
   }
 
   /** The row of these labels; the overflow row once the table is full. Once per connection, not per request. */
@@ -41,6 +57,30 @@ export class StatsWriter {
     this.#rows.set(key, row);
     this.#onSeries(row, labels);
     return row;
+  }
+
+  /** The row of access decisions of these labels; the overflow row of their kind once there are too many. */
+  accessSeries(labels: AccessSeriesLabels): number {
+    const { kind } = labels;
+    const rows = this.#accessRows[kind];
+    const key = accessKey(labels);
+    const known = rows.get(key);
+    if (known !== undefined) return known;
+    const first = firstAccessRow(kind);
+    if (rows.size + 1 >= ACCESS_ROWS[kind]) {
+      this.count('seriesOverflow');
+      return first;
+    }
+    const row = first + rows.size + 1;
+    rows.set(key, row);
+    this.#onAccessSeries(row, labels);
+    return row;
+  }
+
+  accessHit(row: number, nowMs: number): void {
+    const at = accessRowStart(row);
+    this.#cells[at + ACCESS_COLUMNS.count]!++;
+    this.#cells[at + ACCESS_COLUMNS.lastMs] = nowMs;
   }
 
   count(counter: Counter, by = 1): void {

@@ -191,9 +191,9 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
     this.#sender.end(trailers);
   }
 
-  respond(reason: ReasonCode, detail: string): void {
+  respond(reason: ReasonCode, detail: string, policy: string): void {
     const { node } = this.#options.context;
-    const text = meshResponse({ reason, detail, node, close: false, toHead: this.#toHead });
+    const text = meshResponse({ reason, detail, node, policy, close: false, toHead: this.#toHead });
     const bodyAt = text.indexOf('\r\n\r\n') + 4;
     this.#connection.writer.headText(this.id, text.slice(0, bodyAt));
     const body = Buffer.from(text.slice(bodyAt), 'latin1');

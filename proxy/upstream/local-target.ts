@@ -1,19 +1,26 @@
 /** A port of a workload of this node: where requests end that arrive through the tunnel. @module */
 
+import type { AccessTargetPort } from '../access/board.ts';
+import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Balanced } from '../balancer/p2c.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
 import type { Http1Pool } from './pool.ts';
 
-export class LocalTarget implements Balanced {
+export class LocalTarget implements Balanced, AccessTargetPort {
   readonly unit: string;
   /** 'namespace/service'. */
   readonly service: string;
   readonly serverName: string;
+  /** What callers call it, for a request that does not say. */
+  readonly authority: string;
   readonly address: string;
   readonly port: number;
   readonly protocol: Protocol;
   readonly weight = 1;
   outstanding = 0;
+  destination: AccessDestination;
+  access: DestinationAccess | undefined = undefined;
+  isPermissive = false;
   /** By SPIFFE id of the caller: connections are never shared between identities. */
   readonly pools = new Map<string, Http1Pool>();
   isRetired = false;
@@ -22,9 +29,16 @@ export class LocalTarget implements Balanced {
     this.unit = workload.unit;
     this.service = `${workload.namespace}/${workload.service}`;
     this.serverName = endpointServerName(port.port, workload.service, workload.namespace);
+    this.authority = `${workload.service}.${workload.namespace}.weft:${port.port}`;
     this.address = port.address;
     this.port = port.port;
     this.protocol = port.protocol;
+    this.destination = destinationOf(workload, port.port);
+  }
+
+  /** What may change about a workload while its ports stay what they are. */
+  relabel(workload: LocalWorkload): void {
+    this.destination = destinationOf(workload, this.port);
   }
 
   /** Whether this target is what a workload published anew says about a port. */
@@ -43,4 +57,8 @@ export class LocalTarget implements Balanced {
     for (const pool of this.pools.values()) pool.close();
     this.pools.clear();
   }
+}
+
+function destinationOf({ namespace, service, labels }: LocalWorkload, port: number): AccessDestination {
+  return { namespace, service, labels, port };
 }

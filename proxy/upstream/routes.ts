@@ -3,7 +3,7 @@
 import type { CertificateMemory } from '../../certs/memory.ts';
 import { type Balanced, pickOther, pickP2C } from '../balancer/p2c.ts';
 import type { HttpContext } from '../http/exchange.ts';
-import type { Route } from '../http/route.ts';
+import type { RequestGuard, Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -58,6 +58,7 @@ export class ServiceRoute implements Route {
   readonly row: number;
   readonly authority: string;
   readonly isLocal = false;
+  readonly guard = undefined;
   readonly #cluster: Cluster;
   readonly #workload: Workload;
   readonly #context: RouteContext;
@@ -80,6 +81,7 @@ export class EndpointRoute implements Route {
   readonly row: number;
   readonly authority: string;
   readonly isLocal = false;
+  readonly guard = undefined;
   readonly #endpoint: UpstreamEndpoint;
   readonly #workload: Workload;
   readonly #context: RouteContext;
@@ -103,14 +105,16 @@ export class LocalRoute implements Route {
   readonly row: number;
   readonly authority: string;
   readonly isLocal = true;
+  readonly guard: RequestGuard;
   readonly #target: LocalTarget;
   readonly #source: string;
   readonly #context: RouteContext;
 
-  /** @param source SPIFFE id of the caller */
-  constructor(target: LocalTarget, source: string, row: number, context: RouteContext) {
+  /** @param source SPIFFE id of the caller, or its address for plaintext */
+  constructor(target: LocalTarget, source: string, guard: RequestGuard, row: number, context: RouteContext) {
     this.row = row;
-    this.authority = authorityOf(target.service, target.port);
+    this.authority = target.authority;
+    this.guard = guard;
     this.#target = target;
     this.#source = source;
     this.#context = context;

@@ -32,7 +32,11 @@ export class ProxyUnderTest {
   constructor(node: string, config: DeepPartial<ProxyConfig> = {}, sockets: Sockets = plainSockets()) {
     const buffer = createStatsBuffer(64);
     this.reader.attach('0', buffer);
-    const stats = new StatsWriter(buffer, (row, labels) => this.reader.register('0', row, labels));
+    const stats = new StatsWriter(
+      buffer,
+      (row, labels) => this.reader.register('0', row, labels),
+      (row, labels) => this.reader.registerAccess('0', row, labels),
+    );
     this.proxy = Proxy.start(proxyConfig.parse({ node, ...config }), {
       sockets,
       stats,
@@ -45,6 +49,7 @@ export class ProxyUnderTest {
 export interface MeshOptions {
   readonly protocol?: Protocol;
   readonly config?: DeepPartial<ProxyConfig>;
+  readonly socketsOfB?: Sockets;
 }
 
 export class Mesh implements AsyncDisposable {
@@ -60,11 +65,11 @@ export class Mesh implements AsyncDisposable {
   tunnelPort = 0;
   appPort = 0;
 
-  private constructor({ protocol = 'http', config = {} }: MeshOptions) {
+  private constructor({ protocol = 'http', config = {}, socketsOfB }: MeshOptions) {
     this.nodeA = makeNode(this.#directory, { name: 'a' });
     this.nodeB = addNode(this.#directory, { name: 'b', grant: ['ns/shop/*'], nowMs: Date.now(), ttlMs: HOUR_MS });
     this.a = new ProxyUnderTest('a', config);
-    this.b = new ProxyUnderTest('b', config);
+    this.b = new ProxyUnderTest('b', config, socketsOfB);
     this.#protocol = protocol;
   }
 

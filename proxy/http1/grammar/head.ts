@@ -23,6 +23,7 @@ export const FIELD = {
   maxForwards: 11,
   weftReason: 12,
   weftNode: 13,
+  weftPolicy: 14,
 } as const;
 
 /** How the end of a message's body is found (RFC 9112 §6.3). */
@@ -185,7 +186,8 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
       if (first === 0x63 && matches(bytes, start, 'connection')) return FIELD.connection;
       return first === 0x6b && matches(bytes, start, 'keep-alive') ? FIELD.keepAlive : FIELD.other;
     case 11:
-      return first === 0x77 && matches(bytes, start, 'weft-reason') ? FIELD.weftReason : FIELD.other;
+      if (first === 0x77 && matches(bytes, start, 'weft-reason')) return FIELD.weftReason;
+      return first === 0x77 && matches(bytes, start, 'weft-policy') ? FIELD.weftPolicy : FIELD.other;
     case 12:
       return first === 0x6d && matches(bytes, start, 'max-forwards') ? FIELD.maxForwards : FIELD.other;
     case 14:

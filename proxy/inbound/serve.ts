@@ -1,0 +1,85 @@
+/** What becomes of an inbound connection once it is known who calls whom: requests or bytes for the application, guarded. @module */
+
+import type { Socket } from 'node:net';
+import { Http1ServerConnection } from '../http1/server-connection.ts';
+import type { OutboundContext } from '../outbound/outbound.ts';
+import { connectOpaque } from '../tcp/connect.ts';
+import { reset } from '../tcp/reset.ts';
+import { dialTcp } from '../upstream/dial.ts';
+import { dialContext, LocalRoute } from '../upstream/routes.ts';
+import type { Call } from './call.ts';
+import { Guard, type GuardContext } from './guard.ts';
+import type { Guarded, GuardedConnections } from './guarded.ts';
+
+export interface InboundContext extends OutboundContext, GuardContext {
+  readonly guarded: GuardedConnections;
+}
+
+export interface InboundConnection {
+  readonly socket: Socket;
+  /** The TCP socket below TLS, the same as `socket` for plaintext. */
+  readonly transport: Socket;
+  readonly call: Call;
+  /** What was read to tell the protocol. */
+  readonly leftover: Buffer | undefined;
+}
+
+/** Requests. Who may not call is told so, request by request. */
+export function serveHttp(
+  { socket, transport, call, leftover }: InboundConnection,
+  options: { readonly idleTimeoutMs: number; readonly endIsAbort: boolean },
+  context: InboundContext,
+): void {
+  const { row, guard } = enter(call, 'http', context);
+  const guarded: Guarded = { guard, socket, transport, row, drain: () => connection.drain() };
+  const connection = new Http1ServerConnection({
+    ...options,
+    socket,
+    transport,
+    route: new LocalRoute(call.target, callerKey(call), guard, row, context),
+    context,
+    onGone: (gone) => {
+      context.connections.delete(gone);
+      guarded.drain = undefined; // closed, or bytes from now on
+    },
+  });
+  context.guarded.add(guarded);
+  context.connections.add(connection);
+  if (leftover !== undefined) connection.feed(leftover);
+}
+
+/** Bytes. Who may not call is reset. The socket must be paused. */
+export function relayOpaque({ socket, transport, call, leftover }: InboundConnection, context: InboundContext): void {
+  const { row, guard } = enter(call, 'tcp', context);
+  const denial = guard.judgeOpaque();
+  if (denial !== undefined) {
+    context.stats.opened(row);
+    context.stats.failure(row, denial.reason);
+    context.stats.closed(row);
+    reset({ socket, transport });
+    return;
+  }
+  context.guarded.add({ guard, socket, transport, row, drain: undefined });
+  const { unit, address, port } = call.target;
+  connectOpaque({
+    downstream: { socket, transport, leftover },
+    row,
+    maxAttempts: 1,
+    next: () => ({
+      endpoint: call.target,
+      dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(context), done),
+    }),
+    context,
+  });
+}
+
+function enter(call: Call, protocol: 'http' | 'tcp', context: InboundContext): { row: number; guard: Guard } {
+  const source = call.identity ?? 'plaintext';
+  const row = context.stats.series({ direction: 'inbound', source, destination: call.target.service, protocol });
+  return { row, guard: new Guard(call, context) };
+}
+
+/** Connections to the application are shared by requests of one caller. */
+function callerKey({ identity, address }: Call): string {
+  return identity ?? `plaintext ${address}`;
+}
