@@ -6,6 +6,7 @@
  * their chains.
  * @module
  */
+import { createHash } from 'node:crypto';
 import { kindOf, parseSpiffeId } from './spiffe.ts';
 
 /** Plain data, as it crosses threads. */
@@ -44,6 +45,10 @@ export class Revocations {
     return this.#beforeMs.get(spiffeId);
   }
 
+  entries(): readonly RevocationEntry[] {
+    return [...this.#beforeMs].map(([subject, beforeMs]) => ({ subject, beforeMs }));
+  }
+
   covers({ spiffeId, issuedAtMs }: Issued): boolean {
     const beforeMs = this.#beforeMs.get(spiffeId);
     return beforeMs !== undefined && issuedAtMs <= beforeMs;
@@ -63,6 +68,23 @@ export function revocationSubject(trustDomain: string, text: string): string | u
   const isSpelledRight = (kind === 'workload') === (path !== text);
   return kind !== undefined && isSpelledRight ? spiffeId : undefined;
 }
+
+/**
+ * The one name of the revocation of a subject, so that there is one document for each and the latest word on it counts:
+ * `node.n3`, `operator.alice`, `workload.ns.shop.sa.web`, or a hash in place of what is no lower-case DNS name.
+ *
+ * @param text as people write it; see `revocationSubject`
+ */
+export function revocationName(text: string): string {
+  const [kind = '', ...rest] = text.split('/');
+  const plain = rest.join('.');
+  // Dots tell segments apart: where one is part of a segment, two subjects would look alike.
+  const isPlain = PLAIN.test(plain) && plain.length <= 200 && (rest.length === 1 || !rest.join('').includes('.'));
+  return `${kind}.${isPlain ? plain : `sha256-${createHash('sha256').update(text).digest('hex')}`}`;
+}
+
+/** A lower-case DNS name that is not taken for a hash. */
+const PLAIN = /^(?!sha256-)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
 /** The first instant at which a certificate can be issued that this revocation does not cover; they tell whole seconds. */
 export function afterRevocationMs(beforeMs: number): number {

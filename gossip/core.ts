@@ -334,6 +334,9 @@ export class Core {
       case 'renewed':
         this.#renewed(input.chain, input.isNewKey);
         break;
+      case 'revoked':
+        this.#expelRevoked();
+        break;
       case 'leave':
         this.#membership.leave();
         break;
@@ -709,6 +712,17 @@ export class Core {
   }
 
   /** What we signed with a key that is no longer ours would not be believed: that takes a new life. */
+  /** Nothing that a revoked node says counts, so its record goes, and nobody is a member without a record. */
+  #expelRevoked(): void {
+    const { signer, self, out } = this.#context;
+    for (const { name } of [...this.#membership.table.entries()]) {
+      const credential = this.credentialOf(name);
+      if (credential === undefined || name === self || !signer.isRevoked(credential)) continue;
+      out.push({ kind: 'log', event: { kind: 'member', name, state: 'revoked', why: 'its certificate was revoked' } });
+      this.#membership.expel(name);
+    }
+  }
+
   #renewed(chain: readonly Uint8Array[], isNewKey: boolean): void {
     this.#own.renew(chain);
     this.#credential = this.#context.signer.admit(chain);

@@ -3,9 +3,10 @@
  * @module
  */
 
+import type { RevocationEntry } from '../certs/revocation.ts';
 import type { DocumentNote } from './documents/note.ts';
 import type { RestoreOutcome, WriteOutcome } from './documents/outcome.ts';
-import type { Held, Revision } from './documents/revision.ts';
+import type { DocumentKey, Held, Revision } from './documents/revision.ts';
 import type { Random, Signer } from './ports.ts';
 import type { Endpoint } from './records/endpoint.ts';
 import type { RecordDelta } from './records/record.ts';
@@ -77,10 +78,8 @@ export type Input =
   | { readonly kind: 'issuer'; readonly note: Uint8Array }
   /** Our certificate was renewed; the signer has it already. */
   | { readonly kind: 'renewed'; readonly chain: readonly Uint8Array[]; readonly isNewKey: boolean }
-  /** What this node says of itself as an issuer of certificates, for its own record: opaque here. */
-  | { readonly kind: 'issuer'; readonly note: Uint8Array }
-  /** Our certificate was renewed; the signer has it already. */
-  | { readonly kind: 'renewed'; readonly chain: readonly Uint8Array[]; readonly isNewKey: boolean }
+  /** Certificates that held may be revoked by now. */
+  | { readonly kind: 'revoked' }
   | { readonly kind: 'leave' };
 
 export interface EndpointDelta {
@@ -115,6 +114,10 @@ export type Effect =
   | { readonly kind: 'documents'; readonly heads: readonly Held[] }
   /** Revisions that were taken in, or refused. */
   | { readonly kind: 'document-notes'; readonly notes: readonly DocumentNote[] }
+  /** Nothing is left in force of these documents: whoever wrote them was revoked. */
+  | { readonly kind: 'documents-gone'; readonly keys: readonly DocumentKey[] }
+  /** All that is revoked from now on. Answer it with a `revoked` input. */
+  | { readonly kind: 'revocations'; readonly entries: readonly RevocationEntry[] }
   /** What another node says of its documents; undefined when it is gone. */
   | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
   | { readonly kind: 'log'; readonly event: LogEvent };

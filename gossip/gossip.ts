@@ -7,6 +7,8 @@
  */
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
+import type { RevocationEntry } from '../certs/revocation.ts';
+import { Revocations } from '../certs/revocation.ts';
 import type { GossipConfig } from './config.ts';
 import type { CoreOptions } from './core.ts';
 import { Disk } from './edge/disk.ts';
@@ -31,8 +33,6 @@ export interface GossipDeps {
   readonly identity: NodeIdentity;
   readonly events: GossipEvents;
   readonly log: Logger;
-  /** Whether this certificate of that node was called back. Call `revocationsChanged` when an answer changes. */
-  readonly isRevoked?: (name: string, serial: string) => boolean;
   /** Answers what other members ask this node; without it they are hung up on. */
   readonly answer?: AnswerCall;
 }
@@ -47,7 +47,6 @@ interface Parts {
   readonly authority: OperatorAuthority;
 }
 
-const noneRevoked = (): boolean => false;
 const noAnswers: AnswerCall = () => Promise.reject(new Error('this node answers no calls'));
 
 export class Gossip implements AsyncDisposable {
@@ -65,16 +64,16 @@ export class Gossip implements AsyncDisposable {
 
   /** Resolves when the port is open and the seeds are being dialled; it does not wait for any of them. */
   static async start(config: GossipConfig, deps: GossipDeps, signal: AbortSignal): Promise<Gossip> {
-    const { identity, log, isRevoked = noneRevoked, answer = noAnswers } = deps;
+    const { identity, log, answer = noAnswers } = deps;
     signal.throwIfAborted();
     const signer = new NodeSigner(identity);
     const authority = new OperatorAuthority(identity.trust);
     const traffic = emptyTrafficStats();
     let started: Gossip | undefined;
-    const chains = () => started?.documents.chains() ?? [];
-    const disk = await Disk.open({ dataDirectory: config.dataDirectory, identity, log, chains });
+    const kept = () => started?.documents.kept() ?? [];
+    const disk = await Disk.open({ dataDirectory: config.dataDirectory, identity, log, kept });
     try {
-      const network = await Network.listen({ config, identity, signer, traffic, isRevoked, answer, log });
+      const network = await Network.listen({ config, identity, signer, traffic, answer, log });
       started = new Gossip({ config, deps, signer, traffic, disk, network, authority });
     } catch (err) {
       await disk.close();
@@ -130,11 +129,6 @@ export class Gossip implements AsyncDisposable {
   /** Asks another member something that its `answer` knows. Rejects when no answer comes. */
   call(name: string, question: Uint8Array): Promise<Uint8Array> {
     return this.#network.call(name, question);
-  }
-
-  /** Cuts links to nodes whose certificates are now called back. */
-  revocationsChanged(): void {
-    this.#network.links.revocationsChanged();
   }
 
   /** Every node known, this one first; those known by hearsay only are left out until somebody reached them. */
@@ -203,9 +197,19 @@ export class Gossip implements AsyncDisposable {
       case 'keep-revisions':
         this.#disk.perform(effect);
         break;
+      case 'revocations':
+        this.#revoke(effect.entries);
+        this.#teller.perform(effect);
+        break;
       default:
         this.#teller.perform(effect);
     }
+  }
+
+  #revoke(entries: readonly RevocationEntry[]): void {
+    this.#signer.revoke(new Revocations(entries));
+    this.#network.links.revocationsChanged();
+    queueMicrotask(() => this.#driver.take({ kind: 'revoked' })); // after the step in progress
   }
 }
 

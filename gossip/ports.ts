@@ -19,6 +19,8 @@ export interface Signer {
   admit(chain: readonly Uint8Array[]): Credential | undefined;
   /** Whether that node signed the statement and its certificate still holds. */
   verify(credential: Credential, statement: Uint8Array, signature: Uint8Array): boolean;
+  /** Whether that certificate was called back since it was admitted. */
+  isRevoked(credential: Credential): boolean;
   /** Whether that node's grant lets it speak for this workload identity. */
   mayClaim(credential: Credential, identity: string): boolean;
   /** A collision-resistant hash. */

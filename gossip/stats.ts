@@ -92,6 +92,7 @@ export function emptyCoreStats(): CoreStats {
         future: 0,
         certificate: 0,
         author: 0,
+        revoked: 0,
         scope: 0,
         signature: 0,
         full: 0,

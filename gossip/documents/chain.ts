@@ -3,14 +3,23 @@
  *
  * Later by hybrid logical clock wins, and by id where clocks are equal. What is kept is the latest of all that was ever
  * offered, whatever the order of arrival: a set that only grows, cut at its old end, so replicas that saw the same hold the
- * same. It is cut by number and by size, and what is cut off now would be cut off of any larger set too. A deletion is a revision like any other and is only undone by one that is later.
+ * same. It is cut by number and by size, and what is cut off now would be cut off of any larger set too. A deletion is a
+ * revision like any other and is only undone by one that is later.
  * @module
  */
+import { isSameBytes } from '../records/register.ts';
 import { compareHlc } from './hlc.ts';
-import type { Held } from './revision.ts';
+import type { Held, Revision } from './revision.ts';
 import { revisionBytes } from './revision.ts';
 
 export const KEPT_REVISIONS = 10;
+/**
+ * The latest revision of each of so many authors, who wrote last, is kept however many others are later: it is what comes
+ * back into force when these authors turn out to be thieves.
+ */
+export const KEPT_AUTHORS = 6;
+/** The most that is ever held. */
+export const MAX_HELD = KEPT_REVISIONS + KEPT_AUTHORS - 1;
 /** A revision is kept as long as those later than it together take no more than this. */
 export const KEPT_BYTES = 512 * 1024;
 
@@ -30,7 +39,7 @@ export class Chain {
   /** Latest first. */
   #held: readonly Held[] = [];
 
-  /** The revision in force. A chain is made to hold one, so there always is. */
+  /** The revision in force. A chain that holds none is given up, so there always is one. */
   get head(): Held {
     return this.#held[0]!;
   }
@@ -61,14 +70,24 @@ export class Chain {
   }
 
   #with(candidate: Held): Held[] {
-    const all = [...this.#held, candidate].sort((a, b) => compareHeld(b, a)).slice(0, KEPT_REVISIONS);
+    const all = [...this.#held, candidate].sort((a, b) => compareHeld(b, a));
     let laterBytes = 0;
-    return all.filter(({ revision }) => {
+    let authors = 0;
+    return all.filter(({ revision }, i) => {
       // Its own size does not count: else a small old one would fit in again once a large one was forgotten.
-      const isKept = laterBytes <= KEPT_BYTES;
+      const isRecent = i < KEPT_REVISIONS && laterBytes <= KEPT_BYTES;
       laterBytes += revisionBytes(revision);
-      return isKept;
+      const isLatestOfAuthor = !all.slice(0, i).some((later) => isSameAuthor(later.revision, revision));
+      if (isLatestOfAuthor) authors++;
+      return isRecent || (isLatestOfAuthor && authors <= KEPT_AUTHORS);
     });
+  }
+
+  /** Takes out revisions that count for nothing any more. @returns these */
+  remove(isWorthless: (held: Held) => boolean): Held[] {
+    const removed = this.#held.filter(isWorthless);
+    if (removed.length > 0) this.#held = this.#held.filter((held) => !removed.includes(held));
+    return removed;
   }
 
   /** Each revision with its standing, latest first. */
@@ -94,4 +113,9 @@ export class Chain {
     }
     return line;
   }
+}
+
+/** By certificate: an operator who was certified anew is another one, as far as revocation goes. */
+function isSameAuthor(a: Revision, b: Revision): boolean {
+  return a.author === b.author && isSameBytes(a.certificate, b.certificate);
 }

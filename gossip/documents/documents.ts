@@ -18,6 +18,7 @@ import type { RestoreOutcome, WriteOutcome } from './outcome.ts';
 import type { DocumentAuthority } from './ports.ts';
 import type { Held, Revision } from './revision.ts';
 import { describeKey, keyText, revisionBytes, shortId } from './revision.ts';
+import { isCall, isRevocation, MAX_REVOCATIONS } from './revocation.ts';
 
 export interface DocumentOptions {
   readonly authority: DocumentAuthority;
@@ -45,6 +46,7 @@ export class Documents {
   readonly #context: Context;
   readonly #host: DocumentHost;
   readonly #exchange: Exchange;
+  readonly #authority: DocumentAuthority;
   /** Of what the disk held, until there is somebody to tell. */
   readonly #early: DocumentNote[] = [];
 
@@ -52,17 +54,19 @@ export class Documents {
     const { authority, initial, maxDocuments } = options;
     this.#context = context;
     this.#host = host;
+    this.#authority = authority;
     const { trustDomain, stats } = context;
     this.library = new Library({ trustDomain, authority, maxDocuments, stats: stats.documents });
     this.#exchange = new Exchange(context, this.library);
-    for (const revision of initial) {
-      const offer = this.library.offer(revision);
-      if (offer.kind === 'refused') this.#early.push(this.#refused(revision, { via: 'disk' }, offer));
-    }
+    this.library.load(initial, (revision, offer) => {
+      this.#early.push(this.#refused(revision, { via: 'disk' }, offer));
+    });
+    this.library.takeFallout(); // nobody was told of anything else
   }
 
   start(): void {
     if (this.#early.length > 0) this.#context.out.push({ kind: 'document-notes', notes: this.#early.splice(0) });
+    this.#tellRevocations();
     const heads = [...this.library.chains()].map(([, chain]) => chain.head);
     if (heads.length > 0) this.#context.out.push({ kind: 'documents', heads });
     this.#schedule();
@@ -206,8 +210,13 @@ export class Documents {
   /** What writers are told whose base is not in force: both revisions, with who wrote the other and when. */
   #conflict(revision: Revision): WriteOutcome | undefined {
     const head = this.library.get(keyText(revision))?.head;
-    if (head === undefined && this.library.isFull) {
+    if (head === undefined && this.library.isFull && !isCall(revision)) {
       const detail = `the mesh holds ${this.library.size} documents, deleted ones included, and takes no more new ones`;
+      return { kind: 'refused', reason: 'full', detail };
+    }
+    const { revocations } = this.library;
+    if (head === undefined && isRevocation(revision) && !isCall(revision) && revocations.size >= MAX_REVOCATIONS) {
+      const detail = `the mesh holds ${revocations.size} revocations; delete some whose spec.expires is over`;
       return { kind: 'refused', reason: 'full', detail };
     }
     if (revision.base === (head?.id ?? '')) return undefined;
@@ -251,9 +260,18 @@ export class Documents {
     if (news.length === 0) return;
     this.#note(news.map((held) => noteOf(held, arrival)));
     this.#context.out.push({ kind: 'keep-revisions', revisions: news.map((held) => held.revision) });
-    const keys = new Set(news.map((held) => keyText(held.revision)));
-    const heads = [...keys].map((key) => this.library.get(key)!.head);
-    this.#context.out.push({ kind: 'documents', heads });
+    const { heads: uncovered, gone } = this.library.takeFallout();
+    // Before the documents: once they are said to be in use, they are.
+    if (news.some((held) => isRevocation(held.revision)) || uncovered.length + gone.length > 0) this.#tellRevocations();
+    if (gone.length > 0) this.#context.out.push({ kind: 'documents-gone', keys: gone });
+    const changed = [...news, ...uncovered].map((held) => this.library.get(keyText(held.revision))?.head);
+    const heads = new Set(changed.filter((head) => head !== undefined)); // what came may be revoked by what came with it
+    if (heads.size > 0) this.#context.out.push({ kind: 'documents', heads: [...heads] });
+  }
+
+  #tellRevocations(): void {
+    const entries = this.library.revocations.entries(this.#authority.wallMs());
+    this.#context.out.push({ kind: 'revocations', entries });
   }
 
   #spread(held: Held): void {

@@ -1,6 +1,9 @@
 /**
  * All documents a node holds, and the one gate through which every revision enters: from a peer, from an operator, from a
  * snapshot, from this node's own disk. What does not pass is neither stored nor passed on.
+ *
+ * What a revoked operator wrote is refused. What is held of it is set aside: out of force and no longer passed on, but not
+ * lost, because a thief's revocation of an honest operator may be undone.
  * @module
  */
 import { Buckets } from '../anti-entropy/buckets.ts';
@@ -8,7 +11,7 @@ import { hashText } from '../overlay/hash.ts';
 import type { DocumentStats } from '../stats.ts';
 import { Chain, compareHeld } from './chain.ts';
 import type { DocumentAuthority } from './ports.ts';
-import type { DocumentRefusal, Held, Revision } from './revision.ts';
+import type { DocumentKey, DocumentRefusal, Held, Revision } from './revision.ts';
 import {
   describeKey,
   keyText,
@@ -18,6 +21,8 @@ import {
   revisionProblem,
   revisionStatement,
 } from './revision.ts';
+import { isCall, isRevocation, MAX_CALL_BYTES, MAX_CALLS, MAX_REVOCATIONS } from './revocation.ts';
+import { RevocationBook } from './revocation-book.ts';
 
 export type DocumentOffer =
   | { readonly kind: 'news'; readonly held: Held; readonly isHead: boolean }
@@ -40,21 +45,39 @@ const HEADROOM = 1.1;
 /** Of all revisions together, in memory and again on disk. */
 const MAX_BYTES = 128 * 1024 * 1024;
 
+/** What revocations did to other documents. */
+export interface Fallout {
+  /** The revisions in force of documents where others were before. */
+  readonly heads: readonly Held[];
+  /** Documents of which nothing is left in force. */
+  readonly gone: readonly DocumentKey[];
+}
+
 type Refused = Extract<DocumentOffer, { kind: 'refused' }>;
 
 export class Library {
   readonly #options: LibraryOptions;
   readonly #chains = new Map<string, Chain>();
+  /** Revisions of revoked operators. */
+  readonly #setAside = new Map<string, Chain>();
+  readonly revocations: RevocationBook;
+  /** When the authors of revisions were certified. */
+  readonly #issuedAtMs = new WeakMap<Revision, number>();
   readonly buckets = new Buckets();
   #revisions = 0;
   #bytes = 0;
+  #asideBytes = 0;
+  #isLoading = false;
+  readonly #fallout = new Map<string, DocumentKey>();
 
   constructor(options: LibraryOptions) {
     this.#options = options;
+    this.revocations = new RevocationBook(options.trustDomain);
   }
 
+  /** Documents, but for those about operators. */
   get size(): number {
-    return this.#chains.size;
+    return this.#chains.size - this.revocations.calls;
   }
 
   get revisions(): number {
@@ -62,7 +85,7 @@ export class Library {
   }
 
   get isFull(): boolean {
-    return this.#chains.size >= this.#options.maxDocuments;
+    return this.size >= this.#options.maxDocuments;
   }
 
   get(key: string): Chain | undefined {
@@ -71,6 +94,34 @@ export class Library {
 
   chains(): Iterable<[string, Chain]> {
     return this.#chains;
+  }
+
+  /** All that is worth a place on disk. */
+  *kept(): Iterable<Revision> {
+    for (const chains of [this.#chains, this.#setAside]) {
+      for (const chain of chains.values()) for (const held of chain.held) yield held.revision;
+    }
+  }
+
+  /** Takes in what the disk held, in any order: what revokes may lie behind what it revokes. */
+  load(revisions: Iterable<Revision>, refused: (revision: Revision, offer: Refused) => void): void {
+    this.#isLoading = true;
+    for (const revision of revisions) {
+      const offer = this.offer(revision);
+      if (offer.kind === 'refused') refused(revision, offer);
+    }
+    this.#isLoading = false;
+    for (const [key, { head }] of [...this.#chains]) if (isRevocation(head.revision)) this.#reckon(key);
+  }
+
+  /** What revocations did since this was last asked. */
+  takeFallout(): Fallout {
+    const touched = [...this.#fallout];
+    this.#fallout.clear();
+    return {
+      heads: touched.map(([key]) => this.#chains.get(key)?.head).filter((head) => head !== undefined),
+      gone: touched.filter(([key]) => !this.#chains.has(key)).map(([, key]) => key),
+    };
   }
 
   /** The id a revision has, whether it is held or not. */
@@ -97,10 +148,11 @@ export class Library {
     this.#bytes += chain.bytes;
     this.#chains.set(key, chain);
     this.#stamp(key, chain);
+    if (this.#bytes > MAX_BYTES) this.#dropSetAside();
     stats.taken++;
-    stats.held = this.#chains.size;
-    stats.revisions = this.#revisions;
-    stats.bytes = this.#bytes;
+    this.#count();
+    if (isRevocation(revision) && !this.#isLoading) this.#reckon(key);
+    if (isCall(revision)) this.#makeRoom();
     return offer;
   }
 
@@ -142,10 +194,20 @@ export class Library {
   /** A deletion always passes: it makes room. */
   #checkRoom(revision: Revision, chain: Chain | undefined): Refused | undefined {
     const { maxDocuments } = this.#options;
-    if (chain === undefined && this.#chains.size >= maxDocuments * HEADROOM) {
-      return refuse('full', `this node already holds ${this.#chains.size} documents, deleted ones included`);
+    if (isCall(revision)) {
+      const bytes = revision.body?.length ?? 0; // how many there may be, #checkCalls knows
+      return bytes <= MAX_CALL_BYTES
+        ? undefined
+        : refuse('too-large', `it has ${bytes} bytes, at most ${MAX_CALL_BYTES}`);
     }
-    if (revision.body === null || this.#bytes + revisionBytes(revision) <= MAX_BYTES) return undefined;
+    if (chain === undefined && this.size >= maxDocuments * HEADROOM) {
+      return refuse('full', `this node already holds ${this.size} documents, deleted ones included`);
+    }
+    if (chain === undefined && isRevocation(revision) && this.revocations.size >= MAX_REVOCATIONS * HEADROOM) {
+      return refuse('full', `this node already holds ${this.revocations.size} revocations`);
+    }
+    const bytes = this.#bytes - this.#asideBytes;
+    if (revision.body === null || bytes + revisionBytes(revision) <= MAX_BYTES) return undefined;
     return refuse('full', `all documents together would take more than ${MAX_BYTES} bytes; delete some`);
   }
 
@@ -160,8 +222,86 @@ export class Library {
     if (judgement.author !== author) {
       return refuse('author', `it names ${author} as its author, its certificate is of ${judgement.author}`);
     }
-    if (judgement.mayWrite(kind, namespace)) return undefined;
+    const { issuedAtMs } = judgement;
+    this.#issuedAtMs.set(revision, issuedAtMs);
+    const isVoid = this.revocations.operators.covers({ spiffeId: author, issuedAtMs });
+    if (isVoid && !this.#isLoading && !isCall(revision)) {
+      return refuse('revoked', `${author} was revoked; nothing that it signed counts any more`);
+    }
+    if (judgement.mayWrite(kind, namespace)) return this.#checkCalls(revision, issuedAtMs);
     return refuse('scope', `${author} may not write ${describeKey(revision)}`);
+  }
+
+  /** When there are too many documents about operators, the word of a younger operator takes the place of an older one's. */
+  #checkCalls(revision: Revision, issuedAtMs: number): Refused | undefined {
+    const { revocations } = this;
+    if (!isCall(revision) || revocations.calls < MAX_CALLS || this.#chains.has(keyText(revision))) return undefined;
+    if (issuedAtMs > revocations.leastCall()!.issuedAtMs) return undefined;
+    return refuse(
+      'full',
+      `this node already holds ${revocations.calls} revocations of operators, all by younger operators`,
+    );
+  }
+
+  #makeRoom(): void {
+    const { revocations } = this;
+    if (revocations.calls <= MAX_CALLS) return;
+    const { key } = revocations.leastCall()!;
+    this.#chains.delete(key);
+    this.buckets.remove(key);
+    if (revocations.drop(key)) this.#sweep();
+    this.#weigh();
+  }
+
+  /** A document of kind Revocation changed: what it says takes effect. */
+  #reckon(key: string): void {
+    const isOther = this.revocations.note(key, this.#chains.get(key)?.held ?? [], (held) => this.#issued(held));
+    if (isOther) this.#sweep();
+  }
+
+  /** Sorts all that is held by whether its author counts. */
+  #sweep(): void {
+    const before = new Map([...this.#chains].map(([key, chain]) => [key, chain.head]));
+    const { operators } = this.revocations;
+    const isRevoked = (held: Held): boolean =>
+      !isCall(held.revision) && operators.covers({ spiffeId: held.revision.author, issuedAtMs: this.#issued(held) });
+    move(this.#chains, this.#setAside, isRevoked);
+    move(this.#setAside, this.#chains, (held) => !isRevoked(held));
+    this.#weigh();
+    for (const key of new Set([...before.keys(), ...this.#chains.keys()])) {
+      const [was, is] = [before.get(key), this.#chains.get(key)];
+      if (is === undefined) this.buckets.remove(key);
+      else this.#stamp(key, is);
+      if (was === is?.head) continue;
+      const { kind, namespace, name } = (is?.head ?? was!).revision;
+      this.#fallout.set(key, { kind, namespace, name });
+      if (isRevocation({ kind, namespace })) this.revocations.note(key, is?.held ?? [], (held) => this.#issued(held));
+    }
+  }
+
+  /** When the author of what is held was certified. */
+  #issued({ revision }: Held): number {
+    return this.#issuedAtMs.get(revision)!; // noted when it was offered
+  }
+
+  #dropSetAside(): void {
+    this.#setAside.clear();
+    this.#weigh();
+  }
+
+  #weigh(): void {
+    const sum = (chains: Map<string, Chain>): number => chains.values().reduce((all, { bytes }) => all + bytes, 0);
+    this.#asideBytes = sum(this.#setAside);
+    this.#bytes = sum(this.#chains) + this.#asideBytes;
+    this.#revisions = this.#chains.values().reduce((all, { held }) => all + held.length, 0);
+    this.#count();
+  }
+
+  #count(): void {
+    const { stats } = this.#options;
+    stats.held = this.#chains.size;
+    stats.revisions = this.#revisions;
+    stats.bytes = this.#bytes;
   }
 
   /** The line of a document in the digest: the instant of its head, and a hash of all that is kept of it. */
@@ -169,6 +309,18 @@ export class Library {
     const { hlc } = chain.head.revision;
     const ids = chain.held.map((one) => one.id).join();
     this.buckets.put({ name: key, epoch: hlc.ms, ver: hlc.count, inc: hashText(ids), rank: chain.held.length });
+  }
+}
+
+/** Moves revisions between two sets of chains; a chain that holds none is given up. */
+function move(from: Map<string, Chain>, to: Map<string, Chain>, isMeant: (held: Held) => boolean): void {
+  for (const [key, chain] of from) {
+    const moved = chain.remove(isMeant);
+    if (moved.length === 0) continue;
+    if (chain.held.length === 0) from.delete(key);
+    const other = to.get(key) ?? new Chain();
+    for (const held of moved) other.add(held);
+    to.set(key, other);
   }
 }
 

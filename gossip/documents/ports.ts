@@ -2,7 +2,13 @@
 
 /** What an authority says of a signature under a document. */
 export type Judgement =
-  | { readonly ok: true; readonly author: string; readonly mayWrite: (kind: string, namespace: string) => boolean }
+  | {
+      readonly ok: true;
+      readonly author: string;
+      /** When the author was certified, Unix milliseconds. */
+      readonly issuedAtMs: number;
+      readonly mayWrite: (kind: string, namespace: string) => boolean;
+    }
   | { readonly ok: false; readonly reason: 'certificate' | 'signature'; readonly detail: string };
 
 export interface DocumentAuthority {

@@ -47,6 +47,7 @@ export type DocumentRefusal =
   | 'future' // by more than the clocks of two nodes may differ
   | 'certificate' // no operator of ours, or not at that time
   | 'author' // the certificate is another operator's
+  | 'revoked' // its author was called back, whenever it says it was written
   | 'scope' // its author may not write this kind or namespace
   | 'signature'
   | 'replayed' // it was in force once, and was replaced

@@ -5,7 +5,6 @@
  */
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../../certs/node-bundle.ts';
-import type { Chain } from '../documents/chain.ts';
 import type { Revision } from '../documents/revision.ts';
 import type { Effect } from '../effects.ts';
 import { DocumentStore } from './document-store.ts';
@@ -19,7 +18,7 @@ export interface DiskOptions {
   readonly identity: NodeIdentity;
   readonly log: Logger;
   /** What is worth keeping when the log of documents is written anew. */
-  readonly chains: () => Iterable<[string, Chain]>;
+  readonly kept: () => Iterable<Revision>;
 }
 
 export class Disk {
@@ -31,11 +30,11 @@ export class Disk {
   #kept: Promise<void> = Promise.resolve();
 
   /** @throws GossipError when the directory cannot be used, or belongs to another trust domain */
-  static async open({ dataDirectory, identity, log, chains }: DiskOptions): Promise<Disk> {
+  static async open({ dataDirectory, identity, log, kept }: DiskOptions): Promise<Disk> {
     const owner = { trustDomain: identity.trustDomain, name: identity.name };
     const { store, damage } = await GossipStore.open(dataDirectory, owner, Date.now());
     if (damage !== undefined) log.warn({ err: damage }, 'gossip state was damaged and set aside, starting without it');
-    const documents = await DocumentStore.open(dataDirectory, identity.trustDomain, () => allRevisions(chains()));
+    const documents = await DocumentStore.open(dataDirectory, identity.trustDomain, kept);
     if (documents.damage !== undefined) log.warn({ damage: documents.damage }, 'documents on disk were damaged');
     return new Disk({ store, documents: documents.store, revisions: documents.revisions, log });
   }
@@ -79,8 +78,4 @@ export class Disk {
   #watch(writing: Promise<void>): void {
     writing.catch((err: unknown) => this.#log.error({ err }, 'gossip state could not be written'));
   }
-}
-
-function* allRevisions(chains: Iterable<[string, Chain]>): Iterable<Revision> {
-  for (const [, chain] of chains) for (const held of chain.held) yield held.revision;
 }

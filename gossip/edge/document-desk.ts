@@ -47,6 +47,11 @@ export class DocumentDesk {
     return this.#driver.core.documents?.library.chains() ?? [];
   }
 
+  /** All revisions that are worth a place on disk. */
+  kept(): Iterable<Revision> {
+    return this.#driver.core.documents?.library.kept() ?? [];
+  }
+
   chain(key: string): Chain | undefined {
     return this.#driver.core.documents?.library.get(key);
   }

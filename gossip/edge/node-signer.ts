@@ -8,6 +8,8 @@ import { readCertificate } from '../../certs/certificate.ts';
 import { grantCovers } from '../../certs/grant.ts';
 import { CertificateMemory } from '../../certs/memory.ts';
 import type { NodeIdentity } from '../../certs/node-bundle.ts';
+import type { Issued } from '../../certs/revocation.ts';
+import { Revocations } from '../../certs/revocation.ts';
 import { parseSpiffeId } from '../../certs/spiffe.ts';
 import type { Refusal } from '../../certs/verify.ts';
 import { CLOCK_SKEW_MS, parseChain, verifyChain } from '../../certs/verify.ts';
@@ -16,8 +18,10 @@ import type { Credential, Signer } from '../ports.ts';
 export interface NodeCredential extends Credential {
   readonly publicKey: KeyObject;
   readonly grant: readonly string[];
-  /** Of the node's own certificate, in hexadecimal as node:crypto writes it: what a revocation names. */
+  /** Of the node's own certificate, in hexadecimal as node:crypto writes it: for people. */
   readonly serial: string;
+  /** What a revocation covers. */
+  readonly issued: readonly Issued[];
   readonly expiresAtMs: number;
 }
 
@@ -29,6 +33,7 @@ export class NodeSigner implements Signer {
   #identity: NodeIdentity;
   readonly #wallMs: () => number;
   readonly #memory = new CertificateMemory();
+  #revocations = new Revocations();
 
   /** @param wallMs certificates are the one thing that is judged by the wall clock */
   constructor(identity: NodeIdentity, wallMs: () => number = Date.now) {
@@ -46,6 +51,11 @@ export class NodeSigner implements Signer {
     this.#identity = identity;
   }
 
+  /** From here on these hold, and no others. */
+  revoke(revocations: Revocations): void {
+    this.#revocations = revocations;
+  }
+
   sign(statement: Uint8Array): Uint8Array {
     return sign('sha256', statement, this.#identity.privateKey);
   }
@@ -59,24 +69,33 @@ export class NodeSigner implements Signer {
   examine(chain: readonly Uint8Array[]): Admission {
     const parsed = parseChain(chain);
     if (!Array.isArray(parsed)) return parsed;
-    const { trust } = this.#identity;
-    const verdict = verifyChain(parsed, { trust, role: 'node', nowMs: this.#wallMs(), memory: this.#memory });
+    const verdict = verifyChain(parsed, {
+      trust: this.#identity.trust,
+      role: 'node',
+      nowMs: this.#wallMs(),
+      memory: this.#memory,
+      revocations: this.#revocations,
+    });
     if (!verdict.ok) return verdict;
     const facts = this.#memory.factsOf(parsed[0]!) ?? factsOf(parsed[0]!);
     const { publicKey, grant = [] } = facts;
-    const { node: name, expiresAtMs } = verdict;
+    const { node: name, expiresAtMs, issued } = verdict;
     const { serialNumber: serial } = parsed[0]!;
-    return { ok: true, credential: { name, publicKey, grant, serial, expiresAtMs } };
+    return { ok: true, credential: { name, publicKey, grant, serial, expiresAtMs, issued } };
   }
 
   verify(credential: Credential, statement: Uint8Array, signature: Uint8Array): boolean {
     const { publicKey, expiresAtMs } = credential as NodeCredential; // only `admit` makes them
-    if (this.#wallMs() > expiresAtMs + CLOCK_SKEW_MS) return false;
+    if (this.#wallMs() > expiresAtMs + CLOCK_SKEW_MS || this.isRevoked(credential)) return false;
     try {
       return verify('sha256', statement, publicKey, signature);
     } catch {
       return false; // bytes that are no signature at all
     }
+  }
+
+  isRevoked(credential: Credential): boolean {
+    return (credential as NodeCredential).issued.some((one) => this.#revocations.covers(one));
   }
 
   mayClaim(credential: Credential, identity: string): boolean {

@@ -26,13 +26,14 @@ export class OperatorAuthority implements DocumentAuthority {
     if (certificate === undefined) return refuse('certificate', 'its certificate cannot be read');
     const verdict = verifyOperator(certificate, { trust: this.#trust, nowMs: signed.atMs, memory: this.#memory });
     if (!verdict.ok) return refuse('certificate', verdict.detail);
-    const { spiffeId, publicKey, scope } = verdict;
+    const { spiffeId, issuedAtMs, publicKey, scope } = verdict;
     try {
       if (!verify(null, signed.statement, publicKey, signed.signature)) throw new Error('no match');
     } catch {
       return refuse('signature', `it is not signed by ${spiffeId}, or was altered since`);
     }
-    return { ok: true, author: spiffeId, mayWrite: (kind, namespace) => scopeCovers(scope, kind, namespace) };
+    const mayWrite = (kind: string, namespace: string): boolean => scopeCovers(scope, kind, namespace);
+    return { ok: true, author: spiffeId, issuedAtMs, mayWrite };
   }
 
   digest(bytes: Uint8Array): Uint8Array {

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Logger } from 'pino';
+import type { RevocationEntry } from '../../certs/revocation.ts';
 import type { DocumentNote } from '../documents/note.ts';
-import type { Held } from '../documents/revision.ts';
+import type { DocumentKey, Held } from '../documents/revision.ts';
 import type { Effect, EndpointDelta, LogEvent } from '../effects.ts';
 import type { Endpoint } from '../records/endpoint.ts';
 import type { Member } from '../view.ts';
@@ -17,6 +18,10 @@ export interface GossipEvents {
   endpoints(delta: EndpointDelta): void;
   /** Something new is known of these documents; each comes with the revision now in force, perhaps the same as before. */
   documents?(heads: readonly Held[]): void;
+  /** Nothing is left in force of these documents. */
+  documentsGone?(keys: readonly DocumentKey[]): void;
+  /** All that is revoked from now on. Comes before the documents that say so. */
+  revocations?(entries: readonly RevocationEntry[]): void;
   /** Revisions came and were taken in or refused, and why. */
   noted?(notes: readonly DocumentNote[]): void;
   /** What another node says of its documents, as it put it; undefined when that node is gone. */
@@ -26,7 +31,17 @@ export interface GossipEvents {
 /** The effects that are news for the owner, or for the log. */
 export type News = Extract<
   Effect,
-  { kind: 'documents' | 'document-notes' | 'report' | 'endpoints' | 'members-changed' | 'log' }
+  {
+    kind:
+      | 'documents'
+      | 'documents-gone'
+      | 'revocations'
+      | 'document-notes'
+      | 'report'
+      | 'endpoints'
+      | 'members-changed'
+      | 'log';
+  }
 >;
 
 export interface TellerOptions {
@@ -50,6 +65,12 @@ export class Teller {
     switch (news.kind) {
       case 'documents':
         events.documents?.(news.heads);
+        break;
+      case 'documents-gone':
+        events.documentsGone?.(news.keys);
+        break;
+      case 'revocations':
+        events.revocations?.(news.entries);
         break;
       case 'document-notes':
         events.noted?.(news.notes);

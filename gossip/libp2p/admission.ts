@@ -33,15 +33,12 @@ export type AdmissionRefusal =
   | 'handshake' // noise failed: another trust domain, or broken crypto
   | 'credential' // no well-formed certificate exchange
   | 'binding' // the certificate does not vouch for the key that noise proved
-  | 'revoked' // the certificate was called back
   | 'own-name' // another process uses our certificate
   | 'refused-us'; // the other side said no
 
 export interface AdmissionOptions {
   readonly identity: NodeIdentity;
   readonly signer: NodeSigner;
-  /** Whether this certificate of that node was called back. */
-  readonly isRevoked: (name: string, serial: string) => boolean;
   readonly refused: (reason: string, detail: string) => void;
 }
 
@@ -150,13 +147,10 @@ export class Admission {
     if (credential === undefined) return { ok: false, reason: 'credential', detail: 'malformed' };
     const admission = this.#options.signer.examine(credential.chain);
     if (!admission.ok) return admission;
-    const { name, publicKey, serial } = admission.credential;
+    const { name, publicKey } = admission.credential;
     const { trustDomain, name: ownName } = this.#options.identity;
     if (!isBound(publicKey, bindingStatement(trustDomain, peer), credential.signature)) {
       return { ok: false, reason: 'binding', detail: `${name} did not sign this peer id` };
-    }
-    if (this.#options.isRevoked(name, serial)) {
-      return { ok: false, reason: 'revoked', detail: `certificate ${serial} of ${name}` };
     }
     if (name === ownName) return { ok: false, reason: 'own-name', detail: 'its certificate names this node' };
     return { ok: true, admitted: admission.credential };

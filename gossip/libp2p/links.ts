@@ -39,7 +39,7 @@ export interface LinksOptions {
   readonly events: LinkEvents;
   /** The newest certificate that this node has shown in its record. */
   readonly credentialOf: (name: string) => NodeCredential | undefined;
-  readonly isRevoked: (name: string, serial: string) => boolean;
+  readonly isRevoked: (credential: NodeCredential) => boolean;
   readonly log: Logger;
 }
 

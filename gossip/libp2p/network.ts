@@ -38,7 +38,6 @@ export interface NetworkOptions {
   readonly identity: NodeIdentity;
   readonly signer: NodeSigner;
   readonly traffic: TrafficStats;
-  readonly isRevoked: (name: string, serial: string) => boolean;
   readonly answer: AnswerCall;
   readonly log: Logger;
 }
@@ -67,11 +66,10 @@ export class Network {
 
   /** Resolves when the port is open. Nothing is lost of what peers say before `serve`. */
   static async listen(options: NetworkOptions): Promise<Network> {
-    const { config, identity, signer, traffic, log, isRevoked } = options;
+    const { config, identity, signer, traffic, log } = options;
     const admission = new Admission({
       identity,
       signer,
-      isRevoked,
       refused: (reason, detail) => {
         count(traffic.refused, reason);
         log.warn({ reason, detail }, 'peer refused');
@@ -99,7 +97,7 @@ export class Network {
   }
 
   private constructor(parts: Parts) {
-    const { config, node, admission, traffic, isRevoked, log, topics } = parts;
+    const { config, node, admission, traffic, signer, log, topics } = parts;
     this.#options = parts;
     this.#node = node;
     this.links = new Links({
@@ -108,7 +106,7 @@ export class Network {
       traffic,
       dialTimeoutMs: config.dialTimeoutMs,
       credentialOf: (name) => this.#driver?.core.credentialOf(name) as NodeCredential | undefined, // our signer made it
-      isRevoked,
+      isRevoked: (credential) => signer.isRevoked(credential),
       log,
       events: {
         up: (peer, opened) => this.#take({ kind: 'link-up', peer, opened }),

@@ -14,7 +14,7 @@ export type Ending = 'expired' | 'revoked';
 export interface TenureOptions<C> {
   /** The newest certificate that this node has shown since, if any. */
   readonly newest: (name: string) => NodeCredential | undefined;
-  readonly isRevoked: (name: string, serial: string) => boolean;
+  readonly isRevoked: (credential: NodeCredential) => boolean;
   readonly ended: (connection: C, credential: NodeCredential, why: Ending) => void;
   readonly wallMs?: () => number;
 }
@@ -68,9 +68,9 @@ export class Tenure<C> {
     return newest.publicKey.equals(held.publicKey) ? newest : held;
   }
 
-  #ending({ name, serial, expiresAtMs }: NodeCredential): Ending | undefined {
-    if (this.#options.isRevoked(name, serial)) return 'revoked';
-    return this.#wallMs() > expiresAtMs + CLOCK_SKEW_MS ? 'expired' : undefined;
+  #ending(credential: NodeCredential): Ending | undefined {
+    if (this.#options.isRevoked(credential)) return 'revoked';
+    return this.#wallMs() > credential.expiresAtMs + CLOCK_SKEW_MS ? 'expired' : undefined;
   }
 
   #wait(): void {

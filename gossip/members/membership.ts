@@ -238,6 +238,12 @@ export class Membership {
     if (entry !== undefined) this.#forget(entry);
   }
 
+  /** As if it had never been here. */
+  expel(name: string): void {
+    const entry = this.table.get(name);
+    if (entry !== undefined) this.#forget(entry);
+  }
+
   /** Drops tombstones that no valid record can outlive. */
   sweep(): void {
     const { nowMs, settings } = this.#context;

@@ -4,7 +4,7 @@
  * ignored, so that a newer agent may add some.
  * @module
  */
-import { KEPT_REVISIONS } from '../documents/chain.ts';
+import { MAX_HELD } from '../documents/chain.ts';
 import type { Revision } from '../documents/revision.ts';
 import { MAX_BODY_BYTES, MAX_DOCUMENT_CERTIFICATE_BYTES, MAX_KEY_LENGTH } from '../documents/revision.ts';
 import type { Accusation, Standing } from '../members/standing.ts';
@@ -319,7 +319,7 @@ function readDocumentDigest(fields: Fields): DocumentDigest {
 }
 
 function readDocumentPull(fields: Fields): DocumentPull {
-  return { key: fields.key(), known: fields.list(KEPT_REVISIONS, (line) => line.id(), 'plain') };
+  return { key: fields.key(), known: fields.list(MAX_HELD, (line) => line.id(), 'plain') };
 }
 
 /** A field may be absent only together with all after it. */

@@ -60,6 +60,11 @@ export class SimSigner implements Signer {
     return true;
   }
 
+  /** Nobody is revoked in a simulation yet. */
+  isRevoked(): boolean {
+    return false;
+  }
+
   /** A node may speak for what its name appears in; that is all a simulated grant is. */
   mayClaim(credential: Credential, identity: string): boolean {
     return identity.endsWith(`/sa/${credential.name}`);

@@ -1,4 +1,5 @@
 /** Documents on the wire: what is sent is what arrives, and what is no document does not arrive at all. */
+import { MAX_HELD } from '../../../gossip/documents/chain.ts';
 import '../support/properties.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -57,7 +58,7 @@ test('a newer agent may add fields to a message', () => {
 test('more than a message may hold is refused before anybody looks at it', () => {
   const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item);
   expect(decodeMessage(pack([31, many(LIMITS.documentPulls + 1, [key, id])]))).toBeUndefined();
-  expect(decodeMessage(pack([36, [[key, many(11, id)]]]))).toBeUndefined();
+  expect(decodeMessage(pack([36, [[key, many(MAX_HELD + 1, id)]]]))).toBeUndefined();
   expect(decodeMessage(pack([35, [], many(LIMITS.documentDigests + 1, [key, 1, 1, 1, 1]), true]))).toBeUndefined();
   expect(decodeMessage(pack([36, [['k'.repeat(400), []]]]))).toBeUndefined();
 });

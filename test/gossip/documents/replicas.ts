@@ -22,7 +22,7 @@ export function toySignature(operator: string, statement: Uint8Array): Uint8Arra
   return Buffer.concat([Buffer.from(`${operator} `), digest(statement)]);
 }
 
-/** Certificates are `name kind,kind`; '*' is any kind. One that says `stranger` is of another root. */
+/** Certificates are `name kind,kind issued`; '*' is any kind. One that says `stranger` is of another root. */
 export class ToyAuthority implements DocumentAuthority {
   nowMs = NOW_MS;
   /** Of every certificate. */
@@ -36,14 +36,15 @@ export class ToyAuthority implements DocumentAuthority {
     atMs,
   }: Parameters<DocumentAuthority['judge']>[0]): ReturnType<DocumentAuthority['judge']> {
     this.judged++;
-    const [name = '', kinds = ''] = Buffer.from(certificate).toString().split(' ');
+    const [name = '', kinds = '', issued = '0'] = Buffer.from(certificate).toString().split(' ');
     if (atMs > this.expiresAtMs) return { ok: false, reason: 'certificate', detail: 'expired' };
     if (name === 'stranger') return { ok: false, reason: 'certificate', detail: 'no trusted root signed it' };
     if (!Buffer.from(toySignature(name, statement)).equals(signature)) {
       return { ok: false, reason: 'signature', detail: 'altered' };
     }
     const scope = kinds.split(',');
-    return { ok: true, author: name, mayWrite: (kind) => scope.includes('*') || scope.includes(kind) };
+    const mayWrite = (kind: string): boolean => scope.includes('*') || scope.includes(kind);
+    return { ok: true, author: name, issuedAtMs: Number(issued), mayWrite };
   }
 
   digest(bytes: Uint8Array): Uint8Array {
@@ -66,6 +67,9 @@ export interface Written {
   readonly base?: Held | undefined;
   readonly text?: string | null;
   readonly author?: string;
+  /** When the author was certified. */
+  readonly issuedAtMs?: number;
+  readonly namespace?: string;
   readonly hlc?: Hlc;
 }
 
@@ -76,18 +80,20 @@ export function revision({
   base,
   text = '{}',
   author = 'alice',
+  issuedAtMs = 0,
+  namespace = 'shop',
   hlc,
 }: Written): Held {
   return sign({
     kind,
-    namespace: 'shop',
+    namespace,
     name,
     number: (base?.revision.number ?? 0) + 1,
     base: base?.id ?? '',
     hlc: hlc ?? nextHlc(base?.revision.hlc, NOW_MS),
     author,
     body: text === null ? null : Buffer.from(text),
-    certificate: Buffer.from(`${author} *`),
+    certificate: Buffer.from(`${author} * ${issuedAtMs}`),
   });
 }
 

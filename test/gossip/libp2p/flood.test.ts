@@ -94,7 +94,6 @@ class Hostile implements AsyncDisposable {
     const admission = new Admission({
       identity,
       signer: new NodeSigner(identity),
-      isRevoked: () => false,
       refused: () => undefined,
     });
     const node = await createNode({

@@ -15,6 +15,7 @@ describe('a connection', () => {
     publicKey: key,
     grant: [],
     serial: '01',
+    issued: [],
     expiresAtMs: startMs + HOUR_MS,
   };
   let newest: NodeCredential | undefined;
@@ -29,7 +30,7 @@ describe('a connection', () => {
     ended = [];
     tenure = new Tenure({
       newest: () => newest,
-      isRevoked: (name, serial) => revoked.has(`${name} ${serial}`),
+      isRevoked: ({ name, serial }) => revoked.has(`${name} ${serial}`),
       ended: (connection, { serial }, why) => ended.push(`${connection} ${serial} ${why}`),
     });
     tenure.begin('first', admitted);
@@ -99,23 +100,41 @@ describe('on real nodes', () => {
     await expect.poll(() => a.gossip.stats().refused.expired ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
   }, 20_000);
 
-  test('a live link is cut when the certificate of the other is revoked, and it cannot come back', async () => {
+  test('a node that is revoked is cut off and expelled by all who hear of it, and cannot come back with its old bundle', async () => {
     using realm = new Realm();
-    const revoked = new Set<string>();
-    const isRevoked = (name: string, serial: string): boolean => revoked.has(`${name} ${serial}`);
-    await using a = await Peer.start(realm, 'a', {}, { isRevoked });
-    const identity = realm.identity('b');
-    await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] }, { identity });
+    await using a = await Peer.start(realm, 'a');
+    await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] });
     await using c = await Peer.start(realm, 'c', { seeds: [a.gossip.address] });
-    await a.view.until(() => a.view.state('b') === 'alive' && a.view.state('c') === 'alive');
+    for (const [name, peer] of Object.entries({ a, b, c })) peer.gossip.publish([endpoint(name)]);
+    const all = ['a/web/http', 'b/web/http', 'c/web/http'];
+    for (const { view } of [a, b, c]) await view.untilEndpoints(...all);
 
-    revoked.add(`b ${identity.chain[0]!.serialNumber}`);
-    a.gossip.revocationsChanged();
+    expect(await a.gossip.documents.write(realm.revocation('node/b'))).toMatchObject({ kind: 'written' });
+    for (const { view } of [a, c]) {
+      await view.untilEndpoints('a/web/http', 'c/web/http');
+      await view.until(() => view.state('b') === undefined);
+    }
     await expect.poll(() => a.gossip.stats().refused.revoked ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
-    expect(a.gossip.stats().linksCut).toMatchObject({ revoked: 1, expired: 0 });
-    expect(a.gossip.stats().links).toBe(1);
-    await c.view.until(() => c.view.state('b') === 'alive');
-    await b.view.until(() => b.view.state('c') === 'alive');
+    for (const { gossip } of [a, c]) expect(gossip.stats()).toMatchObject({ links: 1, members: { alive: 2 } });
+    expect(a.gossip.stats().linksCut.revoked).toBeGreaterThan(0);
+  }, 20_000);
+
+  test('a node that starts alone honours what its disk says is revoked, and takes back a node with a later certificate', async () => {
+    using realm = new Realm();
+    const old = realm.identity('b');
+    {
+      await using a = await Peer.start(realm, 'a');
+      await a.gossip.documents.write(realm.revocation('node/b'));
+    }
+    await using a = await Peer.start(realm, 'a');
+    {
+      await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] }, { identity: old });
+      await expect.poll(() => a.gossip.stats().refused.revoked ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
+      expect([a.view.state('b'), b.view.state('a')]).toEqual([undefined, undefined]);
+    }
+    await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] }, { identity: realm.laterIdentity('b') });
+    await a.view.until(() => a.view.state('b') === 'alive');
+    await b.view.until(() => b.view.state('a') === 'alive');
   }, 20_000);
 });
 

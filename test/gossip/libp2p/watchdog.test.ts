@@ -145,7 +145,7 @@ async function freePort(): Promise<number> {
 async function nodeWithoutPubsub(realm: Realm, name: string): Promise<Libp2p> {
   const identity = realm.identity(name);
   const signer = new NodeSigner(identity);
-  const admission = new Admission({ identity, signer, isRevoked: () => false, refused: () => undefined });
+  const admission = new Admission({ identity, signer, refused: () => undefined });
   const node = await createLibp2p({
     privateKey: await generateKeyPair('Ed25519'),
     transports: [tcp()],

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { issueNodeBundle, loadNodeBundle, type NodeIdentity } from '../../../certs/node-bundle.ts';
+import { loadOperatorBundle } from '../../../certs/operator-bundle.ts';
+import { afterRevocationMs } from '../../../certs/revocation.ts';
 import { createTrustDomain } from '../../../certs/trust-domain.ts';
 import { CLOCK_SKEW_MS } from '../../../certs/verify.ts';
 import { type GossipConfig, gossipConfig } from '../../../gossip/config.ts';
-import type { Held } from '../../../gossip/documents/revision.ts';
+import type { Held, Revision } from '../../../gossip/documents/revision.ts';
+import { signRevision } from '../../../gossip/edge/sign-revision.ts';
 import type { EndpointDelta } from '../../../gossip/effects.ts';
 import type { GossipDeps } from '../../../gossip/gossip.ts';
 import { Gossip } from '../../../gossip/gossip.ts';
@@ -43,6 +46,23 @@ export class Realm implements Disposable {
     const directory = join(this.directory, 'nodes', name);
     issueNodeBundle({ trustDirectory: this.#trust, name, grant: ['ns/shop/*'], directory, nowMs, ttlMs: forMs });
     return loadNodeBundle(directory);
+  }
+
+  /** Certified in the next second: what was revoked until now does not cover it. */
+  laterIdentity(name: string): NodeIdentity {
+    const directory = join(this.directory, 'nodes', name);
+    const nowMs = afterRevocationMs(Date.now());
+    issueNodeBundle({ trustDirectory: this.#trust, name, grant: ['ns/shop/*'], directory, nowMs });
+    return loadNodeBundle(directory, nowMs);
+  }
+
+  /** As the first operator signs it, of all certificates of this subject until now. */
+  revocation(subject: string): Revision {
+    const admin = loadOperatorBundle(this.#trust);
+    const key = { kind: 'Revocation', namespace: 'weft-system', name: subject.replaceAll('/', '.') };
+    const nowMs = Date.now();
+    const body = Buffer.from(JSON.stringify({ spec: { subject, before: new Date(nowMs).toISOString() } }));
+    return signRevision(admin, { key, base: undefined, body, nowMs }).revision;
   }
 
   [Symbol.dispose](): void {

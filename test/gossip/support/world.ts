@@ -76,6 +76,10 @@ export class ToySigner implements Signer {
     return Buffer.from(toySignature(credential.name, statement)).equals(signature);
   }
 
+  isRevoked(): boolean {
+    return false;
+  }
+
   mayClaim(): boolean {
     return true;
   }
