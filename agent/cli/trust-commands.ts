@@ -1,6 +1,6 @@
 /** Commands that make identities: offline, without an agent. @module */
-import { type Command, InvalidArgumentError } from 'commander';
-import { durationMs } from './durations.ts';
+import type { Command } from 'commander';
+import { toMs } from './durations.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Context } from './program.ts';
 
@@ -81,10 +81,4 @@ Use it with: weft apply -f FILE --operator ${out}\n`);
         return EXIT.ok;
       }),
     );
-}
-
-function toMs(text: string): number {
-  const ms = durationMs(text);
-  if (ms === undefined) throw new InvalidArgumentError('Write a number and a unit: 90s, 15m, 12h or 7d.');
-  return ms;
 }
