@@ -8,10 +8,12 @@ import { addDocumentCommands } from './document-commands.ts';
 import { EXIT, type ExitCode, exitCodeHelp } from './exit-codes.ts';
 import { addExplainCommand } from './explain-command.ts';
 import type { CliIo } from './io.ts';
+import { addJoinCommand } from './join-command.ts';
 import { addListingCommands } from './listing-commands.ts';
 import type { Context } from './program.ts';
 import { addRunCommands } from './run-commands.ts';
 import { addSimulateCommand } from './simulate-command.ts';
+import { addTokenCommand } from './token-command.ts';
 import { addTrustCommands } from './trust-commands.ts';
 
 /**
@@ -49,6 +51,8 @@ function createProgram(io: CliIo, context: Context): Command {
     .showHelpAfterError('(add --help for what is allowed)')
     .addHelpText('after', exitCodeHelp());
   addTrustCommands(program, context);
+  addTokenCommand(program, context);
+  addJoinCommand(program, context);
   addRunCommands(program, context);
   addListingCommands(program, context);
   addDocumentCommands(program, context);

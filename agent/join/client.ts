@@ -7,6 +7,7 @@
  */
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import tls from 'node:tls';
 import { createCsr } from '../../certs/csr.ts';
 import { verifyDesk } from '../../certs/issuer-chain.ts';
@@ -23,6 +24,8 @@ import { type Answer, decodeAnswer, encodeQuestion, MAX_ANSWER_BYTES, type Quest
 import { JOIN_TLS } from './tls.ts';
 
 const TIMEOUT_MS = 15_000;
+const PATIENCE_MS = 20_000;
+const RETRY_MS = 1_000;
 
 export interface JoinOptions {
   readonly token: string;
@@ -31,6 +34,8 @@ export interface JoinOptions {
   readonly directory: string;
   /** Needed when the token does not name the node. */
   readonly name?: string;
+  /** Ends waiting for an issuer that is busy. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Joined {
@@ -45,7 +50,7 @@ export interface Joined {
  *
  * @throws AgentError or CertsError saying what to do; nothing was written then
  */
-export async function join({ token: text, address, directory, name = '' }: JoinOptions): Promise<Joined> {
+export async function join({ token: text, address, directory, name = '', signal }: JoinOptions): Promise<Joined> {
   const token = parseToken(text.trim());
   if (token === undefined) throw new AgentError('WEFT_AGENT_TOKEN_INVALID', 'the token given');
   const node = token.name === '' ? name : token.name;
@@ -53,7 +58,10 @@ export async function join({ token: text, address, directory, name = '' }: JoinO
   checkNotTaken(directory, spiffeId);
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const question: Question = { kind: 'join', token: text.trim(), csr: createCsr(privateKey, node), name };
-  const answer = await ask(address, question, { isIssuer: (chain) => refuseDeskOf(token, chain) });
+  const answer = await untilDecided(
+    () => ask(address, question, { isIssuer: (chain) => refuseDeskOf(token, chain) }),
+    signal,
+  );
   const where = formatHostPort(address);
   if (answer.kind === 'refused') throw new AgentError('WEFT_AGENT_JOIN_REFUSED', `${where}: ${answer.detail}`);
   const [chain, roots] = answer.kind === 'issued' ? [parseChain(answer.chain), answer.roots] : [[], []];
@@ -90,7 +98,8 @@ interface AskOptions {
 async function ask(address: HostPort, question: Question, { isIssuer, credential }: AskOptions): Promise<Answer> {
   const where = formatHostPort(address);
   const socket = tls.connect({ ...address, ...JOIN_TLS, ...credential });
-  const deadline = setTimeout(() => socket.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+  deadline.addEventListener('abort', () => socket.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
   try {
     await once(socket, 'secureConnect').catch((cause: unknown) => {
       throw new AgentError('WEFT_AGENT_JOIN_UNREACHABLE', `${where} (${messageOf(cause)})`, { cause });
@@ -104,8 +113,18 @@ async function ask(address: HostPort, question: Question, { isIssuer, credential
     if (answer === undefined) throw new AgentError('WEFT_AGENT_JOIN_UNREACHABLE', `${where} (it hung up)`);
     return answer;
   } finally {
-    clearTimeout(deadline);
     socket.destroy();
+  }
+}
+
+/** An issuer may have to wait until it knows who decides about a token: a few seconds after one of them went away. */
+async function untilDecided(act: () => Promise<Answer>, signal: AbortSignal | undefined): Promise<Answer> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await act();
+    const isBusy = answer.kind === 'refused' && answer.reason === 'busy';
+    if (!isBusy || performance.now() > deadlineMs) return answer;
+    await setTimeout(RETRY_MS, undefined, signal && { signal });
   }
 }
 

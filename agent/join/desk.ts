@@ -127,7 +127,7 @@ export class IssuerDesk {
     if (answer.kind !== 'issued') return answer;
     this.stats.joined++;
     this.#options.log.info(
-      { node, grant: token.grant, token: token.id, operator: verdict.author, from },
+      { joined: node, grant: token.grant, tokenId: token.id, operator: verdict.author, from },
       'a node joined by token',
     );
     return { ...answer, roots: trust().roots.map(({ raw }) => raw) };
@@ -156,7 +156,7 @@ export class IssuerDesk {
     const answer = this.#issue(verdict.node, (facts.ok && facts.facts.grant) || [], own);
     if (answer.kind !== 'issued') return answer;
     this.stats.renewed++;
-    log.info({ node: verdict.node, from, wasExpired: isLate }, 'node certificate renewed');
+    log.info({ renewed: verdict.node, from, wasExpired: isLate }, 'node certificate renewed');
     return answer;
   }
 
@@ -190,7 +190,7 @@ export class IssuerDesk {
     const chosen = decider(use.token, [node, ...issuers.others().map(({ name }) => name)])!;
     if (chosen !== node) {
       const answer = await call(chosen, encodeQuestion({ kind: 'claim', use })).then(decodeAnswer, (err: unknown) => {
-        log.warn({ err, issuer: chosen, token: use.token }, 'the issuer that decides about a token did not answer');
+        log.warn({ err, issuer: chosen, tokenId: use.token }, 'the issuer that decides about a token did not answer');
       });
       if (answer === undefined) return no('busy', `issuer ${chosen} decides about this token and did not answer`);
       if (answer.kind !== 'claimed') return answer;
@@ -225,7 +225,7 @@ export class IssuerDesk {
     for (const { kept, refused } of await this.#options.uses.merge(uses, this.#nowMs())) {
       this.#options.log.error(
         {
-          token: kept.token,
+          tokenId: kept.token,
           kept: kept.node,
           refused: refused.node,
           keptAtMs: kept.atMs,
@@ -245,7 +245,7 @@ export class IssuerDesk {
       return { kind: 'issued', chain: chain.map(({ raw }) => raw), roots: [] };
     } catch (err) {
       if (!(err instanceof CertsError)) throw err;
-      log.error({ err, node: name }, 'a node certificate could not be issued');
+      log.error({ err, member: name }, 'a node certificate could not be issued');
       return no('busy', 'this issuer cannot sign now; its log says why');
     }
   }
