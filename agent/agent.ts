@@ -240,7 +240,7 @@ class Agent implements AsyncDisposable {
     await this.#startServers(running, [
       documentRoutes(documentService),
       auditRoutes(audit),
-      accessRoutes(() => explainWorld(running, documents.access)),
+      accessRoutes({ world: () => explainWorld(running, documents.access), stats: () => plane.stats.access() }),
     ]);
   }
 

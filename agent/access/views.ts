@@ -55,3 +55,39 @@ export interface ExplainAnswer {
   /** All there are, with what kept each from deciding. */
   readonly policies: readonly PolicyTrace[];
 }
+
+/** The rules in use on a node, and how often each decided there, or would have. */
+export interface AccessView {
+  readonly node: string;
+  readonly defaultAction: 'ALLOW' | 'DENY';
+  /** See ExplainView. */
+  readonly clockSkewMs: number | null;
+  readonly policies: readonly PolicyUse[];
+  /** Calls that no rule named decided: by the default, or because an ALLOW is about their destination and none holds. */
+  readonly otherwise: { readonly byDefault: Hits; readonly noAllow: Hits; readonly dryRunNoAllow: Hits };
+  readonly permissive: readonly PermissiveUse[];
+}
+
+export interface PolicyUse {
+  readonly policy: string;
+  readonly revision: string;
+  readonly action: AccessAction;
+  readonly isDryRun: boolean;
+  readonly validFrom: string | null;
+  readonly validUntil: string | null;
+  readonly rules: readonly ({ readonly rule: string } & Hits)[];
+}
+
+export interface PermissiveUse {
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: number;
+  readonly until: string;
+  /** Who still calls in plaintext. */
+  readonly callers: readonly ({ readonly address: string } & Hits)[];
+}
+
+export interface Hits {
+  readonly count: number;
+  readonly lastAt: string | null;
+}

@@ -1,18 +1,27 @@
-/** /v1/explain: whether a call would be let in, and which rule says so. @module */
+/** /v1/access: the rules in use and what they did; /v1/explain: whether a call would be let in, and which rule says so. @module */
 import type { IncomingMessage } from 'node:http';
+import type { AccessStats } from '../../proxy/telemetry/stats-reader.ts';
 import { type ExplainQuestion, type ExplainWorld, explainCall } from '../access/explain.ts';
+import { accessView } from '../access/usage.ts';
 import { type AdminRoutes, type Answer, refusal } from './routes.ts';
 
 const MAX_HEADERS = 64;
 
-/** @param world what this node knows at the moment it is asked */
-export function accessRoutes(world: () => ExplainWorld): AdminRoutes {
-  return { paths: ['/v1/explain'], answer: async (request) => explain(world, request) };
+export interface AccessSources {
+  /** What this node knows at the moment it is asked. */
+  readonly world: () => ExplainWorld;
+  /** What its workers have counted. */
+  readonly stats: () => readonly AccessStats[];
 }
 
-function explain(world: () => ExplainWorld, { method, url = '' }: IncomingMessage): Answer {
-  const { searchParams } = new URL(url, 'http://agent');
-  if (method !== 'GET') return refusal(405, '/v1/explain can only be read; use GET');
+export function accessRoutes(sources: AccessSources): AdminRoutes {
+  return { paths: ['/v1/access', '/v1/explain'], answer: async (request) => answer(sources, request) };
+}
+
+function answer({ world, stats }: AccessSources, { method, url = '' }: IncomingMessage): Answer {
+  const { pathname, searchParams } = new URL(url, 'http://agent');
+  if (method !== 'GET') return refusal(405, `${pathname} can only be read; use GET`);
+  if (pathname === '/v1/access') return { status: 200, body: accessView({ ...world(), stats: stats() }) };
   const question = questionOf(searchParams);
   if (typeof question === 'string') return refusal(400, question);
   const view = explainCall(question, world());

@@ -1,6 +1,7 @@
 /** Commands for documents, the policy of the mesh: publish, look, take back. Any agent will do. @module */
 import type { Command } from 'commander';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
+import type { AccessView } from '../access/views.ts';
 import type { DocumentView, RevisionView, WriteView } from '../documents/views.ts';
 import { AgentError } from '../errors.ts';
 import { type AgentPlace, agentPlace, withAgent } from './agent-place.ts';
@@ -14,6 +15,7 @@ type Place = Parameters<typeof agentPlace>[0];
 type Operated = Place & { readonly operator?: string };
 type Applied = Operated & { readonly file: string; readonly dryRun?: boolean };
 type Named = { readonly kind: string; readonly name: string; readonly namespace?: string };
+type Listed = { readonly output: OutputFormat | 'wide' };
 type Printed = { readonly output: OutputFormat };
 
 export function addDocumentCommands(program: Command, context: Context): void {
@@ -39,8 +41,8 @@ export function addDocumentCommands(program: Command, context: Context): void {
   withAgent(program.command('get <kind> [name]'))
     .description('documents in force')
     .option('-n, --namespace <namespace>', 'only those of this namespace')
-    .addOption(outputOption())
-    .action((kind: string, name: string | undefined, options: Place & Printed & { readonly namespace?: string }) =>
+    .addOption(outputOption(['wide']))
+    .action((kind: string, name: string | undefined, options: Place & Listed & { readonly namespace?: string }) =>
       context.action(get)({ ...options, kind, ...(name === undefined ? {} : { name }) }),
     );
 
@@ -131,7 +133,7 @@ async function diff(options: Place & { readonly file: string }, io: CliIo): Prom
 }
 
 async function get(
-  options: Place & Printed & { readonly kind: string; readonly name?: string; readonly namespace?: string },
+  options: Place & Listed & { readonly kind: string; readonly name?: string; readonly namespace?: string },
   io: CliIo,
 ): Promise<ExitCode> {
   const { listDocuments } = await import('./document-writer.ts');
@@ -145,15 +147,26 @@ async function get(
     const how = deleted === undefined ? '' : ` (deleted by revision ${short(deleted.revision)})`;
     throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', `${subject}${how}`);
   }
-  if (output === 'table') {
+  if (output === 'table' || output === 'wide') {
     const { documentsText } = await import('./document-views.ts');
     io.stdout.write(documentsText(found, io.nowMs()));
+    if (output === 'wide' && kind === 'AccessPolicy') await printUse(options, found, io);
     if (found.length === 0) io.stderr.write(`no ${kind}: weft apply -f FILE --operator DIRECTORY publishes one\n`);
     return EXIT.ok;
   }
   const resources = found.filter(isLive).map(withRevision);
   io.stdout.write(await structured(name === undefined ? resources : resources[0], output));
   return EXIT.ok;
+}
+
+/** What the rules of these policies did on the node that is asked. */
+async function printUse(options: Place, documents: readonly DocumentView[], io: CliIo): Promise<void> {
+  const { call } = await import('./client.ts');
+  const { accessUseText } = await import('./access-view.ts');
+  const view = await call<AccessView>(agentPlace(options, io.env), { method: 'GET', path: '/v1/access' });
+  const listed = new Set(documents.map(({ namespace, name }) => `${namespace}/${name}`));
+  const policies = view.policies.filter(({ policy }) => listed.has(policy));
+  io.stdout.write(`\n${accessUseText({ ...view, policies }, io.nowMs())}`);
 }
 
 async function remove(options: Operated & Named, io: CliIo): Promise<ExitCode> {

@@ -6,11 +6,15 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ExplainWorld } from '../../../agent/access/explain.ts';
 import { type Port, resolveCaller, resolveDestination } from '../../../agent/access/resolve.ts';
+import type { AccessView } from '../../../agent/access/views.ts';
 import { accessRoutes } from '../../../agent/admin/access-routes.ts';
 import { AdminServer } from '../../../agent/admin/admin-server.ts';
+import { accessUseText } from '../../../agent/cli/access-view.ts';
 import { runCli } from '../../../agent/cli/cli.ts';
+import { call } from '../../../agent/cli/client.ts';
 import { accessPolicyKind, type CompiledAccessPolicy } from '../../../agent/documents/access-policy.ts';
 import type { AccessRules } from '../../../proxy/access/policy.ts';
+import type { AccessStats } from '../../../proxy/telemetry/stats-reader.ts';
 import { sources } from '../admin/fixtures.ts';
 
 const NOW_MS = Date.parse('2026-03-02T12:00:00Z');
@@ -84,13 +88,21 @@ function compiled(name: string, spec: object) {
   return { ...(result.value as CompiledAccessPolicy), revision: '0123456789abcdef0123456789abcdef' };
 }
 
+const COUNTED = { policy: 'shop/try', rule: 'all', action: 'DENY', isDryRun: true } as const;
+const STATS: readonly AccessStats[] = [
+  { labels: { kind: 'rule', ...COUNTED }, count: 7, lastMs: NOW_MS - 60_000 },
+  { labels: { kind: 'rule', ...COUNTED, isDryRun: false }, count: 1_000, lastMs: NOW_MS }, // when it was in earnest
+  { labels: { kind: 'rule', policy: '', rule: 'default', action: 'ALLOW', isDryRun: false }, count: 3, lastMs: NOW_MS },
+  { labels: { kind: 'plaintext', source: '192.0.2.1', destination: 'shop/web', port: 8080 }, count: 2, lastMs: NOW_MS },
+];
+
 let world: ExplainWorld;
 let directory: string;
 let server: AdminServer;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'weft-explain-'));
   const socket = join(directory, 'agent.sock');
-  const routes = [accessRoutes(() => world)];
+  const routes = [accessRoutes({ world: () => world, stats: () => STATS })];
   server = await AdminServer.start({
     socket,
     listen: '127.0.0.1:0',
@@ -271,4 +283,17 @@ test('a mistake in the question is said, and exits with 1', async () => {
     code: 1,
     err: expect.stringContaining('header: write NAME=VALUE'),
   });
+});
+
+test('the use of rules counts what they did as they are now, and who calls in plaintext', async () => {
+  const view = await call<AccessView>({ kind: 'socket', path: server.socket }, { method: 'GET', path: '/v1/access' });
+  expect(accessUseText(view, NOW_MS)).toBe(`POLICY       RULE                 ACTION         HITS ON n3  LAST
+shop/kv      cart                 ALLOW          0           never
+shop/no-web  writes               DENY           0           never
+shop/try     all                  DENY, dry run  7           1m ago
+-            default of the mesh  ALLOW          3           0s ago
+
+PLAINTEXT INTO  UNTIL                     FROM       CONNECTIONS  LAST
+shop/web:8080   2026-03-02T12:00:00.001Z  192.0.2.1  2            0s ago
+`);
 });
