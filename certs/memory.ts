@@ -13,6 +13,15 @@ interface Entry {
   readonly issuerFingerprint: string;
 }
 
+/** SVID, node, issuer, root. */
+const LONGEST_PATH = 4;
+
+export interface KnownPath {
+  /** The certificate's own first, the root's last. */
+  readonly facts: readonly CertificateFacts[];
+  readonly rootFingerprint: string;
+}
+
 /** Least recently used goes first. One per thread is right; it is not shared between trust domains. */
 export class CertificateMemory {
   readonly #capacity: number;
@@ -28,12 +37,24 @@ export class CertificateMemory {
   }
 
   factsOf(certificate: X509Certificate): CertificateFacts | undefined {
-    const key = certificate.fingerprint256;
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    return entry.facts;
+    return this.#take(certificate.fingerprint256)?.facts;
+  }
+
+  /**
+   * What a certificate met before says, and each of those above it up to its root, with the root's fingerprint; undefined
+   * when one of them was forgotten. Spares even looking at what is sent along with it.
+   */
+  pathOf(certificate: X509Certificate): KnownPath | undefined {
+    const facts: CertificateFacts[] = [];
+    let key = certificate.fingerprint256;
+    while (facts.length < LONGEST_PATH) {
+      const entry = this.#take(key);
+      if (entry === undefined) return undefined;
+      facts.push(entry.facts);
+      if (entry.issuerFingerprint === key) return { facts, rootFingerprint: key };
+      key = entry.issuerFingerprint;
+    }
+    return undefined;
   }
 
   isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
@@ -47,5 +68,14 @@ export class CertificateMemory {
     if (this.#entries.size <= this.#capacity) return;
     const oldest = this.#entries.keys().next();
     if (!oldest.done) this.#entries.delete(oldest.value);
+  }
+
+  /** Makes it the most recently used. */
+  #take(key: string): Entry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    return entry;
   }
 }

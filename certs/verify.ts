@@ -74,11 +74,15 @@ export type ChainOptions = Pick<VerifyOptions, 'trust' | 'nowMs' | 'memory' | 'r
 
 export type Refused = Extract<Verdict, { ok: false }>;
 
-export interface Link {
+/** What a certificate of a chain says. */
+export interface Claim {
   /** Where in the chain, for messages. */
   readonly label: string;
-  readonly certificate: X509Certificate;
   readonly facts: CertificateFacts;
+}
+
+export interface Link extends Claim {
+  readonly certificate: X509Certificate;
 }
 
 /**
@@ -92,13 +96,34 @@ export function verifyChain(chain: readonly X509Certificate[], options: VerifyOp
   if (!Array.isArray(links)) return links;
   const root = findRoot(links.at(-1)!, options);
   if (root === undefined) return refuse('untrusted-root', `no trusted root signed ${links.at(-1)!.label}`);
-  const path = [...links, root];
-  return (
-    checkSignatures(links, options) ??
-    checkTimes(path, options.nowMs) ??
-    checkAuthorities(path) ??
-    judge(links, Math.min(...path.map((link) => link.facts.notAfterMs)), options)
-  );
+  return checkSignatures(links, options) ?? judgePath([...links, root], options);
+}
+
+/**
+ * verifyChain for the other side of a TLS connection.
+ *
+ * Of a peer met before only the leaf is looked at: what vouched for it then is judged again, by the clock, roots and
+ * revocations of now. Where that does not do, what it presents now decides. So nobody is accepted but with a chain that
+ * verifyChain accepts, this one or the one it presented then.
+ */
+export function verifyPeer(socket: TLSSocket, options: VerifyOptions): Verdict {
+  const leaf = options.memory === undefined ? undefined : socket.getPeerX509Certificate();
+  const known = leaf === undefined ? undefined : options.memory?.pathOf(leaf);
+  if (known !== undefined && options.trust.roots.some((root) => root.fingerprint256 === known.rootFingerprint)) {
+    const verdict = judgePath(known.facts.map(labelled), options);
+    if (verdict.ok) return verdict;
+  }
+  return verifyChain(peerChain(socket), options);
+}
+
+/** @param path with the root at its end, all of its signatures checked */
+function judgePath(path: readonly Claim[], options: VerifyOptions): Verdict {
+  const expiresAtMs = Math.min(...path.map((link) => link.facts.notAfterMs));
+  return checkTimes(path, options.nowMs) ?? checkAuthorities(path) ?? judge(path.slice(0, -1), expiresAtMs, options);
+}
+
+function labelled(facts: CertificateFacts, i: number): Claim {
+  return { label: `certificate ${i + 1}`, facts };
 }
 
 /**
@@ -195,7 +220,7 @@ function hasSigned(issuer: Link, link: Link): boolean {
   }
 }
 
-export function checkTimes(path: readonly Link[], nowMs: number): Refused | undefined {
+export function checkTimes(path: readonly Claim[], nowMs: number): Refused | undefined {
   for (const { label, facts } of path) {
     if (nowMs > facts.notAfterMs + CLOCK_SKEW_MS) {
       return refuse('expired', `${label} expired at ${new Date(facts.notAfterMs).toISOString()}`);
@@ -208,7 +233,7 @@ export function checkTimes(path: readonly Link[], nowMs: number): Refused | unde
 }
 
 /** Every certificate above the leaf must be a CA, allowed to sign certificates, with room for the CAs below it. */
-export function checkAuthorities(path: readonly Link[]): Refused | undefined {
+export function checkAuthorities(path: readonly Claim[]): Refused | undefined {
   let casBelow = path[0]!.facts.isCa ? 1 : 0; // stricter than RFC 5280 §4.2.1.9: a node is there to issue
   for (const { label, facts } of path.slice(1)) {
     if (!facts.isCa) return refuse('not-a-ca', `${label} is not a CA`);
@@ -222,7 +247,7 @@ export function checkAuthorities(path: readonly Link[]): Refused | undefined {
 }
 
 /** The signatures are good; what remains is who it says it is, and whether the one that says so may. */
-function judge(links: readonly Link[], expiresAtMs: number, options: VerifyOptions): Verdict {
+function judge(links: readonly Claim[], expiresAtMs: number, options: VerifyOptions): Verdict {
   const leaf = links[0]!;
   const id = identityOf(leaf, options);
   if ('reason' in id) return id;
@@ -242,7 +267,7 @@ function judge(links: readonly Link[], expiresAtMs: number, options: VerifyOptio
 }
 
 /** To whom a certificate with one name was issued, and when. */
-export function issuedOf({ facts }: Link): Issued {
+export function issuedOf({ facts }: Claim): Issued {
   return { spiffeId: facts.uris[0]!, issuedAtMs: facts.notBeforeMs + CLOCK_SKEW_MS };
 }
 
@@ -257,7 +282,7 @@ export function checkRevoked(issued: readonly Issued[], { revocations }: ChainOp
 }
 
 /** @returns the name of the node that vouches */
-function checkWorkload(links: readonly Link[], id: SpiffeId, options: VerifyOptions): string | Refused {
+function checkWorkload(links: readonly Claim[], id: SpiffeId, options: VerifyOptions): string | Refused {
   const { label, facts } = links[0]!;
   if (facts.isCa) return refuse('wrong-role', `${label} is a CA, which no SVID is`);
   if (!hasUsage(facts, KEY_USAGE.digitalSignature) || hasUsage(facts, KEY_USAGE.keyCertSign | KEY_USAGE.cRLSign)) {
@@ -279,7 +304,7 @@ function checkWorkload(links: readonly Link[], id: SpiffeId, options: VerifyOpti
 }
 
 /** @returns the name of the node */
-function checkNode(links: readonly Link[], id: SpiffeId, { trust }: VerifyOptions): string | Refused {
+function checkNode(links: readonly Claim[], id: SpiffeId, { trust }: VerifyOptions): string | Refused {
   const [node, issuer] = links;
   const { label, facts } = node!;
   if (!facts.isCa) return refuse('not-a-ca', `${label} is a node certificate and not a CA`);
@@ -298,7 +323,7 @@ function checkNode(links: readonly Link[], id: SpiffeId, { trust }: VerifyOption
   return nameOf(id);
 }
 
-export function identityOf({ label, facts }: Link, { trust }: ChainOptions): SpiffeId | Refused {
+export function identityOf({ label, facts }: Claim, { trust }: ChainOptions): SpiffeId | Refused {
   const [uri, ...others] = facts.uris;
   if (uri === undefined || others.length > 0) {
     return refuse('bad-spiffe-id', `${label} has ${facts.uris.length} URI names, needs exactly one`);

@@ -10,13 +10,13 @@
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from 'pino';
-import { peerChain, verifyChain } from '../../certs/verify.ts';
+import { verifyPeer } from '../../certs/verify.ts';
 import type { TunnelConfig } from '../config.ts';
 import { ALPN } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
-import { type InboundContext, relayOpaque, serveHttp } from './serve.ts';
+import { type InboundContext, relayOpaque, serveHttp, serveTunnel } from './serve.ts';
 
 export interface TunnelContext extends InboundContext {
   readonly tunnel: TunnelConfig;
@@ -24,8 +24,8 @@ export interface TunnelContext extends InboundContext {
   readonly handshakes: { inProgress: number };
 }
 
-/** What this agent speaks, best first. The coalescing tunnel will be one more. */
-const PROTOCOLS: readonly string[] = [ALPN.http1, ALPN.tcp];
+/** What this agent speaks, best first. */
+const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http1, ALPN.tcp];
 
 export class Tunnel {
   readonly #unit: string;
@@ -105,7 +105,7 @@ export class Tunnel {
     }
     const { trust, revocations } = world;
     const nowMs = Date.now();
-    const verdict = verifyChain(peerChain(socket), { trust, revocations, role: 'workload', nowMs, memory });
+    const verdict = verifyPeer(socket, { trust, revocations, role: 'workload', nowMs, memory });
     if (!verdict.ok) {
       countRefusal(stats, verdict.reason);
       this.#log.warn({ reason: verdict.reason, detail: verdict.detail, peer: socket.remoteAddress }, 'peer refused');
@@ -121,7 +121,8 @@ export class Tunnel {
       target: named.target,
     };
     const connection = { socket, transport, call, leftover: undefined };
-    if (socket.alpnProtocol === ALPN.http1) {
+    if (socket.alpnProtocol === ALPN.tunnel) serveTunnel(connection, this.#context);
+    else if (socket.alpnProtocol === ALPN.http1) {
       serveHttp(connection, { idleTimeoutMs: tunnel.idleTimeoutMs, endIsAbort: true }, this.#context);
     } else if (socket.alpnProtocol === ALPN.tcp) {
       socket.pause();

@@ -9,7 +9,7 @@ import tls from 'node:tls';
 import type { CertificateMemory } from '../../certs/memory.ts';
 import type { Revocations } from '../../certs/revocation.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
-import { peerChain, verifyChain } from '../../certs/verify.ts';
+import { verifyPeer } from '../../certs/verify.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -148,7 +148,7 @@ function handshake(
     secureContext: credentials().secureContext,
     servername: endpointServerName(endpoint.port, endpoint.service, endpoint.namespace),
     ALPNProtocols: [...alpn],
-    checkServerIdentity: () => undefined, // verifyChain below is the judge
+    checkServerIdentity: () => undefined, // verifyPeer below is the judge
   });
   const agreed = (): Alpn | undefined => alpn.find((protocol) => protocol === socket.alpnProtocol);
   const timer = setTimeout(() => settle('handshake-failed', 'timeout'), config.handshakeTimeoutMs);
@@ -168,7 +168,7 @@ function handshake(
   };
   const onSecure = (): void => {
     const { trust, revocations } = credentials();
-    const verdict = verifyChain(peerChain(socket), {
+    const verdict = verifyPeer(socket, {
       trust,
       revocations,
       role: 'workload',

@@ -11,8 +11,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { HANDSHAKE } from './handshake.ts';
 import { cpuSeconds, freePorts, rssMb, WRK_REPORT, wrk } from './machine.ts';
+import { MINT } from './mint.ts';
 import { startBackend, startNginx } from './nginx.ts';
+import type { OwnCase, OwnResult } from './own-case.ts';
 import type { Proxies } from './proxies.ts';
 import { startWeft, WEFT_BACKEND } from './weft.ts';
 
@@ -38,7 +41,10 @@ interface CaseResult {
   readonly ratioReqPerSec: number;
 }
 
+/** Weft beside others. */
 const CASES = [{ name: 'two-hops-mtls', concurrency: 32 }] as const;
+/** Parts of Weft by themselves. */
+const OWN_CASES: readonly OwnCase[] = [HANDSHAKE, MINT];
 const WARM_UP_SECONDS = 2;
 
 const { values } = parseArgs({
@@ -51,16 +57,40 @@ const { values } = parseArgs({
 });
 const directory = mkdtempSync(join(tmpdir(), 'weft-bench-'));
 try {
+  checkName();
   const cases = await run();
-  if (values.output === 'json') console.log(JSON.stringify({ cases }, undefined, 2));
-  else printTable(cases);
+  const own = await runOwn();
+  if (values.output === 'json') {
+    const flat = own.map(({ name, figures }) => ({ name, ...figures }));
+    console.log(JSON.stringify({ cases: [...cases, ...flat] }, undefined, 2));
+  } else {
+    printTable(cases);
+    for (const { lines } of own) console.log(lines.join('\n'));
+  }
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
 
+function checkName(): void {
+  const names = [...CASES, ...OWN_CASES].map(({ name }) => name);
+  if (values.case !== undefined && !names.some((name) => name === values.case))
+    throw new Error(`--case ${values.case}: one of ${names.join(', ')}`);
+}
+
+function isChosen({ name }: { readonly name: string }): boolean {
+  return values.case === undefined || values.case === name;
+}
+
+async function runOwn(): Promise<(OwnResult & { readonly name: string })[]> {
+  const results: (OwnResult & { readonly name: string })[] = [];
+  const rounds = Number(values.rounds);
+  for (const own of OWN_CASES.filter(isChosen)) results.push({ name: own.name, ...(await own.measure({ rounds })) });
+  return results;
+}
+
 async function run(): Promise<CaseResult[]> {
-  const chosen = CASES.filter(({ name }) => values.case === undefined || values.case === name);
-  if (chosen.length === 0) throw new Error(`--case ${values.case}: one of ${CASES.map(({ name }) => name).join(', ')}`);
+  const chosen = CASES.filter(isChosen);
+  if (chosen.length === 0) return [];
   const script = join(directory, 'report.lua');
   writeFileSync(script, WRK_REPORT);
   const [entry, between, backendPort] = (await freePorts(3)) as [number, number, number];

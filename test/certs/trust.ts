@@ -81,7 +81,8 @@ export const NOW_MS = Date.UTC(2026, 0, 15, 12);
 type Twist = Partial<CertificateSpec>;
 type Level = 'root' | 'issuer' | 'node' | 'svid';
 
-const SHAPE: { readonly [L in Level]: Omit<CertificateSpec, 'publicKey'> } = {
+/** What each level says unless it is twisted. */
+export const SHAPE: { readonly [L in Level]: Omit<CertificateSpec, 'publicKey'> } = {
   root: level({ subject: 'root', uris: [`spiffe://${TRUST_DOMAIN}`], authority: { pathLength: 2 } }),
   issuer: level({ subject: 'issuer', uris: [`spiffe://${TRUST_DOMAIN}`], authority: { pathLength: 1 } }),
   node: level({
