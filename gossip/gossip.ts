@@ -21,6 +21,7 @@ import type { GossipEvents } from './edge/teller.ts';
 import { Teller } from './edge/teller.ts';
 import { GossipError } from './errors.ts';
 import type { AnswerCall } from './libp2p/calls.ts';
+import { type Carrier, tcpCarrier } from './libp2p/carrier.ts';
 import { Network } from './libp2p/network.ts';
 import type { Endpoint } from './records/endpoint.ts';
 import { endpointProblem } from './records/endpoint.ts';
@@ -35,6 +36,8 @@ export interface GossipDeps {
   readonly log: Logger;
   /** Answers what other members ask this node; without it they are hung up on. */
   readonly answer?: AnswerCall;
+  /** Default: TCP. */
+  readonly carrier?: Carrier;
 }
 
 interface Parts {
@@ -64,7 +67,7 @@ export class Gossip implements AsyncDisposable {
 
   /** Resolves when the port is open and the seeds are being dialled; it does not wait for any of them. */
   static async start(config: GossipConfig, deps: GossipDeps, signal: AbortSignal): Promise<Gossip> {
-    const { identity, log, answer = noAnswers } = deps;
+    const { identity, log, answer = noAnswers, carrier = tcpCarrier() } = deps;
     signal.throwIfAborted();
     const signer = new NodeSigner(identity);
     const authority = new OperatorAuthority(identity.trust);
@@ -73,7 +76,7 @@ export class Gossip implements AsyncDisposable {
     const kept = () => started?.documents.kept() ?? [];
     const disk = await Disk.open({ dataDirectory: config.dataDirectory, identity, log, kept });
     try {
-      const network = await Network.listen({ config, identity, signer, traffic, answer, log });
+      const network = await Network.listen({ config, identity, signer, traffic, answer, carrier, log });
       started = new Gossip({ config, deps, signer, traffic, disk, network, authority });
     } catch (err) {
       await disk.close();

@@ -11,7 +11,6 @@ import type { HostPort } from '../edge/address.ts';
 import { formatHostPort, ownAddress, parseHostPort } from '../edge/address.ts';
 import type { Driver } from '../edge/driver.ts';
 import type { NodeCredential, NodeSigner } from '../edge/node-signer.ts';
-import { probe } from '../edge/probe.ts';
 import { observeDelay } from '../edge/propagation.ts';
 import { isNamed, parseSeed, SeedDialler } from '../edge/seeds.ts';
 import type { Effect, Input } from '../effects.ts';
@@ -22,6 +21,7 @@ import type { Message } from '../wire/messages.ts';
 import { Admission, SELF_DIALLED } from './admission.ts';
 import { Broadcast } from './broadcast.ts';
 import { type AnswerCall, Calls } from './calls.ts';
+import type { Carrier } from './carrier.ts';
 import { Links } from './links.ts';
 import type { MeshNode } from './node.ts';
 import { createNode } from './node.ts';
@@ -39,6 +39,7 @@ export interface NetworkOptions {
   readonly signer: NodeSigner;
   readonly traffic: TrafficStats;
   readonly answer: AnswerCall;
+  readonly carrier: Carrier;
   readonly log: Logger;
 }
 
@@ -66,7 +67,7 @@ export class Network {
 
   /** Resolves when the port is open. Nothing is lost of what peers say before `serve`. */
   static async listen(options: NetworkOptions): Promise<Network> {
-    const { config, identity, signer, traffic, log } = options;
+    const { config, identity, signer, traffic, carrier, log } = options;
     const admission = new Admission({
       identity,
       signer,
@@ -79,6 +80,7 @@ export class Network {
     const node = await createNode({
       listen: mustParse(config.listen),
       topics: Object.values(topics),
+      transport: carrier.transport,
       admission,
       admissionTimeoutMs: config.admissionTimeoutMs,
       dialTimeoutMs: config.dialTimeoutMs,
@@ -115,7 +117,7 @@ export class Network {
       },
     });
     this.#calls = new Calls({ node, admitted: (peer) => admission.who(peer), answer: parts.answer, log });
-    const carrier = {
+    const shared = {
       node,
       traffic,
       log,
@@ -123,13 +125,13 @@ export class Network {
       flooded: (name: string) => this.links.flooded(name),
     };
     this.#broadcast = new Broadcast({
-      ...carrier,
+      ...shared,
       topic: topics.ep,
       kind: 'delta',
       received: (from, message) => this.#hearDelta(from, message),
     });
     this.#documentBroadcast = new Broadcast({
-      ...carrier,
+      ...shared,
       topic: topics.doc,
       kind: 'doc',
       received: (_from, { revision }) => this.#driver!.judge({ kind: 'document-broadcast', revision }),
@@ -259,7 +261,7 @@ export class Network {
 
   async #probe({ about, address, purpose }: Effect & { kind: 'probe' }): Promise<void> {
     const target = parseHostPort(address);
-    const outcome = target === undefined ? 'silent' : await probe(target, this.#aborted.signal);
+    const outcome = target === undefined ? 'silent' : await this.#options.carrier.probe(target, this.#aborted.signal);
     this.#take({ kind: 'probed', about, purpose, outcome });
   }
 

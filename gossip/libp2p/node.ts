@@ -12,11 +12,11 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import type { ConnectionGater, Libp2p, MultiaddrConnection } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
 import { createLibp2p } from 'libp2p';
 import type { HostPort } from '../edge/address.ts';
 import { toMultiaddrText } from '../edge/address.ts';
 import type { Admission } from './admission.ts';
+import type { Carrier } from './carrier.ts';
 import { guardedYamux } from './guarded-yamux.ts';
 
 export type MeshNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>;
@@ -25,6 +25,7 @@ export interface NodeOptions {
   readonly listen: HostPort;
   readonly topics: readonly string[];
   readonly admission: Admission;
+  readonly transport: Carrier['transport'];
   readonly admissionTimeoutMs: number;
   readonly dialTimeoutMs: number;
   /** An incoming connection ended before its peer was admitted, for a reason admission itself did not see. */
@@ -42,14 +43,7 @@ export async function createNode(options: NodeOptions): Promise<MeshNode> {
     privateKey: await generateKeyPair('Ed25519'),
     nodeInfo: { name: 'weft', version: '1', userAgent: 'weft' },
     addresses: { listen: [toMultiaddrText(options.listen)] },
-    transports: [
-      tcp({
-        // Links carry a ping twice a second, or yamux's keep-alive.
-        inboundSocketInactivityTimeout: 15_000,
-        outboundSocketInactivityTimeout: 15_000,
-        backlog: 1_024,
-      }),
-    ],
+    transports: [options.transport],
     connectionEncrypters: [options.admission.encrypter()],
     streamMuxers: [
       guardedYamux({

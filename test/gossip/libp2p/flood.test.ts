@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { NodeSigner } from '../../../gossip/edge/node-signer.ts';
 import { Admission } from '../../../gossip/libp2p/admission.ts';
 import { Allowance } from '../../../gossip/libp2p/allowance.ts';
+import { tcpCarrier } from '../../../gossip/libp2p/carrier.ts';
 import { encodeFrame } from '../../../gossip/libp2p/frames.ts';
 import { createNode, type MeshNode } from '../../../gossip/libp2p/node.ts';
 import { encodeMessage } from '../../../gossip/wire/codec.ts';
@@ -99,6 +100,7 @@ class Hostile implements AsyncDisposable {
     const node = await createNode({
       listen: { host: '127.0.0.1', port: 0 },
       topics: [`weft/${TRUST_DOMAIN}/ep`, `weft/${TRUST_DOMAIN}/doc`],
+      transport: tcpCarrier().transport,
       admission,
       admissionTimeoutMs: 5_000,
       dialTimeoutMs: 5_000,
