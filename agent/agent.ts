@@ -21,6 +21,7 @@ import { accessRoutes } from './admin/access-routes.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
 import { documentRoutes } from './admin/document-routes.ts';
+import { addCertsMetrics } from './admin/certs-metrics.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import type { AdminRoutes } from './admin/routes.ts';
@@ -143,7 +144,9 @@ class Agent implements AsyncDisposable {
         },
       }),
     );
-    const certificates = this.#owned.use(new Certificates({ config, node, revocations: () => NONE_REVOKED, log }));
+    const certificates = this.#owned.use(
+      new Certificates({ config, node, revocations: () => NONE_REVOKED, record: (what) => audit.record(what), log }),
+    );
     certificates.holder.onChange((identity) => {
       svids.identityChanged(identity);
       plane.apply({ trust: trustOf(identity) });
@@ -278,6 +281,7 @@ class Agent implements AsyncDisposable {
       gossip: () => running.mesh.stats(),
       workerRestarts: () => running.plane.restarted,
     });
+    addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
     this.#owned.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
     this.#owned.use(await AdminServer.start({ ...config.admin, sources, routes, log }));

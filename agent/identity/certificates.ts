@@ -11,6 +11,7 @@ import type { Revocations } from '../../certs/revocation.ts';
 import { formatHostPort, ownAddress, parseHostPort } from '../../gossip/edge/address.ts';
 import type { Member } from '../../gossip/view.ts';
 import { parseSocketAddress } from '../addresses.ts';
+import type { AuditRecord } from '../audit/entry.ts';
 import type { AgentConfig } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import { renewAtListener } from '../join/client.ts';
@@ -37,6 +38,8 @@ export interface CertificatesOptions {
   readonly config: Pick<AgentConfig, 'certs' | 'dataDirectory' | 'gossip'>;
   readonly node: NodeIdentity;
   readonly revocations: () => Revocations;
+  /** Into the audit trail. */
+  readonly record: (what: AuditRecord) => void;
   readonly log: Logger;
 }
 
@@ -123,7 +126,7 @@ export class Certificates implements AsyncDisposable {
   }
 
   async #openDesk(issuer: Issuer, mesh: CertificateMesh): Promise<void> {
-    const { config, revocations, log } = this.#options;
+    const { config, revocations, record, log } = this.#options;
     const { name: node, trustDomain } = this.holder.current;
     const trust = () => this.holder.current.trust;
     if (issuer.trustDomain !== trustDomain) throw new AgentError('WEFT_AGENT_ISSUER_UNTRUSTED', issuer.file);
@@ -143,6 +146,7 @@ export class Certificates implements AsyncDisposable {
       call: (to, question) => mesh.call(to, question),
       nodeTtlMs: config.certs.nodeTtlMs,
       graceMs: config.certs.renewalGraceMs,
+      record,
       log,
     });
     const { listen } = config.certs.join;

@@ -12,10 +12,11 @@ import { readCsr } from '../../certs/csr.ts';
 import { CertsError } from '../../certs/errors.ts';
 import { type Issuer, issueNodeCertificate } from '../../certs/issuer.ts';
 import type { Revocations } from '../../certs/revocation.ts';
-import { nodeId } from '../../certs/spiffe.ts';
+import { nodeId, operatorId } from '../../certs/spiffe.ts';
 import { parseToken, type Token, verifyToken } from '../../certs/token.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
 import { parseChain, verifyChain } from '../../certs/verify.ts';
+import type { AuditRecord } from '../audit/entry.ts';
 import { messageOf } from '../errors.ts';
 import { decider, type IssuerDirectory } from './issuers.ts';
 import {
@@ -49,6 +50,8 @@ export interface DeskOptions {
   /** How long after its end a certificate may still be renewed, over the join listener only. */
   readonly graceMs: number;
   readonly log: Logger;
+  /** Into the audit trail. */
+  readonly record: (what: AuditRecord) => void;
   readonly nowMs?: () => number;
 }
 
@@ -126,6 +129,13 @@ export class IssuerDesk {
     const answer = this.#issue(node, token.grant, publicKey);
     if (answer.kind !== 'issued') return answer;
     this.stats.joined++;
+    this.#options.record({
+      event: 'joined',
+      name: node,
+      operator: operatorId(token.trustDomain, verdict.author),
+      from,
+      detail: `granted ${token.grant.join(', ')} with token ${token.id}`,
+    });
     this.#options.log.info(
       { joined: node, grant: token.grant, tokenId: token.id, operator: verdict.author, from },
       'a node joined by token',
@@ -223,6 +233,8 @@ export class IssuerDesk {
 
   async #merge(uses: readonly TokenUse[], from: string): Promise<void> {
     for (const { kept, refused } of await this.#options.uses.merge(uses, this.#nowMs())) {
+      const detail = `token ${kept.token}: ${kept.node} used it first, ${refused.node} later`;
+      this.#options.record({ event: 'refused', name: refused.node, reason: 'token-used-twice', from, detail });
       this.#options.log.error(
         {
           tokenId: kept.token,

@@ -136,6 +136,14 @@ describe('a token', () => {
       });
       expect(renewals).toEqual(['issued', 'used-twice']);
     }
+    for (const { audited } of [a, b, c]) {
+      expect(audited).toContainEqual(expect.objectContaining({ reason: 'token-used-twice', name: 'n2' }));
+    }
+    expect(a.audited[0]).toMatchObject({
+      event: 'joined',
+      name: 'n1',
+      operator: expect.stringContaining('/operator/admin'),
+    });
   });
 
   test('that was altered, or is of an operator called back, is refused', async () => {

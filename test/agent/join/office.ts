@@ -1,6 +1,7 @@
 /** Issuers with real desks, files and listeners, and a mesh between them that a test can cut. @module */
 import { generateKeyPairSync } from 'node:crypto';
 import { pino } from 'pino';
+import type { AuditRecord } from '../../../agent/audit/entry.ts';
 import { IssuerDesk } from '../../../agent/join/desk.ts';
 import { IssuerDirectory, issuerNote } from '../../../agent/join/issuers.ts';
 import { JoinListener } from '../../../agent/join/listener.ts';
@@ -83,6 +84,7 @@ export class Office {
   readonly uses: UsedTokens;
   readonly desk: IssuerDesk;
   readonly note: Uint8Array;
+  readonly audited: AuditRecord[] = [];
   listener!: JoinListener;
 
   private constructor(town: Town, name: string) {
@@ -109,6 +111,7 @@ export class Office {
       nodeTtlMs: HOUR_MS,
       graceMs: HOUR_MS,
       log,
+      record: (what) => this.audited.push(what),
       nowMs: () => town.nowMs(),
     });
   }
