@@ -12,7 +12,7 @@ import type { ProxyConfig } from './config.ts';
 import { Deadlines } from './deadlines.ts';
 import { ProxyError } from './errors.ts';
 import { GarbagePace } from './garbage.ts';
-import type { Http1ServerConnection } from './http1/server-connection.ts';
+import type { Drainable } from './http/exchange.ts';
 import { AccessRecorder } from './inbound/access-recorder.ts';
 import { GuardedConnections } from './inbound/guarded.ts';
 import { acceptPlaintext } from './inbound/plaintext.ts';
@@ -62,7 +62,7 @@ export class Proxy implements AsyncDisposable {
   readonly #deps: ProxyDeps;
   readonly #world: World;
   readonly #deadlines = new Deadlines();
-  readonly #connections = new Set<Http1ServerConnection>();
+  readonly #connections = new Set<Drainable>();
   readonly #relays = new Set<OpaqueRelay>();
   readonly #sessions = new MeshSessions();
   readonly #guarded: GuardedConnections;

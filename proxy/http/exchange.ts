@@ -16,6 +16,13 @@ import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
 import type { Route } from './route.ts';
 import type { DownstreamStream, RequestSink, ResponseSink, StreamPool, UpstreamStream, Waiter } from './streams.ts';
 
+/** A connection that draining and closing reach. */
+export interface Drainable {
+  /** Finishes what is under way, then closes. */
+  drain(): void;
+  destroy(): void;
+}
+
 /** What all exchanges of a worker share. */
 export interface HttpContext extends RelayContext {
   /** Name of this node. */
@@ -146,7 +153,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   // A stream to an endpoint.
 
   #acquire(): void {
-    const pool = this.#route.pick(this.#tried);
+    const pool = this.#route.pick(this.#tried, this.#head!.upgrade);
     if (typeof pool === 'string') {
       this.#refuse(pool, '');
       return;
@@ -187,7 +194,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#leaveEndpoint();
     const { upstream, stats } = this.#context;
     this.#tried = [...this.#tried, failed];
-    if (this.#attempts < upstream.maxAttempts && typeof this.#route.pick(this.#tried) !== 'string') {
+    if (
+      this.#attempts < upstream.maxAttempts &&
+      typeof this.#route.pick(this.#tried, this.#head!.upgrade) !== 'string'
+    ) {
       stats.count('upstreamRetried');
       this.#acquire();
     } else {

@@ -14,8 +14,11 @@ export interface Route {
   readonly isLocal: boolean;
   /** Says who may send which request; undefined where that is judged elsewhere. */
   readonly guard: RequestGuard | undefined;
-  /** @param tried endpoints that could not be reached for this request */
-  pick(tried: readonly Balanced[]): StreamPool | ReasonCode;
+  /**
+   * @param tried endpoints that could not be reached for this request
+   * @param isUpgrade whether the exchange may turn into bytes, which takes a connection of its own
+   */
+  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode;
 }
 
 export interface RequestGuard {

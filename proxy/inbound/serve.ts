@@ -5,6 +5,7 @@ import { Http1ServerConnection } from '../http1/server-connection.ts';
 import type { OutboundContext } from '../outbound/outbound.ts';
 import { connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
+import { ServerTunnel } from '../tunnel/server-tunnel.ts';
 import { dialTcp } from '../upstream/dial.ts';
 import { dialContext, LocalRoute } from '../upstream/routes.ts';
 import type { Call } from './call.ts';
@@ -46,6 +47,22 @@ export function serveHttp(
   context.guarded.add(guarded);
   context.connections.add(connection);
   if (leftover !== undefined) connection.feed(leftover);
+}
+
+/** Requests on the streams of a tunnel, each judged by itself. */
+export function serveTunnel({ socket, transport, call }: InboundConnection, context: InboundContext): void {
+  const { row, guard } = enter(call, 'http', context);
+  const tunnel = new ServerTunnel({
+    socket,
+    transport,
+    route: new LocalRoute(call.target, callerKey(call), guard, row, context),
+    context,
+    tunnel: context.tunnel,
+    idleTimeoutMs: context.tunnel.idleTimeoutMs,
+    onGone: (gone) => context.connections.delete(gone),
+  });
+  context.guarded.add({ guard, socket, transport, row, drain: () => tunnel.drain() });
+  context.connections.add(tunnel);
 }
 
 /** Bytes. Who may not call is reset. The socket must be paused. */

@@ -8,6 +8,7 @@
 
 import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/p2c.ts';
+import type { Drainable } from '../http/exchange.ts';
 import type { Route } from '../http/route.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
@@ -32,7 +33,7 @@ import { detect } from './detect.ts';
 
 export interface OutboundContext extends RouteContext {
   /** HTTP connections that are open, so that draining can reach them. */
-  readonly connections: Set<Http1ServerConnection>;
+  readonly connections: Set<Drainable>;
 }
 
 /** Takes a connection accepted on an outbound or explicit listener. */

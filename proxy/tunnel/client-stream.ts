@@ -251,7 +251,7 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
 
   #free(): void {
     this.#window.reset();
-    this.#parser.head.release();
+    this.#parser.abandon();
     this.#connection.remove(this);
     this.#options.onFree(this);
   }

@@ -24,6 +24,11 @@ export class ClientTunnel implements TunnelOwner {
     this.#connection = new TunnelConnection({ ...options, isDialler: true, owner: this });
   }
 
+  /** Whether the other side has said what it allows. */
+  get isGreeted(): boolean {
+    return this.#connection.isGreeted;
+  }
+
   get hasRoom(): boolean {
     return this.#connection.hasRoom;
   }

@@ -75,6 +75,7 @@ export class TunnelConnection implements FrameSink, Timed {
   /** What the peer allows: nothing until its hello, which comes first, has been read. */
   maxStreams = 0;
   peerCredit = FIRST_CREDIT;
+  isGreeted = false;
   readonly #options: TunnelConnectionOptions;
   readonly #out: Outbox;
   readonly #reader: FrameReader;
@@ -83,7 +84,6 @@ export class TunnelConnection implements FrameSink, Timed {
   /** The highest stream id opened so far. */
   #lastId = 0;
   #isScheduled = false;
-  #isGreeted = false;
   #isGone = false;
   /** No stream is opened any more; the connection ends with its last one. */
   #isLeaving = false;
@@ -144,7 +144,7 @@ export class TunnelConnection implements FrameSink, Timed {
     if (!this.#streams.delete(stream.id)) return;
     if (this.#streams.size === 0) {
       this.#idleSinceMs = performance.now();
-      if (this.#isLeaving) this.#finish();
+      if (this.#isLeaving && this.#options.isDialler) this.#finish();
     }
     this.#options.owner.released();
   }
@@ -177,7 +177,7 @@ export class TunnelConnection implements FrameSink, Timed {
     this.#resets = 0;
     this.deadlineMs = nowMs + CHECK_MS;
     const { tunnel, idleTimeoutMs } = this.#options;
-    if (!this.#isGreeted && nowMs - this.#heardMs > tunnel.handshakeTimeoutMs) this.#refuse();
+    if (!this.isGreeted && nowMs - this.#heardMs > tunnel.handshakeTimeoutMs) this.#refuse();
     else if (this.#streams.size === 0) {
       if (nowMs - this.#idleSinceMs >= idleTimeoutMs) this.#finish();
     } else if (nowMs - this.#pingedMs >= tunnel.pingTimeoutMs) {
@@ -222,11 +222,11 @@ export class TunnelConnection implements FrameSink, Timed {
   }
 
   hello({ maxStreams, firstCredit }: Hello): void {
-    if (this.#isGreeted || maxStreams === 0 || firstCredit > 0x7fff_ffff) {
+    if (this.isGreeted || maxStreams === 0 || firstCredit > 0x7fff_ffff) {
       this.#refuse();
       return;
     }
-    this.#isGreeted = true;
+    this.isGreeted = true;
     this.maxStreams = maxStreams;
     this.peerCredit = firstCredit;
     this.#options.owner.released(); // there may be room now
@@ -253,7 +253,7 @@ export class TunnelConnection implements FrameSink, Timed {
   #open(id: number): TunnelStream | undefined {
     const { isDialler, tunnel, owner } = this.#options;
     if (id <= this.#lastId) return undefined; // it has ended; its last frames are on their way
-    if (isDialler || !this.#isGreeted || id !== this.#lastId + 1) {
+    if (isDialler || !this.isGreeted || id !== this.#lastId + 1) {
       this.#refuse();
       return undefined;
     }

@@ -200,6 +200,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
     this.#bytesOut += text.length;
     this.#sender.data(body, 0, body.length);
     this.#sender.end('');
+    this.#connection.schedule();
     this.done();
   }
 
@@ -281,7 +282,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#countBytes();
     this.#window.reset();
-    this.#parser.head.release();
+    this.#parser.abandon();
     this.#connection.remove(this);
     this.#options.context.deadlines.delete(this);
     this.#options.onFree(this);

@@ -3,12 +3,15 @@
 import { type Balanced, type BalancedSet, balancedSet } from '../balancer/p2c.ts';
 import type { Endpoint, Protocol } from '../snapshot.ts';
 import type { Http1Pool } from './pool.ts';
+import type { TunnelPool } from './tunnel-pool.ts';
 
 /** Lives as long as the endpoint is published under the same address and identity; connections to it may outlive it. */
 export class UpstreamEndpoint implements Balanced {
   data: Endpoint;
   outstanding = 0;
   /** By id of the local workload that calls: connections are never shared between identities. */
+  readonly tunnels = new Map<string, TunnelPool>();
+  /** Connections that serve one request at a time, by the same. */
   readonly pools = new Map<string, Http1Pool>();
 
   constructor(data: Endpoint) {
@@ -35,7 +38,8 @@ export class UpstreamEndpoint implements Balanced {
 
   /** Takes no more traffic: idle connections are closed, the others when they are done. */
   retire(): void {
-    for (const pool of this.pools.values()) pool.close();
+    for (const pool of [...this.tunnels.values(), ...this.pools.values()]) pool.close();
+    this.tunnels.clear();
     this.pools.clear();
   }
 }

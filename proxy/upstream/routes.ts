@@ -2,6 +2,7 @@
 
 import type { CertificateMemory } from '../../certs/memory.ts';
 import { type Balanced, pickOther, pickP2C } from '../balancer/p2c.ts';
+import type { TunnelConfig } from '../config.ts';
 import type { HttpContext } from '../http/exchange.ts';
 import type { RequestGuard, Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
@@ -14,7 +15,8 @@ import type { Workload, World } from '../world.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import { type Dialer, dialMesh, dialTcp, type MeshDestination, type MeshDialContext } from './dial.ts';
 import type { LocalTarget } from './local-target.ts';
-import { Http1Pool } from './pool.ts';
+import { Http1Pool, type PoolOptions } from './pool.ts';
+import { TunnelPool } from './tunnel-pool.ts';
 
 /** What routes share within a worker. */
 export interface RouteContext extends HttpContext {
@@ -24,6 +26,7 @@ export interface RouteContext extends HttpContext {
   readonly memory: CertificateMemory;
   readonly sessions: MeshSessions;
   readonly random: () => number;
+  readonly tunnel: TunnelConfig;
 }
 
 /** How to reach an endpoint in the name of a local workload. */
@@ -71,9 +74,10 @@ export class ServiceRoute implements Route {
     this.#context = context;
   }
 
-  pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
+  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
     const endpoint = pickEndpoint(this.#cluster, tried, this.#context.random);
-    return endpoint === undefined ? 'no-endpoint' : meshPool(endpoint, this.#workload, this.#context);
+    if (endpoint === undefined) return 'no-endpoint';
+    return poolOf(endpoint, this.#workload, this.#context, isUpgrade);
   }
 }
 
@@ -95,9 +99,9 @@ export class EndpointRoute implements Route {
     this.#context = context;
   }
 
-  pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
+  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
     if (tried.length > 0) return 'no-endpoint';
-    return meshPool(this.#endpoint, this.#workload, this.#context);
+    return poolOf(this.#endpoint, this.#workload, this.#context, isUpgrade);
   }
 }
 
@@ -130,18 +134,56 @@ export class LocalRoute implements Route {
     const dialer: Dialer = {
       dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(this.#context), done),
     };
-    return addPool(pools, this.#source, target, this.#context.upstream.localIdleMs, dialer, this.#context);
+    const { upstream: config, http, stats, deadlines } = this.#context;
+    const idleMs = config.localIdleMs;
+    return addPool(pools, this.#source, { endpoint: target, dialer, config, http, idleMs, stats, deadlines });
   }
 }
 
-function meshPool(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Http1Pool {
-  const known = endpoint.pools.get(workload.data.id);
-  if (known !== undefined) return known;
-  const destination = meshDestination(workload, endpoint, [ALPN.http1], context.world);
-  const dialer: Dialer = {
-    dial: (done) => dialMesh(destination, dialContext(context), done),
-  };
-  return addPool(endpoint.pools, workload.data.id, endpoint, context.upstream.meshIdleMs, dialer, context);
+/** Requests share tunnels; what may turn into bytes gets a connection of its own. */
+function poolOf(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext, isUpgrade: boolean): StreamPool {
+  const { id } = workload.data;
+  if (isUpgrade) {
+    return endpoint.pools.get(id) ?? addPool(endpoint.pools, id, http1Options(endpoint, workload, context));
+  }
+  return endpoint.tunnels.get(id) ?? addTunnels(endpoint, workload, context);
+}
+
+function addTunnels(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): TunnelPool {
+  const { id } = workload.data;
+  const { upstream: config, http, tunnel, deadlines } = context;
+  const pool = new TunnelPool({
+    endpoint,
+    dialer: meshDialer(endpoint, workload, [ALPN.tunnel, ALPN.http1], context),
+    config,
+    http,
+    tunnel,
+    deadlines,
+    older: (onEmpty) => new Http1Pool({ ...http1Options(endpoint, workload, context), onEmpty }),
+    onEmpty: (empty) => {
+      if (endpoint.tunnels.get(id) === empty) endpoint.tunnels.delete(id);
+    },
+  });
+  endpoint.tunnels.set(id, pool);
+  return pool;
+}
+
+type Http1Options = Omit<PoolOptions, 'onEmpty'>;
+
+function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Http1Options {
+  const { upstream: config, http, stats, deadlines } = context;
+  const dialer = meshDialer(endpoint, workload, [ALPN.http1], context);
+  return { endpoint, dialer, config, http, idleMs: config.meshIdleMs, stats, deadlines };
+}
+
+function meshDialer(
+  endpoint: UpstreamEndpoint,
+  workload: Workload,
+  alpn: MeshDestination['alpn'],
+  context: RouteContext,
+): Dialer {
+  const destination = meshDestination(workload, endpoint, alpn, context.world);
+  return { dial: (done) => dialMesh(destination, dialContext(context), done) };
 }
 
 /** The part of the context that dialling needs. */
@@ -150,18 +192,11 @@ export function dialContext(context: RouteContext): MeshDialContext {
   return { sockets, reader, config, stats, memory, sessions };
 }
 
-function addPool(
-  pools: Map<string, Http1Pool>,
-  key: string,
-  endpoint: Balanced,
-  idleMs: number,
-  dialer: Dialer,
-  { upstream: config, http, stats, deadlines }: RouteContext,
-): Http1Pool {
+function addPool(pools: Map<string, Http1Pool>, key: string, options: Http1Options): Http1Pool {
   const onEmpty = (empty: Http1Pool): void => {
     if (pools.get(key) === empty) pools.delete(key);
   };
-  const pool = new Http1Pool({ endpoint, dialer, config, http, idleMs, stats, deadlines, onEmpty });
+  const pool = new Http1Pool({ ...options, onEmpty });
   pools.set(key, pool);
   return pool;
 }

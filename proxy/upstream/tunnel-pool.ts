@@ -101,7 +101,10 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
   released(): void {
     while (this.#waiting.size > 0) {
       const stream = this.take();
-      if (stream === undefined) return;
+      if (stream === undefined) {
+        this.#dial();
+        return;
+      }
       const [waiter] = this.#waiting.keys();
       this.#waiting.delete(waiter!);
       waiter!.acquired(stream);
@@ -145,6 +148,7 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
   #dial(): void {
     const { dialer, config } = this.#options;
     if (this.#isDialling || this.#tunnels.length >= config.maxTunnels) return;
+    if (this.#tunnels.some(({ isGreeted }) => !isGreeted)) return; // there will be room in a moment
     this.#isDialling = true;
     dialer.dial((result) => {
       this.#isDialling = false;

@@ -78,6 +78,13 @@ export class HeadParser {
     return this.#carried > 0 && this.#state > START_LF;
   }
 
+  /** Forgets a head that will not be completed. */
+  abandon(): void {
+    this.#carried = 0;
+    this.#carry = EMPTY;
+    this.head.release();
+  }
+
   /**
    * Reads on at `chunk[from]`.
    *

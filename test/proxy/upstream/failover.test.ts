@@ -18,6 +18,9 @@ function get(port: number): Promise<{ status: number; reason: string | undefined
   });
 }
 
+/** Between the agents, and to the application. */
+const ONE_AT_A_TIME = { upstream: { maxConnections: 1, maxTunnels: 1 }, tunnel: { maxStreams: 1 } };
+
 function hello(): Promise<TestServer> {
   return TestServer.of(http.createServer((_request, response) => response.end('hello')));
 }
@@ -89,7 +92,9 @@ test('an application that is not there is told as such by its own node', async (
 test('requests wait for a connection of a full pool, and too many are refused', async () => {
   const waiting: http.ServerResponse[] = [];
   await using app = await TestServer.of(http.createServer((_request, response) => waiting.push(response)));
-  await using mesh = await Mesh.start(app.port, { config: { upstream: { maxConnections: 1, maxPending: 1 } } });
+  await using mesh = await Mesh.start(app.port, {
+    config: { upstream: { ...ONE_AT_A_TIME.upstream, maxPending: 1 }, tunnel: ONE_AT_A_TIME.tunnel },
+  });
   const first = get(mesh.port);
   await eventually(() => waiting.length === 1);
   const second = get(mesh.port);
@@ -114,7 +119,7 @@ test('a request that waited too long is told so', async () => {
 test('a client that leaves while its request waits leaves nothing behind', async () => {
   const responses: http.ServerResponse[] = [];
   await using app = await TestServer.of(http.createServer((_request, response) => responses.push(response)));
-  await using mesh = await Mesh.start(app.port, { config: { upstream: { maxConnections: 1 } } });
+  await using mesh = await Mesh.start(app.port, { config: ONE_AT_A_TIME });
   const first = get(mesh.port);
   await eventually(() => responses.length === 1);
   using impatient = await TestClient.connect(mesh.port);
