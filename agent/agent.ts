@@ -10,7 +10,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
-import { Revocations } from '../certs/revocation.ts';
+import type { Revocations } from '../certs/revocation.ts';
+import { verifyChain } from '../certs/verify.ts';
 import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
@@ -49,7 +50,6 @@ import { HealthChecker } from './workloads/health.ts';
 
 /** A joiner with seeds waits this long for one of them before it calls itself ready all the same. */
 const SEED_PATIENCE_MS = 10_000;
-const NONE_REVOKED = new Revocations();
 
 /** Runs until `signal` aborts, or a layer that cannot be done without fails. Rejects with the reason, all else closed. */
 export async function runAgent(written: AgentConfig, signal: AbortSignal): Promise<void> {
@@ -145,7 +145,7 @@ class Agent implements AsyncDisposable {
       }),
     );
     const certificates = this.#owned.use(
-      new Certificates({ config, node, revocations: () => NONE_REVOKED, record: (what) => audit.record(what), log }),
+      new Certificates({ config, node, revocations: () => documents.revocations, record: (what) => audit.record(what), log }),
     );
     certificates.holder.onChange((identity) => {
       svids.identityChanged(identity);
@@ -186,6 +186,11 @@ class Agent implements AsyncDisposable {
         audit,
         log,
         accessChanged: (access) => plane.apply({ access }),
+        revoked: (revocations) => {
+          plane.apply({ revocations: revocations.entries() });
+          svids.revoked(revocations);
+          this.#checkRevoked(certificates.holder.current, revocations);
+        },
         services: () => this.#services.services(),
       }),
     );
@@ -203,6 +208,8 @@ class Agent implements AsyncDisposable {
             asked: (caller, question) => certificates.answer(caller, question),
             endpoints: (delta) => this.#endpointsChanged(delta),
             documents: (heads) => documents.documents(heads),
+            documentsGone: (keys) => documents.documentsGone(keys),
+            revocations: (entries) => documents.revocationsChanged(entries),
             noted: (notes) => documents.noted(notes),
             report: (name, report) => documents.report(name, report),
             failed: (err) => this.#failed(err),
@@ -302,6 +309,13 @@ class Agent implements AsyncDisposable {
     const nameless = services.upsert.filter(({ vips }) => vips.length === 0).map(({ id }) => id);
     if (nameless.length > 0) this.#options.log.error({ services: nameless }, 'no virtual address is left for services');
     this.#vips.save().catch((err: unknown) => this.#options.log.error({ err }, 'virtual addresses could not be saved'));
+  }
+
+  /** It may well not hear of it: others cut it off at once. */
+  #checkRevoked({ chain, trust, spiffeId }: NodeIdentity, revocations: Revocations): void {
+    const verdict = verifyChain(chain, { trust, role: 'node', nowMs: Date.now(), revocations });
+    if (verdict.ok || verdict.reason !== 'revoked') return;
+    this.#options.log.error({ spiffeId }, 'this node is revoked: all others refuse it until its bundle is issued anew');
   }
 
   /** Without gossip the node would serve old news for ever without saying so: better to stop and be restarted. */

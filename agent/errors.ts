@@ -37,6 +37,7 @@ export const AGENT_ERRORS = {
     'there is no such document or revision; weft get KIND and weft history show what there is',
   WEFT_AGENT_NO_OPERATOR:
     'documents are signed by an operator; name the directory of one with --operator or WEFT_OPERATOR',
+  WEFT_AGENT_REVOKE_SUBJECT: 'nothing was revoked; correct what is named above',
   WEFT_AGENT_SNAPSHOT_INVALID: 'not a snapshot that weft snapshot wrote, or damaged; take another',
   WEFT_AGENT_FILE_READ: 'the file can not be read; check the path and its permissions',
   WEFT_AGENT_FILE_WRITE: 'the file can not be written; check the free space and the permissions of its directory',

@@ -1,12 +1,13 @@
 /**
  * The SVIDs of this node's workloads: minted when first needed, renewed at about half of their life, and when the node's
- * own certificate was renewed, because theirs may not outlive it.
+ * own certificate was renewed, because theirs may not outlive it; and at once when they are revoked.
  *
  * Minting asks nobody. When it fails (the node certificate expired), the old SVID stays in use and minting is tried again.
  * Renewals are spread over turns of the event loop, one a turn, so that a thousand of them do not stall it.
  */
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
+import { afterRevocationMs, Revocations } from '../certs/revocation.ts';
 import { mintSvid, renewAtMs, type Svid } from '../certs/svid.ts';
 
 export interface SvidKeeperOptions {
@@ -35,6 +36,7 @@ export class SvidKeeper implements Disposable {
   /** Whose turn has not come. */
   readonly #due = new Set<string>();
   #node: NodeIdentity;
+  #revocations = new Revocations();
   /** One was renewed in this turn of the event loop. */
   #hasTurned = false;
   #renewals = 0;
@@ -77,6 +79,16 @@ export class SvidKeeper implements Disposable {
     this.#next();
   }
 
+  /** From here on these hold: SVIDs that they cover are minted anew, as of after the revocation. */
+  revoked(revocations: Revocations): void {
+    this.#revocations = revocations;
+    for (const { svid } of this.#held.values()) {
+      const issuedAtMs = Math.floor(svid.notBeforeMs / 1_000) * 1_000; // as certificates tell time
+      if (revocations.covers({ spiffeId: svid.spiffeId, issuedAtMs })) this.#due.add(svid.spiffeId);
+    }
+    this.#next();
+  }
+
   /** All SVIDs in use, for metrics and `weft check`. */
   svids(): readonly Svid[] {
     return [...this.#held.values()].map((held) => held.svid);
@@ -97,7 +109,9 @@ export class SvidKeeper implements Disposable {
   }
 
   #mint(spiffeId: string): Svid {
-    return mintSvid(this.#node, spiffeId, { ttlMs: this.#options.ttlMs, nowMs: Date.now() });
+    const beforeMs = this.#revocations.beforeMs(spiffeId);
+    const nowMs = Math.max(Date.now(), beforeMs === undefined ? 0 : afterRevocationMs(beforeMs));
+    return mintSvid(this.#node, spiffeId, { ttlMs: this.#options.ttlMs, nowMs });
   }
 
   #schedule(svid: Svid): NodeJS.Timeout {

@@ -11,6 +11,7 @@ import type { CliIo } from './io.ts';
 import { addJoinCommand } from './join-command.ts';
 import { addListingCommands } from './listing-commands.ts';
 import type { Context } from './program.ts';
+import { addRevokeCommand } from './revoke-command.ts';
 import { addRunCommands } from './run-commands.ts';
 import { addSimulateCommand } from './simulate-command.ts';
 import { addTokenCommand } from './token-command.ts';
@@ -58,6 +59,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addDocumentCommands(program, context);
   addAuditCommand(program, context);
   addExplainCommand(program, context);
+  addRevokeCommand(program, context);
   addCheckCommand(program, context);
   addSimulateCommand(program, context);
   program
@@ -82,6 +84,7 @@ function exitCodeOf(err: unknown): ExitCode {
     case 'WEFT_AGENT_DOCUMENT_INVALID':
     case 'WEFT_AGENT_DOCUMENT_REFUSED':
     case 'WEFT_AGENT_SNAPSHOT_INVALID':
+    case 'WEFT_AGENT_REVOKE_SUBJECT':
       return EXIT.refused;
     default:
       return EXIT.failed;

@@ -1,8 +1,10 @@
 /** All of an agent that has to do with documents, put together: compiler, consumers, keeper, and answers about them. @module */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { RevocationEntry } from '../../certs/revocation.ts';
+import { Revocations } from '../../certs/revocation.ts';
 import type { DocumentNote } from '../../gossip/documents/note.ts';
-import type { Held } from '../../gossip/documents/revision.ts';
+import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
 import type { AccessRules } from '../../proxy/access/policy.ts';
 import { AccessKeeper } from '../access/access-keeper.ts';
 import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access/advice.ts';
@@ -15,6 +17,7 @@ import type { DocumentMesh } from './keeper.ts';
 import { DocumentKeeper } from './keeper.ts';
 import { LastGood } from './last-good.ts';
 import { type MeshConfig, MeshConfigConsumer, meshAccessOf } from './mesh-config.ts';
+import { RevocationConsumer } from './revocation.ts';
 import { DocumentService } from './service.ts';
 
 export interface AgentDocumentsOptions {
@@ -24,6 +27,8 @@ export interface AgentDocumentsOptions {
   readonly log: Logger;
   /** Takes all access rules, each time something about them changed. */
   readonly accessChanged: (rules: AccessRules) => void;
+  /** Takes all revocations, each time there are others; before anybody is told that they are in use. */
+  readonly revoked: (revocations: Revocations) => void;
   /** Services of the mesh, for hints to writers. */
   readonly services: () => readonly KnownService[];
 }
@@ -35,16 +40,19 @@ export class AgentDocuments implements AsyncDisposable {
   readonly #services: AgentDocumentsOptions['services'];
   readonly #audit: DocumentAudit;
   readonly #keeper: DocumentKeeper;
+  readonly #revoked: AgentDocumentsOptions['revoked'];
+  #revocations = new Revocations();
 
-  constructor({ node, dataDirectory, audit, log, accessChanged, services }: AgentDocumentsOptions) {
+  constructor({ node, dataDirectory, audit, log, accessChanged, revoked, services }: AgentDocumentsOptions) {
     this.#audit = new DocumentAudit(audit);
     this.#services = services;
+    this.#revoked = revoked;
     this.access = new AccessKeeper({ changed: accessChanged, log });
     this.#meshConfig = new MeshConfigConsumer((mesh) => this.access.meshChanged(mesh));
     this.#keeper = new DocumentKeeper({
       node,
       version: weftVersion(),
-      consumers: [this.#meshConfig, this.access],
+      consumers: [this.#meshConfig, this.access, new RevocationConsumer()],
       compiler: this.#compiler,
       audit: this.#audit,
       lastGood: new LastGood(join(dataDirectory, 'documents-in-use.json')),
@@ -64,6 +72,20 @@ export class AgentDocuments implements AsyncDisposable {
   /** What the mesh says of itself. */
   meshConfig(): MeshConfig {
     return this.#meshConfig.current;
+  }
+
+  /** What is revoked at this moment. */
+  get revocations(): Revocations {
+    return this.#revocations;
+  }
+
+  revocationsChanged(entries: readonly RevocationEntry[]): void {
+    this.#revocations = new Revocations(entries);
+    this.#revoked(this.#revocations);
+  }
+
+  documentsGone(keys: readonly DocumentKey[]): void {
+    this.#keeper.gone(keys);
   }
 
   members(): void {

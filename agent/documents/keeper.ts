@@ -9,16 +9,17 @@
 import type { Logger } from 'pino';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
 import { encodeReport } from '../../gossip/documents/report.ts';
-import type { Held } from '../../gossip/documents/revision.ts';
-import { describeKey, shortId } from '../../gossip/documents/revision.ts';
+import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
+import { describeKey, keyText, shortId } from '../../gossip/documents/revision.ts';
 import type { DocumentAudit } from '../audit/document-records.ts';
 import { messageOf } from '../errors.ts';
 import type { Compiler } from './compiler.ts';
 import type { DocumentConsumer } from './kind.ts';
+import { KINDS } from './kinds.ts';
 import type { LastGood } from './last-good.ts';
 import type { Entry, Outcome } from './ledger.ts';
 import { Ledger, presentNames } from './ledger.ts';
-import type { Said } from './rollout.ts';
+import type { Decision, Said } from './rollout.ts';
 
 /** The mesh thread, as far as documents go. */
 export interface DocumentMesh {
@@ -51,6 +52,8 @@ export class DocumentKeeper implements AsyncDisposable {
   readonly #patienceMs: number;
   /** Keys whose turn has come to be looked at; one at a time, so that activations keep their order. */
   readonly #toLook = new Set<string>();
+  /** Documents of which nothing is in force any more, until they are taken out of use. */
+  readonly #gone = new Map<string, Entry>();
   readonly #early: (() => void)[] = [];
   #mesh: DocumentMesh | undefined;
   #looking: Promise<void> | undefined;
@@ -84,6 +87,20 @@ export class DocumentKeeper implements AsyncDisposable {
       return;
     }
     for (const key of this.#ledger.heads(heads, performance.now())) this.#lookAt(key);
+  }
+
+  /** From the mesh: nothing is left in force of these documents, because whoever wrote them was revoked. */
+  gone(keys: readonly DocumentKey[]): void {
+    if (this.#mesh === undefined) {
+      this.#early.push(() => this.gone(keys));
+      return;
+    }
+    for (const key of keys.map(keyText)) {
+      const entry = this.#ledger.drop(key);
+      if (entry === undefined) continue;
+      this.#gone.set(key, entry);
+      this.#lookAt(key);
+    }
   }
 
   /** From the mesh: what another node says. */
@@ -145,7 +162,10 @@ export class DocumentKeeper implements AsyncDisposable {
       if (this.#isClosed || this.#mesh === undefined) return;
       this.#toLook.delete(key);
       const entry = this.#ledger.get(key);
-      if (entry === undefined) continue;
+      if (entry === undefined) {
+        await this.#remove(key);
+        continue;
+      }
       try {
         await this.#judge(key, entry);
       } catch (err) {
@@ -153,6 +173,23 @@ export class DocumentKeeper implements AsyncDisposable {
         this.#settle(key, entry, { state: 'rejected', why: messageOf(err) });
       }
     }
+  }
+
+  async #remove(key: string): Promise<void> {
+    const entry = this.#gone.get(key);
+    if (entry === undefined) return;
+    this.#gone.delete(key);
+    this.#onTrial.delete(key);
+    const { audit, lastGood, log } = this.#options;
+    try {
+      await this.#consumers.get(entry.key.kind)?.deactivate(entry.key);
+      if (entry.active !== '') audit.judged('removed', entry.held, 'its author was revoked');
+      await lastGood.forget(key);
+      log.warn({ document: describeKey(entry.key) }, 'document taken out of use, its author was revoked');
+    } catch (err) {
+      log.error({ err, document: describeKey(entry.key) }, 'a document could not be taken out of use');
+    }
+    this.#reportSoon();
   }
 
   async #judge(key: string, entry: Entry): Promise<void> {
@@ -189,8 +226,7 @@ export class DocumentKeeper implements AsyncDisposable {
   }
 
   async #roll(key: string, entry: Entry, consumer: DocumentConsumer): Promise<void> {
-    const moment = { nowMs: performance.now(), wallMs: Date.now(), present: this.#present() };
-    const decision = this.#ledger.decide(entry, moment);
+    const decision = this.#decide(entry);
     if (decision === undefined) return;
     switch (decision.kind) {
       case 'hold':
@@ -205,6 +241,13 @@ export class DocumentKeeper implements AsyncDisposable {
         if (entry.state !== 'applied') await this.#take(key, entry, consumer, decision.isFirst);
         break;
     }
+  }
+
+  #decide(entry: Entry): Decision | undefined {
+    const isUrgent = KINDS.get(entry.key.kind)?.isUrgent === true;
+    if (isUrgent) return entry.state === 'applied' ? undefined : { kind: 'take', isFirst: false };
+    const moment = { nowMs: performance.now(), wallMs: Date.now(), present: this.#present() };
+    return this.#ledger.decide(entry, moment);
   }
 
   async #take(key: string, entry: Entry, consumer: DocumentConsumer, isFirst: boolean): Promise<void> {

@@ -8,6 +8,8 @@ export interface DocumentKind {
   readonly kind: string;
   /** Of the whole resource; names mistakes by field, so that the CLI can name them by line. */
   readonly schema: z.ZodType;
+  /** Taken into use at once everywhere, and never held back. */
+  readonly isUrgent?: true;
   /**
    * From a resource to what the consumer takes, as plain data that crosses threads. Runs off the data path and under a
    * watchdog, so it may be as thorough as it likes.

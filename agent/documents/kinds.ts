@@ -2,7 +2,8 @@
 import { accessPolicyKind } from './access-policy.ts';
 import type { DocumentKind } from './kind.ts';
 import { meshConfigKind } from './mesh-config.ts';
+import { revocationKind } from './revocation.ts';
 
 export const KINDS: ReadonlyMap<string, DocumentKind> = new Map(
-  [accessPolicyKind, meshConfigKind].map((kind) => [kind.kind, kind]),
+  [accessPolicyKind, meshConfigKind, revocationKind].map((kind) => [kind.kind, kind]),
 );

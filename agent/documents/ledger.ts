@@ -85,6 +85,13 @@ export class Ledger {
     return news;
   }
 
+  /** Nothing is in force of this document any more. @returns what was */
+  drop(key: string): Entry | undefined {
+    const entry = this.#entries.get(key);
+    this.#entries.delete(key);
+    return entry;
+  }
+
   /** What another node says; undefined when it is gone. */
   reported(node: string, bytes: Uint8Array | undefined): void {
     const report = bytes === undefined ? undefined : decodeReport(bytes);

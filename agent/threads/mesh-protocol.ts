@@ -1,8 +1,9 @@
 /** What the control thread and the mesh thread say to each other. Plain data: it crosses by structured clone. @module */
+import type { RevocationEntry } from '../../certs/revocation.ts';
 import type { GossipConfig } from '../../gossip/config.ts';
 import type { DocumentNote } from '../../gossip/documents/note.ts';
 import type { DocumentQueries, DocumentQuery } from '../../gossip/documents/query.ts';
-import type { Held } from '../../gossip/documents/revision.ts';
+import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
 import type { EndpointDelta } from '../../gossip/effects.ts';
 import type { Caller } from '../../gossip/libp2p/calls.ts';
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
@@ -42,6 +43,9 @@ export type FromMesh =
   | { readonly kind: 'members'; readonly members: readonly Member[] }
   | { readonly kind: 'endpoints'; readonly delta: EndpointDelta }
   | { readonly kind: 'heads'; readonly heads: readonly Held[] }
+  | { readonly kind: 'documents-gone'; readonly keys: readonly DocumentKey[] }
+  /** All that is revoked; before the documents that say so. */
+  | { readonly kind: 'revocations'; readonly entries: readonly RevocationEntry[] }
   | { readonly kind: 'noted'; readonly notes: readonly DocumentNote[] }
   | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
   | { readonly kind: 'documents'; readonly request: number; readonly answer: DocumentQueries[DocumentQuery]['answer'] }

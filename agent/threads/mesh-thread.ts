@@ -28,6 +28,10 @@ async function start({ config, nodeBundleDirectory, logLevel }: MeshWorkerData):
       members: (members: Extract<FromMesh, { kind: 'members' }>['members']) => tell({ kind: 'members', members }),
       endpoints: (delta: Extract<FromMesh, { kind: 'endpoints' }>['delta']) => tell({ kind: 'endpoints', delta }),
       documents: (heads: Extract<FromMesh, { kind: 'heads' }>['heads']) => tell({ kind: 'heads', heads }),
+      documentsGone: (keys: Extract<FromMesh, { kind: 'documents-gone' }>['keys']) =>
+        tell({ kind: 'documents-gone', keys }),
+      revocations: (entries: Extract<FromMesh, { kind: 'revocations' }>['entries']) =>
+        tell({ kind: 'revocations', entries }),
       noted: (notes: Extract<FromMesh, { kind: 'noted' }>['notes']) => tell({ kind: 'noted', notes }),
       report: (node: string, report: Uint8Array | undefined) => tell({ kind: 'report', node, report }),
     };

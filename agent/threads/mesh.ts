@@ -197,6 +197,12 @@ export class MeshThread implements AsyncDisposable {
       case 'heads':
         this.#events.documents?.(message.heads);
         break;
+      case 'documents-gone':
+        this.#events.documentsGone?.(message.keys);
+        break;
+      case 'revocations':
+        this.#events.revocations?.(message.entries);
+        break;
       case 'noted':
         this.#events.noted?.(message.notes);
         break;

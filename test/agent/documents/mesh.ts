@@ -57,13 +57,20 @@ export class DocumentNode implements AsyncDisposable {
     const audit = owned.use(await AuditTrail.open({ directory: join(dataDirectory, 'audit'), log }));
     const parts = { node: name, dataDirectory, audit, log };
     const documents = owned.use(
-      new AgentDocuments({ ...parts, accessChanged: (rules) => access.push(rules), services: () => SERVICES }),
+      new AgentDocuments({
+        ...parts,
+        accessChanged: (rules) => access.push(rules),
+        revoked: () => {},
+        services: () => SERVICES,
+      }),
     );
     const config = gossipConfig.parse({ listen: '127.0.0.1:0', seeds, dataDirectory, antiEntropyIntervalMs: 500 });
     const events = {
       members: () => documents.members(),
       endpoints: () => {},
       documents: documents.documents.bind(documents),
+      documentsGone: documents.documentsGone.bind(documents),
+      revocations: documents.revocationsChanged.bind(documents),
       noted: documents.noted.bind(documents),
       report: documents.report.bind(documents),
       failed: (err: Error) => {
