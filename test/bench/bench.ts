@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ACCESS } from './access.ts';
 import { HANDSHAKE } from './handshake.ts';
 import { cpuSeconds, freePorts, rssMb, WRK_REPORT, wrk } from './machine.ts';
 import { MINT } from './mint.ts';
@@ -44,7 +45,7 @@ interface CaseResult {
 /** Weft beside others. */
 const CASES = [{ name: 'two-hops-mtls', concurrency: 32 }] as const;
 /** Parts of Weft by themselves. */
-const OWN_CASES: readonly OwnCase[] = [HANDSHAKE, MINT];
+const OWN_CASES: readonly OwnCase[] = [ACCESS, HANDSHAKE, MINT];
 const WARM_UP_SECONDS = 2;
 
 const { values } = parseArgs({
