@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 /** Read at run time by the module in the same folder. */
-const ASSETS = ['simulations/scenarios/*.yaml'];
+const ASSETS = ['simulations/scenarios/*.yaml', 'deploy/sample/*.yaml'];
 
 const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
   cwd: root,

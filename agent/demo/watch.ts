@@ -127,16 +127,19 @@ function serviceRow(name: string, { mesh, endpoints, recent, rates }: ServiceFac
 function triesOf(mesh: DemoMesh): Try[] {
   const victim = mesh.agentOf(VICTIM);
   const stoppable = mesh.pods.find(({ pod }) => pod.name === 'catalog-v1');
-  const asked = mesh.agents[0]!;
   const client = mesh.topology.pods.find((pod) => pod.program.kind === 'traffic')!;
   const url = `${mesh.ground.podPlace(client).reach(client.calls[0]!).url}/`;
+  const { weft, samplePolicy } = mesh.workspace;
   const [inPod, cut, heal] = ['in-pod', 'cut', 'heal'].map((name) => mesh.workspace.script(name));
   return [
     { what: `kill node ${VICTIM}`, command: `kill -9 ${victim.program.child.pid}` },
     ...(cut && heal ? [{ what: `cut off ${VICTIM}`, command: `${cut} ${VICTIM}; sleep 20; ${heal}` }] : []),
     ...(stoppable ? [{ what: `stop a pod`, command: `kill ${stoppable.program.child.pid}` }] : []),
     { what: 'call from a pod', command: inPod ? `${inPod} ${client.name} curl -s ${url}` : `curl -s ${url}` },
-    { what: 'ask an agent', command: `npm run -s weft -- status -s ${asked.socket}` },
+    { what: 'ask an agent', command: `${weft} status` },
+    { what: 'deny a caller', command: `${weft} apply -f ${samplePolicy}` },
+    { what: 'ask why', command: `${weft} explain GET / --from client --to web` },
+    { what: 'let it in again', command: `${weft} undo AccessPolicy no-client -n ${NAMESPACE}` },
     { what: 'read a log', command: `tail -f ${mesh.workspace.log('agent-n1')}` },
   ];
 }

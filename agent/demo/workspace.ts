@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
@@ -19,6 +20,8 @@ const FOLDER_PREFIX = 'weft-demo';
 const GOSSIP_PORT = 7946;
 const ADMIN_PORT = 15_000;
 export const METRICS_PORT = 15_020;
+/** The policy of the walk-through, in deploy/sample and in the folder of a run. */
+const SAMPLE_POLICY = 'deny-client.yaml';
 const TRUST_TTL_MS = 7 * 86_400_000;
 /** A unix socket's path ends at 107 characters, and ours needs 40 of them. */
 const MAX_TEMP_PATH = 60;
@@ -43,7 +46,8 @@ export class Workspace implements Disposable {
       createTrustDomain({ trustDomain: TRUST_DOMAIN, directory: trustDirectory, operator: 'demo', ...ttl });
       mkdirSync(join(directory, 'logs'));
       for (const node of topology.nodes) writeNode(directory, { node, topology, ground });
-      return new Workspace(directory, writeScripts(directory, ground));
+      copyFileSync(new URL(`../../deploy/sample/${SAMPLE_POLICY}`, import.meta.url), join(directory, SAMPLE_POLICY));
+      return new Workspace(directory, writeScripts(directory, ground, topology.nodes[0]!));
     } catch (error) {
       rmSync(directory, { recursive: true, force: true });
       throw error;
@@ -60,6 +64,16 @@ export class Workspace implements Disposable {
 
   log(program: string): string {
     return join(this.directory, 'logs', `${program}.log`);
+  }
+
+  /** A policy to try. */
+  get samplePolicy(): string {
+    return join(this.directory, SAMPLE_POLICY);
+  }
+
+  /** `weft`, asking the first agent and signing as the operator of this run. */
+  get weft(): string {
+    return join(this.directory, 'weft');
   }
 
   /** Path of a script of the ground; undefined where it has none of that name. */
@@ -142,12 +156,22 @@ function healthCheck({ appProtocol }: NonNullable<PodSpec['serves']>): unknown {
 }
 
 /** @returns their names */
-function writeScripts(directory: string, ground: Ground): string[] {
+function writeScripts(directory: string, ground: Ground, asked: NodeSpec): string[] {
   const resolvConf = join(directory, 'resolv.conf');
   writeFileSync(resolvConf, RESOLV_CONF);
   const scripts = Object.entries(ground.scripts(resolvConf));
+  writeFileSync(join(directory, 'weft'), weftScript(directory, asked), { mode: 0o700 });
   for (const [name, text] of scripts) writeFileSync(join(directory, name), text, { mode: 0o700 });
   return scripts.map(([name]) => name);
+}
+
+function weftScript(directory: string, asked: NodeSpec): string {
+  const main = fileURLToPath(new URL(`../main${extname(import.meta.filename)}`, import.meta.url));
+  return `#!/bin/sh
+export WEFT_SOCKET="\${WEFT_SOCKET:-${join(directory, asked.name, 'agent.sock')}}"
+export WEFT_OPERATOR="${join(directory, 'trust')}"
+exec "${process.execPath}" "${main}" "$@"
+`;
 }
 
 function tempDirectory(): string {

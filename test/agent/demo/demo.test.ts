@@ -29,6 +29,18 @@ function traces(pid: number): string[] {
   return [...listNamespaces(), ...readdirSync(tmpdir())].filter((name) => name.split('-').includes(String(pid)));
 }
 
+/** A command as the demo prints it. */
+async function run(command: string): Promise<{ code: number | null; out: string }> {
+  const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [out] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  return { code: child.exitCode, out };
+}
+
+/** Looks again and again: each look is a process. The test's own timeout ends a wait in vain. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo()));
+}
+
 describe.each(variants)('the demo on $name', ({ flags }) => {
   test('proves itself and leaves nothing behind', { timeout: TIMEOUT_MS }, async () => {
     const { child, output, progress } = demo('--check', '--seconds', '2', ...flags);
@@ -47,6 +59,30 @@ describe.each(variants)('the demo on $name', ({ flags }) => {
       killedNodeDetectedMs: expect.any(Number),
       leftovers: [],
     });
+  });
+
+  test('says how to deny a caller, to ask why and to undo it, and that works as written', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const { child, progress } = demo('--no-view', ...flags);
+    const tries = new Map<string, string>();
+    for await (const said of progress) {
+      const [, what, command] = /^demo: try: ([^:]+): (.+)$/.exec(said) ?? [];
+      if (what !== undefined && command !== undefined) tries.set(what, command);
+      if (what === 'read a log') break;
+    }
+    child.stderr.resume();
+    const call = tries.get('call from a pod')!.replace('curl -s', "curl -s -o /dev/null -w '%{http_code}'");
+    expect(await run(call)).toEqual({ code: 0, out: '200' });
+    expect((await run(tries.get('deny a caller')!)).out).toMatch(/^AccessPolicy shop\/no-client created, revision /);
+    await until(async () => (await run(call)).out === '403');
+    const why = await run(tries.get('ask why')!);
+    expect(why.code).toBe(5);
+    expect(why.out).toContain('DENIED: DENY by AccessPolicy shop/no-client, rule front-page, revision ');
+    expect((await run(tries.get('let it in again')!)).code).toBe(0);
+    await until(async () => (await run(call)).out === '200');
+    child.kill('SIGINT');
+    await once(child, 'exit');
   });
 
   test.each([

@@ -1,8 +1,9 @@
 /** What the demo writes is what the agent reads. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readResources } from '../../../agent/cli/document-files.ts';
 import { loadConfig } from '../../../agent/config.ts';
 import { LoopbackGround } from '../../../agent/demo/loopback-ground.ts';
 import { grantOf, podsOf, servicesOf, shopTopology, VICTIM } from '../../../agent/demo/topology.ts';
@@ -47,6 +48,12 @@ describe('the folder of a run', () => {
       expect([...identity.grant].sort()).toEqual(grantOf(topology, node).sort());
     }
     expect(grantOf(topology, topology.nodes[2]!)).toEqual(['ns/shop/sa/catalog']);
+  });
+
+  test('holds weft as a command of its own, and a policy to try', () => {
+    expect(statSync(workspace.weft).mode & 0o777).toBe(0o700);
+    const [policy] = readResources(workspace.samplePolicy);
+    expect(policy?.resource.metadata).toMatchObject({ name: 'no-client', namespace: 'shop' });
   });
 
   test('takes the place of one whose process was killed, and is gone when disposed of', () => {
