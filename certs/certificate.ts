@@ -35,6 +35,8 @@ export interface CertificateFacts {
   readonly uris: readonly string[];
   readonly grant: readonly string[] | undefined;
   readonly scope: readonly string[] | undefined;
+  /** When the node was admitted: a renewed certificate keeps it. */
+  readonly admittedAtMs: number | undefined;
   readonly subjectKeyId: Buffer | undefined;
   readonly isP256: boolean;
   readonly signatureAlgorithm: string | undefined;
@@ -101,7 +103,7 @@ function readInstant(validity: DerReader): number {
 
 type ExtensionFacts = Pick<
   CertificateFacts,
-  'isCa' | 'pathLength' | 'keyUsage' | 'extendedKeyUsage' | 'uris' | 'grant' | 'scope' | 'subjectKeyId'
+  'isCa' | 'pathLength' | 'keyUsage' | 'extendedKeyUsage' | 'uris' | 'grant' | 'scope' | 'admittedAtMs' | 'subjectKeyId'
 >;
 
 function readExtensions(wrapper: DerReader): ExtensionFacts {
@@ -138,6 +140,7 @@ function readExtensions(wrapper: DerReader): ExtensionFacts {
     uris: read(EXTENSION.subjectAltName, readUris) ?? [],
     grant: read(EXTENSION.weftGrant, readStrings),
     scope: read(EXTENSION.weftScope, readStrings),
+    admittedAtMs: read(EXTENSION.weftAdmitted, readMilliseconds),
     subjectKeyId: read(EXTENSION.subjectKeyIdentifier, (value) => value.read(TAG.octetString)),
   };
 }
@@ -165,6 +168,12 @@ function readStrings(value: DerReader): readonly string[] {
   return readList(value, (strings) => strings.read(TAG.utf8String).toString('utf8'));
 }
 
+function readMilliseconds(value: DerReader): number {
+  const [text = '', ...others] = readStrings(value);
+  if (!/^[0-9]{1,15}$/.test(text) || others.length > 0) throw new DerError('bad time of admission');
+  return Number(text);
+}
+
 function readList<T>(value: DerReader, readItem: (items: DerReader) => T): readonly T[] {
   const items = value.enter(TAG.sequence);
   const list: T[] = [];
@@ -185,6 +194,7 @@ const EXTENSION = {
   subjectKeyIdentifier: hexOid(OID.subjectKeyIdentifier),
   weftGrant: hexOid(OID.weftGrant),
   weftScope: hexOid(OID.weftScope),
+  weftAdmitted: hexOid(OID.weftAdmitted),
 } as const;
 
 /** Extensions that may be critical, because what they say is taken into account. */
@@ -195,6 +205,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.subjectAltName,
   EXTENSION.weftGrant,
   EXTENSION.weftScope,
+  EXTENSION.weftAdmitted,
 ]);
 
 /** SubjectPublicKeyInfo of every uncompressed P-256 key, up to its point (RFC 5480 §2). */

@@ -34,6 +34,8 @@ export interface NodeRequest {
   readonly publicKey: KeyObject;
   readonly ttlMs: number;
   readonly nowMs: number;
+  /** When it was admitted, if that is not now; kept when a certificate is renewed. */
+  readonly admittedAtMs?: number;
 }
 
 /**
@@ -64,7 +66,7 @@ export function loadIssuer(directory: string): Issuer {
  * @throws CertsError when name or grant will not do, or the issuer cannot sign now
  */
 export function issueNodeCertificate(issuer: Issuer, trust: TrustBundle, request: NodeRequest): X509Certificate[] {
-  const { name, grant, publicKey, ttlMs, nowMs } = request;
+  const { name, grant, publicKey, ttlMs, nowMs, admittedAtMs = nowMs } = request;
   checkGrant(grant);
   const certificate = signCertificate(
     {
@@ -75,7 +77,10 @@ export function issueNodeCertificate(issuer: Issuer, trust: TrustBundle, request
       uris: [nodeId(issuer.trustDomain, name)],
       authority: { pathLength: 0 },
       keyUsage: ['digitalSignature', 'keyCertSign'],
-      lists: [{ oid: OID.weftGrant, strings: grant }],
+      lists: [
+        { oid: OID.weftGrant, strings: grant },
+        { oid: OID.weftAdmitted, strings: [String(Math.floor(admittedAtMs))] },
+      ],
     },
     issuer,
   );

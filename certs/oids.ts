@@ -22,6 +22,8 @@ export const OID = {
   weftGrant: `${WEFT}.1`,
   /** In operator certificates, SEQUENCE OF UTF8String: the `kind/namespace` patterns the operator may write. */
   weftScope: `${WEFT}.2`,
+  /** In node certificates, SEQUENCE OF one UTF8String: when the node was admitted, in milliseconds of Unix time. */
+  weftAdmitted: `${WEFT}.3`,
 } as const;
 
 /** The content octets of an OBJECT IDENTIFIER (X.690 §8.19). BigInt because others' arcs under 2.25 have 128 bits. */

@@ -266,9 +266,13 @@ function judge(links: readonly Claim[], expiresAtMs: number, options: VerifyOpti
   return revoked ?? { ok: true, spiffeId, node: vouched, expiresAtMs, issued };
 }
 
-/** To whom a certificate with one name was issued, and when. */
-export function issuedOf({ facts }: Claim): Issued {
-  return { spiffeId: facts.uris[0]!, issuedAtMs: facts.notBeforeMs + CLOCK_SKEW_MS };
+/**
+ * To whom a certificate with one name was issued, and when. A renewed one counts as of the first: otherwise a thief that
+ * renews all the time would have one that is newer than any revocation.
+ */
+export function issuedOf({ facts }: Pick<Claim, 'facts'>): Issued {
+  const issuedAtMs = Math.min(facts.notBeforeMs + CLOCK_SKEW_MS, facts.admittedAtMs ?? Number.POSITIVE_INFINITY);
+  return { spiffeId: facts.uris[0]!, issuedAtMs };
 }
 
 export function checkRevoked(issued: readonly Issued[], { revocations }: ChainOptions): Refused | undefined {

@@ -5,17 +5,17 @@
  * it decided is on disk before the answer, and told to all issuers.
  * @module
  */
-import { createHash, type KeyObject } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { readCertificate } from '../../certs/certificate.ts';
 import { readCsr } from '../../certs/csr.ts';
 import { CertsError } from '../../certs/errors.ts';
-import { type Issuer, issueNodeCertificate } from '../../certs/issuer.ts';
+import { type Issuer, issueNodeCertificate, type NodeRequest } from '../../certs/issuer.ts';
 import type { Revocations } from '../../certs/revocation.ts';
 import { nodeId, operatorId } from '../../certs/spiffe.ts';
 import { parseToken, type Token, verifyToken } from '../../certs/token.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
-import { parseChain, verifyChain } from '../../certs/verify.ts';
+import { issuedOf, parseChain, verifyChain } from '../../certs/verify.ts';
 import type { AuditRecord } from '../audit/entry.ts';
 import { messageOf } from '../errors.ts';
 import { decider, type IssuerDirectory } from './issuers.ts';
@@ -126,7 +126,7 @@ export class IssuerDesk {
     const use: TokenUse = { token: token.id, key, node, atMs: nowMs, madeAtMs, expiresAtMs };
     const claim = await this.#claim(use);
     if (claim.kind !== 'claimed') return claim;
-    const answer = this.#issue(node, token.grant, publicKey);
+    const answer = this.#issue({ name: node, grant: token.grant, publicKey });
     if (answer.kind !== 'issued') return answer;
     this.stats.joined++;
     this.#options.record({
@@ -162,8 +162,11 @@ export class IssuerDesk {
       return no('wrong-key', `the connection did not prove the key of ${verdict.node}`);
     }
     if (uses.isRefused(keyHash(ownKey))) return no('used-twice', `${verdict.node} joined with a token used before`);
-    const facts = readCertificate(parsed[0]!);
-    const answer = this.#issue(verdict.node, (facts.ok && facts.facts.grant) || [], own);
+    const read = readCertificate(parsed[0]!);
+    if (!read.ok) return no('malformed', read.detail);
+    const { grant = [] } = read.facts;
+    const { issuedAtMs: admittedAtMs } = issuedOf(read);
+    const answer = this.#issue({ name: verdict.node, grant, publicKey: own, admittedAtMs });
     if (answer.kind !== 'issued') return answer;
     this.stats.renewed++;
     log.info({ renewed: verdict.node, from, wasExpired: isLate }, 'node certificate renewed');
@@ -249,15 +252,15 @@ export class IssuerDesk {
     }
   }
 
-  #issue(name: string, grant: readonly string[], publicKey: KeyObject): Answer {
+  #issue(wanted: Omit<NodeRequest, 'ttlMs' | 'nowMs'>): Answer {
     const { issuer, trust, nodeTtlMs, log } = this.#options;
     try {
-      const request = { name, grant, publicKey, ttlMs: nodeTtlMs, nowMs: this.#nowMs() };
+      const request = { ...wanted, ttlMs: nodeTtlMs, nowMs: this.#nowMs() };
       const chain = issueNodeCertificate(issuer, trust(), request);
       return { kind: 'issued', chain: chain.map(({ raw }) => raw), roots: [] };
     } catch (err) {
       if (!(err instanceof CertsError)) throw err;
-      log.error({ err, member: name }, 'a node certificate could not be issued');
+      log.error({ err, member: wanted.name }, 'a node certificate could not be issued');
       return no('busy', 'this issuer cannot sign now; its log says why');
     }
   }

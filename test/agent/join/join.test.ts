@@ -11,7 +11,7 @@ import { UsedTokens } from '../../../agent/join/used-tokens.ts';
 import { loadNodeBundle } from '../../../certs/node-bundle.ts';
 import { Revocations } from '../../../certs/revocation.ts';
 import { parseToken } from '../../../certs/token.ts';
-import { parseChain } from '../../../certs/verify.ts';
+import { parseChain, verifyChain } from '../../../certs/verify.ts';
 import { addNode, HOUR_MS, makeNode, mint, TemporaryDirectory } from '../../certs/trust.ts';
 import { member, type Office, Town } from './office.ts';
 
@@ -210,6 +210,19 @@ describe('renewal', () => {
     town.revocations = new Revocations([{ subject: town.node.spiffeId, beforeMs: Date.now() }]);
     expect(await ask(a, ownKey())).toBe('revoked');
     expect(await renewAtListener(town.node, a.address)).toMatchObject({ kind: 'refused', reason: 'revoked' });
+  });
+
+  test('does not let a node outrun its revocation: what is renewed counts as of when it was admitted', async () => {
+    const revokedAtMs = Date.now() + 60_000;
+    town.nowMs = () => revokedAtMs + 60_000; // an issuer that has not heard of it yet
+    const answer = await renewAtListener(town.node, a.address);
+    const chain = answer.kind === 'issued' ? parseChain(answer.chain) : [];
+    if (!Array.isArray(chain)) throw new Error(chain.detail);
+    const { trust, spiffeId } = town.node;
+    const revocations = new Revocations([{ subject: spiffeId, beforeMs: revokedAtMs }]);
+    const options = { trust, role: 'node', nowMs: revokedAtMs + 60_000 } as const;
+    expect(verifyChain(chain, options).ok).toBe(true);
+    expect(verifyChain(chain, { ...options, revocations })).toMatchObject({ ok: false, reason: 'revoked' });
   });
 
   test('of an expired certificate is possible at the door for a bounded time, and never over gossip', async () => {
