@@ -38,7 +38,8 @@ const mtls = z
           .describe('A port that plaintext may enter as well, so that its callers can join the mesh one by one.'),
       )
       .max(MAX_PERMISSIVE)
-      .default([]),
+      .default([])
+      .describe('Exceptions.'),
   })
   .prefault({})
   .describe('How calls are secured.');
