@@ -1,5 +1,5 @@
 /** What carries connections between nodes: TCP, or whatever a simulation has in its place. @module */
-import type { Transport } from '@libp2p/interface';
+import type { PeerId, Transport } from '@libp2p/interface';
 import { type TCPComponents, tcp } from '@libp2p/tcp';
 import type { HostPort } from '../edge/address.ts';
 import { probe } from '../edge/probe.ts';
@@ -7,7 +7,7 @@ import type { ProbeOutcome } from '../effects.ts';
 
 export interface Carrier {
   /** Of libp2p; it is given addresses of TCP. */
-  readonly transport: (components: TCPComponents) => Transport;
+  readonly transport: (components: TCPComponents & { readonly peerId: PeerId }) => Transport;
   /** Asks whether anybody listens at an address, without a word to who does. Never rejects. */
   readonly probe: (target: HostPort, signal: AbortSignal) => Promise<ProbeOutcome>;
 }
