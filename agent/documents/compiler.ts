@@ -7,6 +7,7 @@
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { DocumentKey } from '../../gossip/documents/revision.ts';
 import type { CompileAnswer, CompileRequest } from './compile-thread.ts';
 import type { Compiled } from './kind.ts';
 
@@ -41,13 +42,13 @@ export class Compiler implements AsyncDisposable {
   }
 
   /** Never rejects: a compile that does not come to an end is a problem of the document. */
-  compile(kind: string, body: Uint8Array): Promise<Compiled> {
+  compile({ kind, namespace, name }: DocumentKey, body: Uint8Array): Promise<Compiled> {
     const { promise, resolve } = Promise.withResolvers<Compiled>();
     if (this.#isClosed || this.#waiting.length >= MAX_WAITING) {
       resolve({ ok: false, problem: 'this agent compiles nothing more: it is stopping, or has too much to do' });
       return promise;
     }
-    this.#waiting.push({ kind, body, done: resolve });
+    this.#waiting.push({ key: { kind, namespace, name }, body, done: resolve });
     this.#next();
     return promise;
   }
@@ -77,7 +78,7 @@ export class Compiler implements AsyncDisposable {
     this.#current = task;
     this.#worker ??= this.#start();
     this.#watch();
-    this.#worker.postMessage({ request: ++this.#request, kind: task.kind, body: task.body } satisfies CompileRequest);
+    this.#worker.postMessage({ request: ++this.#request, key: task.key, body: task.body } satisfies CompileRequest);
   }
 
   #start(): Worker {

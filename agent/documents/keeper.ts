@@ -280,7 +280,7 @@ export class DocumentKeeper implements AsyncDisposable {
     { id, revision }: Held,
     consumer: DocumentConsumer,
   ): Promise<{ ok: true } | { ok: false; problem: string }> {
-    const compiled = await this.#options.compiler.compile(revision.kind, revision.body ?? new Uint8Array());
+    const compiled = await this.#options.compiler.compile(revision, revision.body ?? new Uint8Array());
     if (!compiled.ok) return compiled;
     try {
       await consumer.activate(revision, compiled.value, id);

@@ -1,6 +1,7 @@
 /** A resource as people write it and as documents carry it: apiVersion, kind, metadata, spec. @module */
 import { z } from 'zod';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
+import { describeKey, keyText } from '../../gossip/documents/revision.ts';
 
 export const dnsLabel = z
   .string()
@@ -41,6 +42,18 @@ export type Resource = z.output<typeof resourceSchema>;
 /** MeshConfig and the like have no namespace; every kind we do not know may have one. */
 export function keyOf({ kind, metadata }: Resource): DocumentKey {
   return { kind, namespace: metadata.namespace ?? '', name: metadata.name };
+}
+
+/**
+ * A scope is held against the key that a document was signed as, and consumers go by what the resource says of itself: so
+ * these must be one, or an operator of one namespace could write the policy of another.
+ *
+ * @returns what is wrong; undefined when they are the same
+ */
+export function keyProblem(key: DocumentKey, resource: Resource): string | undefined {
+  const inside = keyOf(resource);
+  if (keyText(key) === keyText(inside)) return undefined;
+  return `it is signed as ${describeKey(key)} and says that it is ${describeKey(inside)}`;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { DocumentAudit } from '../audit/document-records.ts';
 import type { Compiler } from './compiler.ts';
 import type { DocumentKeeper, DocumentMesh } from './keeper.ts';
 import { KINDS } from './kinds.ts';
-import { decodeResource } from './resource.ts';
+import { decodeResource, keyProblem } from './resource.ts';
 import { fromSigned, toSigned } from './signed.ts';
 import type {
   DocumentView,
@@ -55,7 +55,7 @@ export class DocumentService {
 
   async write(signed: SignedRevision, isDryRun: boolean): Promise<WriteView> {
     const revision = fromSigned(signed);
-    const checked = await this.#check(revision.kind, revision.body);
+    const checked = await this.#check(revision, revision.body);
     if (!checked.ok) {
       if (!isDryRun) this.#parts.audit.invalid(revision, checked.problem);
       return refusal('invalid', checked.problem);
@@ -91,16 +91,19 @@ export class DocumentService {
 
   /** What this node would reject is not even written through it. */
   async #check(
-    kind: string,
+    key: DocumentKey,
     body: Uint8Array | null,
   ): Promise<{ ok: true; advice: readonly string[] } | { ok: false; problem: string }> {
     if (body === null) return { ok: true, advice: [] };
-    if (decodeResource(body) === undefined) {
+    const resource = decodeResource(body);
+    if (resource === undefined) {
       return { ok: false, problem: 'its body is no resource with apiVersion, kind, metadata and spec' };
     }
-    if (!KINDS.has(kind)) return { ok: true, advice: [] };
-    const compiled = await this.#parts.compiler.compile(kind, body);
-    return compiled.ok ? { ok: true, advice: this.#parts.advise(kind, compiled.value) } : compiled;
+    const problem = keyProblem(key, resource);
+    if (problem !== undefined) return { ok: false, problem };
+    if (!KINDS.has(key.kind)) return { ok: true, advice: [] };
+    const compiled = await this.#parts.compiler.compile(key, body);
+    return compiled.ok ? { ok: true, advice: this.#parts.advise(key.kind, compiled.value) } : compiled;
   }
 
   #warning({ kind }: SignedRevision): string {

@@ -2,6 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { encodeResource } from '../../../agent/documents/resource.ts';
+import { toSigned } from '../../../agent/documents/signed.ts';
+import { issueOperatorBundle, loadOperatorBundle } from '../../../certs/operator-bundle.ts';
+import type { Held } from '../../../gossip/documents/revision.ts';
+import { signRevision } from '../../../gossip/edge/sign-revision.ts';
 import { Realm } from '../../gossip/support/mesh.ts';
 import { DocumentNode, until } from '../documents/mesh.ts';
 
@@ -83,6 +88,36 @@ test('what was in use is in use from the first moment of the next start, alone i
   await Promise.all([n1[Symbol.asyncDispose](), n2[Symbol.asyncDispose]()]);
   nodes = [await DocumentNode.start(realm, 'n2')];
   expect(nodes[0]!.access.map(({ policies }) => policies.map(({ id }) => id))[0]).toEqual(['shop/one']);
+});
+
+test('an operator of one namespace writes no policy of another by what the body says', async () => {
+  const [n1, n2] = nodes as [DocumentNode, DocumentNode];
+  const directory = join(realm.directory, 'shop-operator');
+  const trustDirectory = join(realm.directory, 'trust');
+  issueOperatorBundle({ trustDirectory, name: 'shop', scope: ['AccessPolicy/shop'], directory });
+  const body = (namespace: string): Uint8Array =>
+    encodeResource({
+      apiVersion: 'weft.dev/v1alpha1',
+      kind: 'AccessPolicy',
+      metadata: { name: 'x', namespace },
+      spec: { action: 'DENY', rules: [{ name: 'all' }] },
+    });
+  const key = { kind: 'AccessPolicy', namespace: 'shop', name: 'x' };
+  const sign = (namespace: string, base?: Held): Held => {
+    const replaced = base && { id: base.id, number: base.revision.number, hlc: base.revision.hlc };
+    const written = { key, base: replaced, body: body(namespace), nowMs: Date.now() };
+    return signRevision(loadOperatorBundle(directory), written);
+  };
+  const wide = sign('weft-system');
+  expect(await n1.service.write(toSigned(wide.revision), false)).toMatchObject({
+    outcome: 'refused',
+    detail: 'it is signed as AccessPolicy shop/x and says that it is AccessPolicy weft-system/x',
+  });
+  // An agent that was stolen would hand it on all the same.
+  await n1.mesh.documents('write', { revision: wide.revision, isDryRun: false });
+  await until(async () => (await n2.weft('status', wide.id, '-o', 'json')).out.includes('"rejected": 1'));
+  await n1.service.write(toSigned(sign('shop', wide).revision), false);
+  await untilInUse('shop/x');
 });
 
 test('the mesh sets the default; a service nobody knows is a hint, not a mistake', async () => {

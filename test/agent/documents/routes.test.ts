@@ -88,7 +88,13 @@ test('a write that is no resource is refused before it is published', async () =
     ask('POST', '/v1/documents', JSON.stringify({ isDryRun: false, revision: { ...revision, body } }));
   expect((await write('[]')).body).toMatchObject({ outcome: 'refused', reason: 'invalid' });
   const wrong = { apiVersion: 'weft.dev/v1alpha1', kind: 'MeshConfig', metadata: { name: 'other' }, spec: {} };
-  expect((await write(JSON.stringify(wrong))).body).toMatchObject({ detail: expect.stringContaining('metadata.name') });
+  expect((await write(JSON.stringify(wrong))).body).toMatchObject({
+    detail: 'it is signed as MeshConfig default and says that it is MeshConfig other',
+  });
+  const nonsense = { ...wrong, metadata: { name: 'default' }, spec: { displayName: 7 } };
+  expect((await write(JSON.stringify(nonsense))).body).toMatchObject({
+    detail: expect.stringContaining('spec.displayName'),
+  });
   const unsigned = { ...wrong, metadata: { name: 'default' } };
   expect((await write(JSON.stringify(unsigned))).body).toMatchObject({ outcome: 'refused', reason: 'certificate' });
 });
