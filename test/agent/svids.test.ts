@@ -2,8 +2,10 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { SvidKeeper } from '../../agent/svids.ts';
 import type { NodeIdentity } from '../../certs/node-bundle.ts';
+import { Revocations } from '../../certs/revocation.ts';
 import type { Svid } from '../../certs/svid.ts';
-import { addNode, makeNode, TemporaryDirectory, WEB } from '../certs/trust.ts';
+import { verifyChain } from '../../certs/verify.ts';
+import { addNode, chainOf, makeNode, TemporaryDirectory, WEB } from '../certs/trust.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -99,6 +101,24 @@ test('an SVID outside a narrower grant is not renewed, and the others are', () =
   vi.advanceTimersByTime(10);
   expect(renewed.map(({ spiffeId }) => spiffeId)).toEqual(['spiffe://test.example/ns/shop/sa/cart']);
   expect(svids.failures).toBe(1);
+});
+
+test('a revoked SVID is minted anew at once, as of after the revocation, and others are left alone', () => {
+  const own = node(24 * HOUR_MS);
+  using svids = keeper(own);
+  const cart = svids.hold('spiffe://test.example/ns/shop/sa/cart');
+  svids.hold(WEB);
+  vi.advanceTimersByTime(700);
+  const revocations = new Revocations([{ subject: WEB, beforeMs: Date.now() }]);
+  svids.revoked(revocations);
+  vi.advanceTimersByTime(10);
+  expect(renewed.map(({ spiffeId }) => spiffeId)).toEqual([WEB]);
+  expect(svids.hold(cart.spiffeId)).toBe(cart);
+  const options = { trust: own.trust, role: 'workload', nowMs: Date.now(), revocations } as const;
+  expect(verifyChain(chainOf(renewed[0]!), options)).toMatchObject({ ok: true, spiffeId: WEB });
+  svids.revoked(revocations); // the same once more: what covers the former one does not cover this
+  vi.advanceTimersByTime(10);
+  expect(renewed).toHaveLength(1);
 });
 
 test('a thousand SVIDs are renewed without holding up the thread for 20 ms', async () => {
