@@ -5,6 +5,7 @@
  * enrolment has it. No process is looked up: one that ended and left its pid to another could be mistaken for it.
  * @module
  */
+import { SystemCallError } from '../capture/errors.ts';
 import type { Linux, UnixPeer } from '../capture/linux.ts';
 import type { Unit } from '../enrolment/unit.ts';
 import type { Workload } from '../workloads/workload.ts';
@@ -51,10 +52,17 @@ export class Callers {
     return cookie === undefined ? undefined : `namespace ${cookie}`;
   }
 
+  /** undefined where the namespace cannot be entered now: its programs are nobody until the next look. */
   #cookieOf(unit: EnrolledUnit['unit']): bigint | undefined {
-    if (unit.namespace === undefined) return undefined;
-    const known = this.#cookies.get(unit) ?? this.#linux.namespaceCookie(unit.namespace);
-    this.#cookies.set(unit, known);
-    return known;
+    const known = this.#cookies.get(unit);
+    if (known !== undefined || unit.namespace === undefined) return known;
+    try {
+      const cookie = this.#linux.namespaceCookie(unit.namespace);
+      this.#cookies.set(unit, cookie);
+      return cookie;
+    } catch (err) {
+      if (err instanceof SystemCallError) return undefined;
+      throw err;
+    }
   }
 }

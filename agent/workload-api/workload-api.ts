@@ -24,11 +24,12 @@ export interface WorkloadApiOptions extends AnswerSources {
   readonly log: Logger;
   /** After this a caller that does not read is cut off. */
   readonly slowReaderMs?: number;
+  /** After this a connection without a call is closed. */
+  readonly idleMs?: number;
 }
 
 /** Workload_Endpoint §4: every caller may open it; who it is decides what it gets. */
 const SOCKET_MODES = { mode: 0o666, directoryMode: 0o755 };
-/** A connection without a call is closed after this. */
 const IDLE_MS = 60_000;
 
 const SESSION_OPTIONS: ServerSessionOptions = {
@@ -110,7 +111,7 @@ export class WorkloadApi implements AsyncDisposable {
     let open = 0;
     session.on('error', () => {}); // the caller broke off, or broke the rules of HTTP/2; 'close' follows
     session.once('close', () => this.#sessions.delete(session));
-    session.setTimeout(IDLE_MS, () => open === 0 && session.destroy());
+    session.setTimeout(this.#options.idleMs ?? IDLE_MS, () => open === 0 && session.destroy());
     session.on('stream', (stream, headers) => {
       open++;
       caller.streams++;

@@ -91,6 +91,12 @@ describe.skipIf(OBSTACLE !== undefined)('callers', () => {
     expect(await idsOf(ask({ namespace: pods.pod })())).toEqual([web]);
   });
 
+  test('a namespace that cannot be entered is nobody, and the others are served', async () => {
+    world.place('gone', { kind: 'netns', path: '/run/netns/gone' }, 1_000_000); // no such descriptor
+    const alice = world.place('alice', { kind: 'host', uid: ALICE });
+    expect(await idsOf(ask({ uid: ALICE })())).toEqual([alice]);
+  });
+
   test('a renewed SVID reaches a program in a pod', async () => {
     using pods = new Pods();
     using namespace = Namespace.open(world.linux, { kind: 'path', path: path(pods.pod) });

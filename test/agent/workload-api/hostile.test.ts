@@ -16,7 +16,7 @@ let world: World;
 let opened: { destroy(): void }[];
 beforeEach(async () => {
   opened = [];
-  world = await new World().start(100);
+  world = await new World().start({ slowReaderMs: 100 });
   world.place('web');
 });
 afterEach(async () => {
@@ -111,6 +111,15 @@ test('who does not read is cut off, connection and all', async () => {
   request(over);
   await once(over, 'close');
   expect(await isServed()).toBe(true);
+});
+
+test('a connection without a call is closed, one with a call is not', async () => {
+  await using brief = await new World().start({ idleMs: 100 });
+  brief.place('web');
+  const busy = session({}, brief);
+  await once(request(busy), 'response');
+  await once(raw(brief).resume(), 'close'); // says nothing for as long as the other
+  expect(busy.closed).toBe(false);
 });
 
 test('a reader that is slow gets the newest, not every one in between', async () => {

@@ -30,7 +30,7 @@ export class World implements AsyncDisposable {
   });
   api!: WorkloadApi;
 
-  async start(slowReaderMs?: number): Promise<this> {
+  async start(patience: { readonly slowReaderMs?: number; readonly idleMs?: number } = {}): Promise<this> {
     const log = createLogger({
       level: 'debug',
       node: 'a',
@@ -44,7 +44,7 @@ export class World implements AsyncDisposable {
       svids: () => this.svids.svids(),
       trust: () => this.trust,
       log,
-      ...(slowReaderMs === undefined ? {} : { slowReaderMs }),
+      ...patience,
     });
     return this;
   }
