@@ -23,6 +23,7 @@ const PURE_FOLDERS = [
   'gossip/documents',
   'gossip/anti-entropy',
   'proxy/http1/grammar',
+  'proxy/access',
 ];
 const IMPURE =
   /\b(Date\.now|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|process\.|async |await )|from '(node:|pino|libp2p|@libp2p)/;

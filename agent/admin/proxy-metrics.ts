@@ -24,7 +24,7 @@ const BOUNDS_S = BUCKET_BOUNDS_MS.filter((_, i) => i % BOUNDS_PER_BUCKET === 0).
 );
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
-export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'counters' | 'series'>): void {
+export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'counters' | 'series' | 'access'>): void {
   const counters = oncePerScrape(() => stats.counters());
   const series = oncePerScrape(() => stats.series());
   for (const name of COUNTER_NAMES) {
@@ -90,6 +90,17 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
       series()
         .filter(({ labels }) => labels.protocol === 'http')
         .map(durations),
+  });
+  addCounter(registry, {
+    name: 'weft_proxy_access_decisions_total',
+    help: 'What each access rule decided or, in dry run and for AUDIT, watched; without a policy: the default, or no ALLOW.',
+    labels: ['policy', 'rule', 'action', 'dry_run'],
+    read: () =>
+      stats.access().flatMap(({ labels, count }): Sample[] => {
+        if (labels.kind !== 'rule') return [];
+        const { policy, rule, action, isDryRun } = labels;
+        return [[{ policy, rule, action, dry_run: String(isDryRun) }, count]];
+      }),
   });
 }
 
