@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { EMPTY_HEAD, nextLine, readLine } from '../../../agent/audit/entry.ts';
 import { RefusalFilter } from '../../../agent/audit/refusals.ts';
 import { searchTrail, verifyTrail } from '../../../agent/audit/search.ts';
 import { type AuditOptions, AuditTrail, segmentFiles } from '../../../agent/audit/trail.ts';
@@ -86,9 +87,15 @@ describe('a trail', () => {
 });
 
 describe('tampering is seen when somebody', () => {
+  /** Another second line, right in itself. */
+  const rewritten = (): string => {
+    const first = readLine(lines()[0]!);
+    return nextLine(first.ok ? first.head : EMPTY_HEAD, { event: 'accepted', name: 'other' }, T0).line.trimEnd();
+  };
   const forged = (line: string): string => line.replace('ada', 'eve');
   test.each<[string, () => void, string]>([
     ['changes a line', () => write(lines().with(1, forged(lines()[1]!))), 'it was changed'],
+    ['changes a line and its hash', () => write(lines().with(1, rewritten())), 'does not name the hash of the entry'],
     ['takes a line out', () => write(lines().toSpliced(1, 1)), 'entry 3 follows entry 1'],
     ['swaps two lines', () => write(lines().with(1, lines()[2]!).with(2, lines()[1]!)), 'entry 3 follows entry 1'],
     ['puts a line in twice', () => write(lines().toSpliced(1, 0, lines()[0]!)), 'entry 1 follows entry 1'],
