@@ -56,10 +56,12 @@ async function checkCaptureNeeds({ capture }: AgentConfig): Promise<readonly Che
   return [checkKernel(platform(), release()), await checkNft(), await checkCapabilities()];
 }
 
-function listeners({ admin, metrics, gossip }: AgentConfig): { setting: string; listen: string }[] {
+function listeners({ admin, metrics, gossip, certs }: AgentConfig): { setting: string; listen: string }[] {
+  const isJoinable = certs.issuerDirectory !== undefined && certs.join.listen !== '';
   return [
     { setting: 'admin.listen', listen: admin.listen },
     { setting: 'metrics.listen', listen: metrics.listen },
     { setting: 'gossip.listen', listen: gossip.listen },
+    ...(isJoinable ? [{ setting: 'certs.join.listen', listen: certs.join.listen }] : []),
   ];
 }

@@ -13,6 +13,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ['agent', `${status.version}, pid ${status.pid}, up ${span(nowMs - Date.parse(status.startedAt))}`],
     ['ready', status.isReady ? 'yes' : `no: ${status.waitingFor.join('; ')}`],
     ['trust domain', `${status.trustDomain}, ${certificate}`],
+    ...certificateLines(status),
     ...meshLines(status),
     ['members', states.join(', ')],
     ['services', String(status.services)],
@@ -22,6 +23,16 @@ export function statusText(status: StatusView, nowMs: number): string {
     ...problems.map((problem): [string, string] => ['problem', formatProblem(problem)]),
   ];
   return lines.map(([name, value]) => `${name.padEnd(14)}${value}\n`).join('');
+}
+
+function certificateLines({ certificates }: StatusView): [string, string][] {
+  if (certificates === undefined) return [];
+  const { issuers, renewal, bundleProblem } = certificates;
+  const problems = [renewal.problem === '' ? '' : `not renewed: ${renewal.problem}`, bundleProblem];
+  return [
+    ['issuers', issuers.join(', ') || 'none is in reach'],
+    ...problems.filter((text) => text !== '').map((text): [string, string] => ['certificate', text]),
+  ];
 }
 
 function meshLines({ mesh = { displayName: '', contact: '' } }: StatusView): [string, string][] {

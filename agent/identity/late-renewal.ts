@@ -15,8 +15,12 @@ import { renewAtListener } from '../join/client.ts';
 import { REMEMBERED_FILE } from './certificates.ts';
 import { RememberedIssuers } from './remembered.ts';
 
+interface LateConfig extends Pick<AgentConfig, 'dataDirectory'> {
+  readonly certs: Pick<AgentConfig['certs'], 'bundleDirectory'>;
+}
+
 /** Does nothing when the bundle is in its time, or is wrong in another way: its loader has the words for that. */
-export async function renewIfExpired({ certs, dataDirectory }: AgentConfig, log: Logger): Promise<void> {
+export async function renewIfExpired({ certs, dataDirectory }: LateConfig, log: Logger): Promise<void> {
   const { bundleDirectory } = certs;
   if (!hasExpired(bundleDirectory)) return;
   const endedAtMs = readCertificates(nodeBundleFiles(bundleDirectory).certificates)[0]!.validToDate.getTime();

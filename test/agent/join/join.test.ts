@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import tls from 'node:tls';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { renewIfExpired } from '../../../agent/identity/late-renewal.ts';
+import { RememberedIssuers } from '../../../agent/identity/remembered.ts';
 import { join, renewAtListener } from '../../../agent/join/client.ts';
 import { decider } from '../../../agent/join/issuers.ts';
 import { decodeAnswer, encodeQuestion } from '../../../agent/join/messages.ts';
@@ -233,6 +236,22 @@ describe('renewal', () => {
     town.nowMs = () => Date.now() + HOUR_MS;
     expect(await renewAtListener(late, a.address)).toMatchObject({ kind: 'refused', reason: 'expired' });
   });
+});
+
+test('an agent that is started with an expired bundle renews it at an issuer it knew', async () => {
+  const endedAtMs = Date.now() - 10 * 60_000;
+  const ttlMs = 5 * 60_000;
+  addNode(town.directory, { name: 'late', grant: ['ns/shop/*'], nowMs: endedAtMs - ttlMs, ttlMs });
+  const bundleDirectory = town.directory.sub('node-late');
+  expect(() => loadNodeBundle(bundleDirectory)).toThrow('past its expiry');
+  const config = { certs: { bundleDirectory }, dataDirectory: town.directory.path };
+  const log = pino({ level: 'silent' });
+  await renewIfExpired(config, log);
+  expect(() => loadNodeBundle(bundleDirectory)).toThrow('past its expiry'); // it knows nobody
+  const remembered = new RememberedIssuers(town.directory.sub('issuers.json'));
+  await remembered.remember(['127.0.0.1:1', a.listener.address]);
+  await renewIfExpired(config, log);
+  expect(loadNodeBundle(bundleDirectory).expiresAtMs).toBeGreaterThan(Date.now());
 });
 
 describe('the join listener', () => {
