@@ -66,20 +66,14 @@ export class AccessKeeper implements DocumentConsumer, Disposable {
 
   /** @param skewMs the clocks of the others less that of this node, as most of them see it; 0 where nobody is there to ask */
   clockCompared(skewMs: number): void {
+    const { log } = this.#options;
     const wasOff = this.skewMs !== undefined;
     this.#skewMs = skewMs;
     const isOff = this.skewMs !== undefined;
-    if (!isOff && !wasOff) return;
-    const rules = { policies: [...this.#policies.values()], ...this.#mesh };
-    if (isOff !== wasOff && hasTimeRules(rules)) {
-      if (isOff)
-        this.#options.log.error(
-          { skewMs },
-          'the clock is off: rules with a time are not evaluated, calls they are about are refused',
-        );
-      else this.#options.log.info({ skewMs }, 'the clock is right again: rules with a time are evaluated');
-    }
-    if (hasTimeRules(rules)) this.#changed();
+    if ((!isOff && !wasOff) || !hasTimeRules(this.#written())) return;
+    if (isOff && !wasOff) log.error({ skewMs }, 'the clock is off: rules with a time count as closed or refuse');
+    if (wasOff && !isOff) log.info({ skewMs }, 'the clock is right again: rules with a time are evaluated');
+    this.#changed(); // while it stays off as well: what is near moves on
   }
 
   /** All that was in use before this start is in: from now on the data plane is told. */
@@ -110,8 +104,12 @@ export class AccessKeeper implements DocumentConsumer, Disposable {
   }
 
   #compose(): AccessRules {
-    const rules = { policies: [...this.#policies.values()], ...this.#mesh };
     const { skewMs } = this;
-    return skewMs === undefined ? rules : withoutClock(rules, (this.#options.nowMs ?? Date.now)(), skewMs);
+    const { nowMs = Date.now } = this.#options;
+    return skewMs === undefined ? this.#written() : withoutClock(this.#written(), nowMs(), skewMs);
+  }
+
+  #written(): AccessRules {
+    return { policies: [...this.#policies.values()], ...this.#mesh };
   }
 }

@@ -10,13 +10,12 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 export const AUDIT_EVENTS = [
-  'accepted', // a revision was taken in: signature, scope and time are in order
+  'accepted', // a revision was taken in: signature, scope and time are in order; revocations are documents too
   'refused', // a revision was not taken in; `reason` and `detail` say why
   'applied', // a revision was taken into use on this node
   'removed', // a document is no longer in use on this node, because it was deleted
   'rejected', // a revision is no good on this node; the one before stays in use
   'held-back', // a revision is not in use, or no longer, because another node rejected it
-  'revoked', // a node, workload or operator was revoked
   'joined', // a node was admitted
   'omitted', // entries that were left out, and why
   'damaged', // the end of the file could not be read at start, and was set aside
