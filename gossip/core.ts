@@ -6,7 +6,7 @@
  * @module
  */
 import { Buckets } from './anti-entropy/buckets.ts';
-import { AntiEntropy } from './anti-entropy/session.ts';
+import { AntiEntropy, isNewer } from './anti-entropy/session.ts';
 import type { DocumentOptions } from './documents/documents.ts';
 import { Documents } from './documents/documents.ts';
 import type { Context, Effect, Input, Settings, Timer } from './effects.ts';
@@ -14,7 +14,8 @@ import { arm, sample, send } from './effects.ts';
 import { Detector } from './members/detector.ts';
 import type { Via } from './members/membership.ts';
 import { KNOWN_ELSEWHERE, Membership } from './members/membership.ts';
-import { incarnation, RANK } from './members/standing.ts';
+import { News } from './members/news.ts';
+import { incarnation, lineOf, RANK } from './members/standing.ts';
 import type { MemberTable, TableEntry } from './members/table.ts';
 import { isPresent, isRoutable } from './members/table.ts';
 import { Absence } from './overlay/absence.ts';
@@ -32,7 +33,7 @@ import { deltaSince, recordStatement } from './records/record.ts';
 import { contentBytes, Register } from './records/register.ts';
 import type { CoreStats } from './stats.ts';
 import { emptyCoreStats } from './stats.ts';
-import type { Message, Page, PullItem } from './wire/messages.ts';
+import type { DigestItem, Message, Page, PullItem, StandingLine } from './wire/messages.ts';
 
 export interface CoreOptions {
   readonly self: string;
@@ -115,6 +116,7 @@ export class Core {
   readonly #rings: Rings;
   readonly #detector: Detector;
   readonly #membership: Membership;
+  readonly #news: News;
   readonly #register: Register;
   readonly #own: OwnPage;
   readonly #directory: Directory;
@@ -160,9 +162,12 @@ export class Core {
     const meta = { schema: 1, address: options.address, chain: options.chain };
     this.#own = new OwnPage(this.#context, meta, epoch);
     this.#credential = signer.admit(options.chain);
-    this.#puller = new Puller(this.#context, (name) => this.#pullItem(name));
+    this.#puller = new Puller(this.#context, {
+      known: (name) => this.#pullItem(name),
+      isNews: (item) => this.#isNews(item),
+    });
     this.#antiEntropy = new AntiEntropy(this.#context, this.#buckets, {
-      pull: (peer, names, via) => this.#puller.pull(peer, names, via),
+      pull: (peer, items, via) => this.#puller.pull(peer, items, via),
       partner: () => sample([...this.#links.keys()], 1, random)[0],
     });
     this.documents =
@@ -177,6 +182,10 @@ export class Core {
       (name) => this.#isPresent(name),
       () => this.#links.size > 0,
     );
+    this.#news = new News(this.#context, {
+      peers: () => this.#links.keys(),
+      standingOf: (name) => (name === self ? this.#membership.self : this.#membership.table.get(name)?.standing),
+    });
     this.#membership = new Membership(
       this.#context,
       {
@@ -186,11 +195,12 @@ export class Core {
         observersOf: (name) => this.#rings.observersOf(name),
         isLinked: (name) => this.#links.has(name),
         deliver: (to, message) => this.#deliver(to, message),
-        flood: (message, except) => this.#flood(message, except),
+        tell: (name, standing, from) => this.#news.tell(name, standing, from),
+        ask: (line, from) => this.#news.ask(line, from),
         changed: (name, before, after) => this.#memberChanged(name, before, after),
         doubted: (name) => this.#detector.doubt(name),
         raiseEpoch: (above, why) => this.#raiseEpoch(above, why),
-        askProof: (peer) => this.#puller.pull(peer, [self], 'repair'),
+        askProof: (peer) => this.#puller.pull(peer, [{ name: self, epoch: 0, ver: 0, inc: 0, rank: 0 }], 'repair'),
       },
       epoch,
       known?.table,
@@ -368,6 +378,9 @@ export class Core {
       case 'probation':
         this.#membership.fired(timer);
         break;
+      case 'news':
+        this.#news.fired();
+        break;
       case 'publish':
         this.#publish();
         break;
@@ -432,8 +445,11 @@ export class Core {
       case 'standing':
         this.#hearStanding(from, message);
         break;
+      case 'news':
+        this.#hearNews(from, message.lines);
+        break;
       case 'contest':
-        this.#membership.hearContest(message.name, message.standing, from);
+        this.#membership.hearContest(message.lines, from);
         break;
       case 'hello':
         this.#hello(from, message.page);
@@ -470,10 +486,34 @@ export class Core {
 
   #hearStanding(from: string, message: Message & { kind: 'standing' }): void {
     const { name, standing } = message;
+    const line = lineOf(name, standing);
+    this.#news.heard(from, line);
     // A member we do not know, or a new life of one: whoever told us has its record, without which we cannot verify.
     const recordEpoch = this.#register.get(name)?.record.epoch ?? 0;
-    if (name !== this.#context.self && standing.epoch > recordEpoch) this.#puller.pull(from, [name], 'flood');
-    else this.#membership.hear(name, standing, 'flood', from);
+    if (name !== this.#context.self && standing.epoch > recordEpoch) {
+      this.#puller.pull(from, [{ ...line, ver: 0 }], 'flood');
+    } else {
+      this.#membership.hear(name, standing, 'flood', from);
+    }
+  }
+
+  /** Others hold these: pull what we lack. */
+  #hearNews(from: string, lines: readonly StandingLine[]): void {
+    const wanted: DigestItem[] = [];
+    for (const line of lines) {
+      if (line.name === this.#context.self) {
+        this.#membership.hearContest([line], from);
+        continue;
+      }
+      this.#news.heard(from, line);
+      const item = { ...line, ver: 0 };
+      if (this.#isNews(item)) wanted.push(item);
+    }
+    if (wanted.length > 0) this.#puller.pull(from, wanted, 'flood');
+  }
+
+  #isNews(item: DigestItem): boolean {
+    return isNewer(item, this.#buckets.get(item.name));
   }
 
   #hello(from: string, page: Page): void {
@@ -522,7 +562,8 @@ export class Core {
     const offer = this.#register.offerDelta(delta);
     if (offer === 'gap') {
       this.#context.stats.gaps++;
-      this.#puller.pull(from, [delta.name], 'repair');
+      const { name, epoch, to: ver } = delta;
+      this.#puller.pull(from, [{ name, epoch, ver, inc: 0, rank: 0 }], 'repair');
     }
     if (offer !== 'news') return false; // over a gap there is nothing to verify it with: whoever holds the page passes it on
     this.#pace.took(delta.name, this.#context.nowMs);

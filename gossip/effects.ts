@@ -29,6 +29,7 @@ export type TimerKind =
   | 'contest' // a dead standing that could have been refuted by now
   | 'probation' // hearsay that nobody confirmed
   | 'news' // news of standings collected long enough
+  | 'news' // news of standings collected long enough
   | 'publish' // own changes collected long enough
   | 'pull' // a peer owes us pages
   | 'ae' // next anti-entropy session

@@ -15,7 +15,7 @@ import { LIMITS } from '../wire/messages.ts';
 import { BUCKETS, type Buckets, bucketOf } from './buckets.ts';
 
 export interface AntiEntropyHost {
-  pull(peer: string, names: readonly string[], via: Via): void;
+  pull(peer: string, items: readonly DigestItem[], via: Via): void;
   /** A linked peer to compare with next. */
   partner(): string | undefined;
 }
@@ -109,13 +109,7 @@ export class AntiEntropy {
     const buckets = new Set(message.buckets);
     const theirs = new Map(message.items.filter((item) => buckets.has(bucketOf(item.name))).map((i) => [i.name, i]));
     const wanted = [...theirs.values()].filter((item) => isNewer(item, this.#buckets.get(item.name)));
-    if (wanted.length > 0) {
-      this.#host.pull(
-        from,
-        wanted.map((item) => item.name),
-        'repair',
-      );
-    }
+    if (wanted.length > 0) this.#host.pull(from, wanted, 'repair');
     if (message.answer) this.#answerDigest(from, buckets, theirs);
     else this.#finish(from);
   }
@@ -140,7 +134,8 @@ export class AntiEntropy {
   }
 }
 
-function isNewer(item: DigestItem, than: DigestItem | undefined): boolean {
+/** Whether a page of this version holds anything that `than` does not. */
+export function isNewer(item: DigestItem, than: DigestItem | undefined): boolean {
   if (than === undefined) return true;
   if (item.epoch !== than.epoch) return item.epoch > than.epoch;
   if (item.ver > than.ver) return true;

@@ -12,9 +12,18 @@
 import type { Context, Timer } from '../effects.ts';
 import { arm, disarm, send } from '../effects.ts';
 import type { Credential } from '../ports.ts';
-import type { Message } from '../wire/messages.ts';
+import type { Message, StandingLine } from '../wire/messages.ts';
 import type { Accusation, AccusationSubject, Cause, Standing } from './standing.ts';
-import { accusationStatement, aliveStatement, compareStanding, incarnation, leftStatement } from './standing.ts';
+import {
+  accusationStatement,
+  aliveStatement,
+  compareLine,
+  compareStanding,
+  incarnation,
+  leftStatement,
+  lineOf,
+  RANK,
+} from './standing.ts';
 import { isRefusedByEnough, quorumOf, Suspicion } from './suspicion.ts';
 import type { TableEntry, TableState } from './table.ts';
 import { isPresent, MemberTable } from './table.ts';
@@ -34,8 +43,10 @@ export interface MembershipHost {
   isLinked(name: string): boolean;
   /** Sends, making a link first where there is none. */
   deliver(to: string, message: Message): void;
-  /** To every linked peer but one. */
-  flood(message: Message, except: string | undefined): void;
+  /** Passes on a standing that was news to us. */
+  tell(name: string, standing: Standing, from: string | undefined): void;
+  /** Asks a member that somebody holds dead to refute it, by way of all peers. */
+  ask(line: StandingLine, from: string | undefined): void;
   /** The table changed: `before` is undefined for a new member, `after` for one that was forgotten. */
   changed(name: string, before: TableEntry | undefined, after: TableEntry | undefined): void;
   /** Another observer accused a member, and the accusation counts. */
@@ -47,6 +58,13 @@ export interface MembershipHost {
 }
 
 export const KNOWN_ELSEWHERE = 'a peer knew a newer life of this node; is its bundle used twice?';
+
+/** A member's death that is in question. */
+interface Contest {
+  readonly line: StandingLine;
+  /** What we believe unless it is refuted; undefined when we only pass the question on. */
+  readonly standing: Standing | undefined;
+}
 
 const CONTEST_MS = 1_500;
 const PROBATION_MS = 30_000;
@@ -60,8 +78,8 @@ export class Membership {
   readonly #suspicions = new Map<string, Suspicion>();
   /** Until when a member is exempt from suspicion because it accepts connections. */
   readonly #vetoes = new Map<string, number>();
-  /** Dead standings that wait for a refutation or for a probe of our own. */
-  readonly #contested = new Map<string, Standing>();
+  /** Deaths that wait for a refutation or for a probe of our own. */
+  readonly #contested = new Map<string, Contest>();
   #self: Standing & { kind: 'alive' | 'left' };
   #startedMs = 0;
 
@@ -102,11 +120,11 @@ export class Membership {
   }
 
   hear(name: string, standing: Standing, via: Via, from: string): Hearing {
-    if (name === this.#context.self) return this.#hearOfSelf(standing, from);
+    if (name === this.#context.self) return this.#hearOfSelf(lineOf(name, standing), from, standing);
     const known = this.table.get(name);
     if (known !== undefined && compareStanding(standing, known.standing) <= 0) {
       if (via === 'contact' && compareStanding(standing, known.standing) < 0) {
-        send(this.#context, from, { kind: 'contest', name, standing: known.standing }); // let it refute what we hold
+        send(this.#context, from, { kind: 'contest', lines: [lineOf(name, known.standing)] }); // let it refute what we hold
       }
       if (via === 'contact' || via === 'flood') this.#confirmHearsay(known, standing);
       return 'old';
@@ -118,22 +136,27 @@ export class Membership {
     this.#apply(name, standing, standing.kind === 'left' ? 'left' : hearsay ? 'probation' : 'alive', via);
     // Whoever has just joined learns what all others know, and would only echo it.
     const isEcho = via === 'repair' && this.#context.nowMs - this.#startedMs < NEWCOMER_MS;
-    if (!hearsay && !isEcho) this.#host.flood({ kind: 'standing', name, standing }, from);
+    if (!hearsay && !isEcho) this.#host.tell(name, standing, from);
     return 'news';
   }
 
-  /** A dead standing that somebody else came upon: pass the question on, and believe it unless it is refuted. */
-  hearContest(name: string, standing: Standing, from: string): void {
-    if (name === this.#context.self) {
-      this.#hearOfSelf(standing, from);
-      return;
+  /** Deaths that somebody else came upon: refute our own, answer those refuted already, pass the other questions on. */
+  hearContest(lines: readonly StandingLine[], from: string): void {
+    const refuted: StandingLine[] = [];
+    for (const line of lines) {
+      if (line.name === this.#context.self) {
+        this.#hearOfSelf(line, from);
+        continue;
+      }
+      const known = this.table.get(line.name);
+      if (known === undefined || line.rank !== RANK.dead || !this.#isLifeKnown(line)) continue;
+      // To answer with the very standing that is contested would be to vouch for it.
+      const held = lineOf(line.name, known.standing);
+      const newer = compareLine(line, held);
+      if (newer < 0) refuted.push(held);
+      if (newer > 0) this.#contest({ line, standing: undefined }, from);
     }
-    const known = this.table.get(name);
-    if (known === undefined || standing.kind !== 'dead' || !this.#isLifeKnown(name, standing)) return;
-    // To answer with the very standing that is contested would be to vouch for it.
-    const newer = compareStanding(standing, known.standing);
-    if (newer < 0) send(this.#context, from, { kind: 'standing', name, standing: known.standing });
-    if (newer > 0) this.#contest(name, standing, from);
+    if (refuted.length > 0) send(this.#context, from, { kind: 'news', lines: refuted });
   }
 
   /** Our own detector gave up on a member. */
@@ -219,7 +242,7 @@ export class Membership {
 
   /** Our own probe of a member whose death certificate showed too few accusers. */
   confirmed(name: string, isGone: boolean): void {
-    const standing = this.#contested.get(name);
+    const standing = this.#contested.get(name)?.standing;
     this.#contested.delete(name);
     if (standing !== undefined && isGone) this.#believe(name, standing);
   }
@@ -252,19 +275,20 @@ export class Membership {
     }
   }
 
-  #hearOfSelf(standing: Standing, from: string): Hearing {
-    const isOtherLife = standing.epoch > this.#self.epoch;
-    const isOver = standing.kind === 'left' && standing.epoch === this.#self.epoch;
+  /** @param standing what the line is of; without it there is nothing that proves the line */
+  #hearOfSelf({ epoch, inc, rank }: StandingLine, from: string, standing?: Standing): Hearing {
+    const isOtherLife = epoch > this.#self.epoch;
+    const isOver = rank === RANK.left && epoch === this.#self.epoch;
     if (isOtherLife || isOver) {
       if (this.#self.kind !== 'alive') return 'old';
       // Anybody can name a number, and the highest there is would leave us none above it: only our own hand counts.
-      if (standing.kind !== 'dead' && this.#isSignedByOwner(this.#context.self, standing)) {
-        this.#host.raiseEpoch(standing.epoch, KNOWN_ELSEWHERE);
-      } else if (isOtherLife) {
+      if (standing !== undefined && standing.kind !== 'dead' && this.#isSignedByOwner(this.#context.self, standing)) {
+        this.#host.raiseEpoch(epoch, KNOWN_ELSEWHERE);
+      } else if (isOtherLife || standing === undefined) {
         this.#host.askProof(from);
       }
-    } else if (standing.kind === 'dead') {
-      this.#refute(standing.epoch, standing.inc, from);
+    } else if (rank === RANK.dead) {
+      this.#refute(epoch, inc, from);
     }
     return 'old';
   }
@@ -289,7 +313,7 @@ export class Membership {
 
   #announce(): void {
     this.#host.changed(this.#context.self, undefined, undefined);
-    this.#host.flood({ kind: 'standing', name: this.#context.self, standing: this.#self }, undefined);
+    this.#host.tell(this.#context.self, this.#self, undefined);
   }
 
   #signAlive(epoch: number, inc: number): Standing & { kind: 'alive' } {
@@ -304,7 +328,7 @@ export class Membership {
     via: Via,
     from: string,
   ): Hearing {
-    if (!this.#isLifeKnown(name, standing)) return 'refused';
+    if (!this.#isLifeKnown(lineOf(name, standing))) return 'refused';
     if (known === undefined || !isPresent(known.state)) {
       // Nothing depends on it, and we may not know the accusers yet. If it lives, it will refute on first contact.
       if (known === undefined && !this.#makeRoom()) return 'refused';
@@ -312,7 +336,7 @@ export class Membership {
       return 'news';
     }
     if (via === 'repair') {
-      this.#contest(name, standing, from);
+      this.#contest({ line: lineOf(name, standing), standing }, from);
       return 'pending';
     }
     const subject: AccusationSubject = { name, epoch: standing.epoch, inc: standing.inc };
@@ -328,32 +352,33 @@ export class Membership {
     if (valid.length === 0) return 'refused';
     const address = this.#host.addressOf(name);
     if (address === undefined || this.#contested.has(name)) return 'pending';
-    this.#contested.set(name, standing);
+    this.#contested.set(name, { line: lineOf(name, standing), standing });
     this.#context.stats.probes++;
     this.#context.out.push({ kind: 'probe', about: name, address, purpose: 'confirm' });
     return 'pending';
   }
 
   /** Whoever signs accusations may name any number: of lives that the member never told of, nobody can have seen the end. */
-  #isLifeKnown(name: string, standing: Standing): boolean {
-    return standing.epoch <= (this.#host.epochOf(name) ?? 0);
+  #isLifeKnown({ name, epoch }: AccusationSubject | StandingLine): boolean {
+    return epoch <= (this.#host.epochOf(name) ?? 0);
   }
 
-  #contest(name: string, standing: Standing, from: string): void {
-    const pending = this.#contested.get(name);
-    if (pending !== undefined && compareStanding(standing, pending) <= 0) return;
-    this.#contested.set(name, standing);
-    arm(this.#context, 'contest', name, CONTEST_MS);
-    const message: Message = { kind: 'contest', name, standing };
-    if (this.#host.isLinked(name)) send(this.#context, name, message);
-    else this.#host.flood(message, from);
+  #contest(contest: Contest, from: string): void {
+    const { line } = contest;
+    const pending = this.#contested.get(line.name);
+    const newer = pending === undefined ? 1 : compareLine(line, pending.line);
+    if (newer > 0 || (newer === 0 && pending?.standing === undefined)) this.#contested.set(line.name, contest);
+    if (newer <= 0) return; // asked already
+    arm(this.#context, 'contest', line.name, CONTEST_MS);
+    if (this.#host.isLinked(line.name)) send(this.#context, line.name, { kind: 'contest', lines: [line] });
+    else this.#host.ask(line, from);
   }
 
   #believe(name: string, standing: Standing, from?: string): void {
     const known = this.table.get(name);
     if (known === undefined || compareStanding(standing, known.standing) <= 0) return;
     this.#apply(name, standing, 'dead', 'flood');
-    this.#host.flood({ kind: 'standing', name, standing }, from);
+    this.#host.tell(name, standing, from);
   }
 
   /** Adds an accusation; false when it is not news or a veto holds. */
@@ -413,7 +438,7 @@ export class Membership {
 
   #confirm(entry: TableEntry): void {
     this.#setState(entry, 'alive', 'confirmed');
-    this.#host.flood({ kind: 'standing', name: entry.name, standing: entry.standing }, undefined);
+    this.#host.tell(entry.name, entry.standing, undefined);
   }
 
   #apply(name: string, standing: Standing, state: TableState, why: string): void {

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { StandingLine } from '../wire/messages.ts';
+
 /** Why an observer gave up on a member: its port refused, nothing answered, or it accepted but stayed mute too long. */
 export type Cause = 'refused' | 'silent' | 'stalled';
 
@@ -40,6 +42,15 @@ export function incarnation(standing: Standing): number {
 /** Above 0 when `a` is newer than `b`. No wall clock takes part: epochs are compared, never read as times. */
 export function compareStanding(a: Standing, b: Standing): number {
   return a.epoch - b.epoch || incarnation(a) - incarnation(b) || RANK[a.kind] - RANK[b.kind];
+}
+
+/** The same order, of standings known by their lines. */
+export function compareLine(a: StandingLine, b: StandingLine): number {
+  return a.epoch - b.epoch || a.inc - b.inc || a.rank - b.rank;
+}
+
+export function lineOf(name: string, standing: Standing): StandingLine {
+  return { name, epoch: standing.epoch, inc: incarnation(standing), rank: RANK[standing.kind] };
 }
 
 /** What each kind of standing says, in bytes to sign. Names hold no newline, so no two statements read alike. */

@@ -11,7 +11,7 @@ import type { Accusation, Standing } from '../members/standing.ts';
 import { RANK } from '../members/standing.ts';
 import type { Entry, Meta, NodeRecord, RecordDelta } from '../records/record.ts';
 import { MAX_RECORD_ENTRIES } from '../records/record.ts';
-import type { DigestItem, DocumentDigest, DocumentPull, Message, Page, PullItem } from './messages.ts';
+import type { DigestItem, DocumentDigest, DocumentPull, Message, Page, PullItem, StandingLine } from './messages.ts';
 import { CAUSES, KIND, LIMITS } from './messages.ts';
 import { pack, unpackGuarded } from './pack.ts';
 
@@ -45,8 +45,10 @@ function fieldsOf(message: Message): unknown[] {
     case 'veto':
       return [message.about, message.epoch, message.forMs];
     case 'standing':
-    case 'contest':
       return [message.name, writeStanding(message.standing)];
+    case 'news':
+    case 'contest':
+      return [message.lines.map((line) => [line.name, line.epoch, line.inc, line.rank])];
     case 'hello':
       return [writePage(message.page)];
     case 'delta':
@@ -120,7 +122,9 @@ function readMessage(fields: Fields): Message | undefined {
     case KIND.standing:
       return { kind: 'standing', name: fields.name(), standing: readStanding(fields.nested()) };
     case KIND.contest:
-      return { kind: 'contest', name: fields.name(), standing: readStanding(fields.nested()) };
+      return { kind: 'contest', lines: fields.list(LIMITS.lines, readStandingLine) };
+    case KIND.news:
+      return { kind: 'news', lines: fields.list(LIMITS.lines, readStandingLine) };
     case KIND.hello:
       return { kind: 'hello', page: readPage(fields.nested()) };
     case KIND.delta:
@@ -287,6 +291,10 @@ function readEntry(fields: Fields): readonly [string, number, Uint8Array | null]
 
 function readPullItem(fields: Fields): PullItem {
   return { name: fields.name(), epoch: fields.uint(), ver: fields.uint() };
+}
+
+function readStandingLine(fields: Fields): StandingLine {
+  return { name: fields.name(), epoch: fields.uint(), inc: fields.uint(), rank: fields.uint() };
 }
 
 function readDigestItem(fields: Fields): DigestItem {

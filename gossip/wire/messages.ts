@@ -16,13 +16,17 @@ export interface Page {
   readonly delta: RecordDelta | null;
 }
 
-/** A line of a digest: the version of one node's page, without the page. `rank` as in standing.ts. */
-export interface DigestItem {
+/** Which standing of a node, without what proves it. `rank` as in standing.ts. */
+export interface StandingLine {
   readonly name: string;
   readonly epoch: number;
-  readonly ver: number;
   readonly inc: number;
   readonly rank: number;
+}
+
+/** A line of a digest: the version of one node's page, without the page. */
+export interface DigestItem extends StandingLine {
+  readonly ver: number;
 }
 
 /** What a puller already has: (0, 0) = nothing. */
@@ -70,8 +74,10 @@ export type Message =
   | { readonly kind: 'veto'; readonly about: string; readonly epoch: number; readonly forMs: number }
   /** News of a standing, passed on over every link by whoever it was new to. */
   | { readonly kind: 'standing'; readonly name: string; readonly standing: Standing }
-  /** Somebody holds this dead standing of a member we hold alive: may the member refute it before we believe it. */
-  | { readonly kind: 'contest'; readonly name: string; readonly standing: Standing }
+  /** The same where there is much of it: I hold these, pull what you lack. */
+  | { readonly kind: 'news'; readonly lines: readonly StandingLine[] }
+  /** Somebody holds these, of members that others hold alive: may those refute them before anybody believes it. */
+  | { readonly kind: 'contest'; readonly lines: readonly StandingLine[] }
   /** First on every link: who I am. */
   | { readonly kind: 'hello'; readonly page: Page }
   /** `sentAtMs`: when its owner sent it, by the owner's clock, unsigned and for measuring only. */
@@ -123,6 +129,7 @@ export const KIND: Readonly<Record<MessageKind, number>> = {
   delta: 11,
   pull: 12,
   pages: 13,
+  news: 14,
   'ae-root': 20,
   'ae-sums': 21,
   'ae-digest': 22,
@@ -153,6 +160,8 @@ export const LIMITS = {
   chainLength: 4,
   certificateBytes: 8 * 1024,
   accusations: 8,
+  /** A line is about 30 bytes, 270 with the longest name. */
+  lines: 256,
   pullItems: 64,
   pages: 64,
   /** A digest line is about 30 bytes, so a full digest is about 64 kB. */

@@ -35,8 +35,12 @@ export function payloadBytes(message: Message): number {
     case 'veto':
       return 2 + text(message.about) + uint(message.epoch) + uint(message.forMs);
     case 'standing':
-    case 'contest':
       return 2 + text(message.name) + standing(message.standing);
+    case 'news':
+    case 'contest':
+      return (
+        2 + list(message.lines, (line) => 1 + text(line.name) + uint(line.epoch) + uint(line.inc) + uint(line.rank))
+      );
     case 'hello':
       return 2 + page(message.page);
     case 'delta':

@@ -32,6 +32,7 @@ const record = fc
   .record({ name, epoch: uint, ver: uint, gcVer: uint, meta, entries: fc.array(entry, { maxLength: 20 }), signature })
   .map((one) => ({ ...one, entries: new Map(one.entries.map(([key, ver, value]) => [key, { ver, value }])) }));
 const page = fc.record({ name, standing, record: fc.option(record), delta: fc.option(delta) });
+const line = fc.record({ name, epoch: uint, inc: uint, rank: fc.nat(2) });
 const digestItem = fc.record({ name, epoch: uint, ver: uint, inc: uint, rank: fc.nat(2) });
 
 const message: fc.Arbitrary<Message> = fc.oneof(
@@ -40,7 +41,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('tell' as const), about: name, ageMs: fc.option(uint) }),
   fc.record({ kind: fc.constant('suspect' as const), about: name, epoch: uint, inc: uint, accusation }),
   fc.record({ kind: fc.constant('veto' as const), about: name, epoch: uint, forMs: uint }),
-  fc.record({ kind: fc.constantFrom('standing' as const, 'contest' as const), name, standing }),
+  fc.record({ kind: fc.constant('standing' as const), name, standing }),
+  fc.record({ kind: fc.constantFrom('news' as const, 'contest' as const), lines: fc.array(line, { maxLength: 20 }) }),
   fc.record({ kind: fc.constant('hello' as const), page }),
   fc.record({ kind: fc.constant('delta' as const), delta }),
   fc.record({ kind: fc.constant('pull' as const), items: fc.array(fc.record({ name, epoch: uint, ver: uint })) }),

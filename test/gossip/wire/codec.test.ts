@@ -55,6 +55,7 @@ const page: fc.Arbitrary<Page> = fc.record({
   delta: fc.option(delta),
 });
 const item = fc.record({ name, epoch: uint, ver: uint });
+const line = fc.record({ name, epoch: uint, inc: uint, rank: fc.nat(2) });
 const digestItem = fc.record({ name, epoch: uint, ver: uint, inc: uint, rank: fc.nat(2) });
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('ping'), seq: uint, wallMs: uint, rttMs: uint }),
@@ -63,7 +64,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('tell'), about: name, ageMs: fc.option(uint) }),
   fc.record({ kind: fc.constant('suspect'), about: name, epoch: uint, inc: uint, accusation }),
   fc.record({ kind: fc.constant('veto'), about: name, epoch: uint, forMs: uint }),
-  fc.record({ kind: fc.constantFrom('standing', 'contest'), name, standing }),
+  fc.record({ kind: fc.constant('standing'), name, standing }),
+  fc.record({ kind: fc.constantFrom('news', 'contest'), lines: fc.array(line, { maxLength: 20 }) }),
   fc.record({ kind: fc.constant('hello'), page }),
   fc.record({ kind: fc.constant('delta'), delta, sentAtMs: uint }, { requiredKeys: ['kind', 'delta'] }),
   fc.record({ kind: fc.constant('pull'), items: fc.array(item, { maxLength: LIMITS.pullItems }) }),

@@ -1,0 +1,138 @@
+/**
+ * How news of standings travels. A single death or farewell goes to every peer in full: nothing is faster, and no bad
+ * link keeps it from anybody. When a mesh splits, heals or starts, that would carry every certificate to every node once
+ * over each of its links. So above a rate, news is collected for a moment and only announced, by a line of a few bytes;
+ * who lacks it asks one of those who announced it. Each node is then sent each standing once, and each link carries
+ * each line about once.
+ *
+ * The questions of a contest travel the same way: as lines, to everybody, until they reach whom they are about.
+ * @module
+ */
+import type { Context } from '../effects.ts';
+import { arm, send } from '../effects.ts';
+import type { StandingLine } from '../wire/messages.ts';
+import { LIMITS } from '../wire/messages.ts';
+import type { Standing } from './standing.ts';
+import { compareLine, lineOf } from './standing.ts';
+
+/** News told in full at once, and how many more of it every second. */
+const IN_FULL = 8;
+const IN_FULL_PER_SECOND = 10;
+const COLLECT_MS = 20;
+/** Members whose tellers are kept in mind; beyond that all are forgotten, and some lines are said in vain. */
+const MAX_TOLD = 20_000;
+
+export interface NewsHost {
+  peers(): Iterable<string>;
+  /** The standing to pass on for this member; undefined when there is none any more. */
+  standingOf(name: string): Standing | undefined;
+}
+
+interface Told {
+  readonly line: StandingLine;
+  readonly peers: Set<string>;
+}
+
+export class News {
+  readonly #context: Context;
+  readonly #host: NewsHost;
+  /** Which peers told us of a standing, and so need not hear of it from us. */
+  readonly #told = new Map<string, Told>();
+  readonly #announced = new Set<string>();
+  readonly #asked = new Map<string, Told>();
+  #isArmed = false;
+  #allowance = IN_FULL;
+  #allowedAtMs = 0;
+
+  constructor(context: Context, host: NewsHost) {
+    this.#context = context;
+    this.#host = host;
+  }
+
+  /** A peer holds this standing. */
+  heard(peer: string, line: StandingLine): void {
+    const held = this.#host.standingOf(line.name);
+    const isNews = held === undefined || compareLine(line, lineOf(line.name, held)) > 0;
+    if (isNews || this.#announced.has(line.name)) this.#note(peer, line);
+  }
+
+  /** Passes on what was news to us. */
+  tell(name: string, standing: Standing, from: string | undefined): void {
+    const line = lineOf(name, standing);
+    if (from !== undefined) this.#note(from, line);
+    if (!this.#isInFull()) {
+      this.#announced.add(name);
+      this.#arm();
+      return;
+    }
+    for (const peer of this.#host.peers()) {
+      if (!this.#knows(peer, line)) send(this.#context, peer, { kind: 'standing', name, standing });
+    }
+    this.#told.delete(name);
+    this.#announced.delete(name);
+  }
+
+  /** Asks whether somebody who is held dead lives, by way of everybody. */
+  ask(line: StandingLine, from: string | undefined): void {
+    const asked = this.#asked.get(line.name);
+    if (asked !== undefined && compareLine(line, asked.line) <= 0) {
+      if (from !== undefined) asked.peers.add(from);
+      return;
+    }
+    this.#asked.set(line.name, { line, peers: new Set(from === undefined ? [] : [from]) });
+    this.#arm();
+  }
+
+  /** What was collected goes out. */
+  fired(): void {
+    this.#isArmed = false;
+    const news: StandingLine[] = [];
+    for (const name of this.#announced) {
+      const standing = this.#host.standingOf(name);
+      if (standing !== undefined) news.push(lineOf(name, standing));
+    }
+    for (const peer of this.#host.peers()) {
+      const unknown = news.filter((line) => !this.#knows(peer, line));
+      for (const lines of chunks(unknown)) send(this.#context, peer, { kind: 'news', lines });
+      const questions = [...this.#asked.values()].filter(({ peers }) => !peers.has(peer)).map(({ line }) => line);
+      for (const lines of chunks(questions)) send(this.#context, peer, { kind: 'contest', lines });
+    }
+    for (const name of this.#announced) this.#told.delete(name);
+    this.#announced.clear();
+    this.#asked.clear();
+  }
+
+  #arm(): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    arm(this.#context, 'news', '', COLLECT_MS);
+  }
+
+  #note(peer: string, line: StandingLine): void {
+    const told = this.#told.get(line.name);
+    const newer = told === undefined ? 1 : compareLine(line, told.line);
+    if (newer === 0) told?.peers.add(peer);
+    if (newer <= 0) return;
+    if (this.#told.size >= MAX_TOLD) this.#told.clear();
+    this.#told.set(line.name, { line, peers: new Set([peer]) });
+  }
+
+  #knows(peer: string, line: StandingLine): boolean {
+    const told = this.#told.get(line.name);
+    return told !== undefined && compareLine(told.line, line) >= 0 && told.peers.has(peer);
+  }
+
+  #isInFull(): boolean {
+    const { nowMs } = this.#context;
+    const earned = ((nowMs - this.#allowedAtMs) * IN_FULL_PER_SECOND) / 1_000;
+    this.#allowance = Math.min(IN_FULL, this.#allowance + earned);
+    this.#allowedAtMs = nowMs;
+    if (this.#allowance < 1) return false;
+    this.#allowance--;
+    return true;
+  }
+}
+
+function* chunks(lines: readonly StandingLine[]): Iterable<readonly StandingLine[]> {
+  for (let at = 0; at < lines.length; at += LIMITS.lines) yield lines.slice(at, at + LIMITS.lines);
+}
