@@ -24,6 +24,8 @@ export class AccessBoard {
   readonly callerLabels = new CallerLabels();
   readonly #ports = new Set<AccessTargetPort>();
   #inForce: AccessInForce | undefined = undefined;
+  /** What ports under the same rules share. */
+  #shared = new Map<string, DestinationAccess>();
 
   /** When to `advance` next; Infinity where time changes nothing. */
   get untilMs(): number {
@@ -37,8 +39,7 @@ export class AccessBoard {
 
   /** @throws AccessError for rules that cannot be compiled; those before stay in force */
   apply(rules: AccessRules, nowMs: number): void {
-    this.#inForce = new AccessRuleset(rules).at(nowMs);
-    for (const port of this.#ports) this.#tell(port);
+    this.#enforce(new AccessRuleset(rules).at(nowMs));
   }
 
   /** @returns whether the passing of time changed what is in force */
@@ -47,26 +48,27 @@ export class AccessBoard {
     if (before === undefined) return false;
     const now = before.ruleset.at(nowMs);
     const isChanged = now.fingerprint !== before.fingerprint;
-    this.#inForce = now;
-    if (isChanged) for (const port of this.#ports) this.#tell(port);
+    if (isChanged) this.#enforce(now);
+    else this.#inForce = now;
     return isChanged;
   }
 
   /** Tells a port what holds for it, now and whenever that changes; again when its destination changed. */
   add(port: AccessTargetPort): void {
     this.#ports.add(port);
-    this.#tell(port);
+    this.tell(port);
   }
 
   delete(port: AccessTargetPort): void {
     this.#ports.delete(port);
   }
 
-  #tell(port: AccessTargetPort): void {
+  /** Tells a port what holds for it now; for one that has gone while connections to it are open. */
+  tell(port: AccessTargetPort): void {
     const inForce = this.#inForce;
     if (inForce === undefined) return;
     const { destination } = port;
-    port.access = accessTo(destination, inForce);
+    port.access = accessTo(destination, inForce, this.#shared);
     port.isPermissive = inForce.ruleset.source.permissive.some(
       ({ namespace, service, port: number, untilMs }) =>
         namespace === destination.namespace &&
@@ -74,5 +76,11 @@ export class AccessBoard {
         number === destination.port &&
         untilMs > inForce.nowMs,
     );
+  }
+
+  #enforce(inForce: AccessInForce): void {
+    this.#inForce = inForce;
+    this.#shared = new Map();
+    for (const port of this.#ports) this.tell(port);
   }
 }

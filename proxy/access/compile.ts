@@ -55,7 +55,10 @@ export class AccessRuleset {
     let position = 0;
     this.policies = sorted.map((policy) => ({
       policy,
-      rules: policy.rules.map((rule) => compileRule(policy, rule, position++)),
+      rules: policy.rules.map((rule) => {
+        this.#learnTimeZones(policy, rule);
+        return compileRule(policy, rule, position++);
+      }),
     }));
     this.readsLabels = sorted.some(({ rules }) =>
       rules.some(({ from }) => from.some(({ labels }) => Object.keys(labels).length > 0)),
@@ -65,6 +68,19 @@ export class AccessRuleset {
   /** What is in force at an instant. */
   at(nowMs: number): AccessInForce {
     return new AccessInForce(this, new Clocks(nowMs, this.#formats));
+  }
+
+  /** Making a format is dear, so zones are looked up once. */
+  #learnTimeZones(policy: AccessPolicy, { name, when }: AccessRule): void {
+    for (const { timeZone } of when) {
+      if (this.#formats.has(timeZone)) continue;
+      try {
+        this.#formats.set(timeZone, clockFormat(timeZone));
+      } catch (cause) {
+        const subject = `${whereOf(policy, name)}: timeZone ${JSON.stringify(timeZone)}`;
+        throw new AccessError(`${subject}: not a zone of the IANA data base`, { cause });
+      }
+    }
   }
 }
 
@@ -119,9 +135,8 @@ export class AccessInForce {
 }
 
 function compileRule(policy: AccessPolicy, rule: AccessRule, position: number): CompiledRule {
-  const at = `policy ${policy.id}, rule ${rule.name}`;
+  const at = whereOf(policy, rule.name);
   const certainty: Certainty = policy.action === 'ALLOW' ? 'surely' : 'may';
-  for (const { timeZone } of rule.when) checkTimeZone(timeZone, at);
   return {
     labels: { policy: policy.id, rule: rule.name, action: policy.action, isDryRun: policy.isDryRun },
     position,
@@ -175,10 +190,6 @@ function rangesOf(field: string, ranges: readonly string[], at: string): readonl
   });
 }
 
-function checkTimeZone(timeZone: string, at: string): void {
-  try {
-    clockFormat(timeZone);
-  } catch (cause) {
-    throw new AccessError(`${at}: timeZone ${JSON.stringify(timeZone)}: not a zone of the IANA data base`, { cause });
-  }
+function whereOf(policy: AccessPolicy, rule: string): string {
+  return `policy ${policy.id}, rule ${rule}`;
 }

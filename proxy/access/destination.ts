@@ -73,14 +73,24 @@ export function bindRule(compiled: CompiledRule, port: number): BoundRule | unde
   };
 }
 
-/** @returns undefined where nobody has anything to say about this destination and the default lets in */
-export function accessTo(destination: AccessDestination, inForce: AccessInForce): DestinationAccess | undefined {
+/**
+ * @param known what was made before for the same `inForce`: destinations under the same rules share it
+ * @returns undefined where nobody has anything to say about this destination and the default lets in
+ */
+export function accessTo(
+  destination: AccessDestination,
+  inForce: AccessInForce,
+  known = new Map<string, DestinationAccess>(),
+): DestinationAccess | undefined {
   const { policies, source } = inForce.ruleset;
   const about = policies.filter(
     (policy) => inForce.hasPolicy(policy) && targetObstacle(policy.policy.target, destination) === undefined,
   );
   if (about.length === 0 && source.defaultAction === 'ALLOW') return undefined;
-  return new DestinationAccess(about, destination.port, inForce);
+  const key = `${destination.port} ${about.map(({ policy }) => policy.id).join(' ')}`;
+  const access = known.get(key) ?? new DestinationAccess(about, destination.port, inForce);
+  known.set(key, access);
+  return access;
 }
 
 /** What decides when no rule does. */

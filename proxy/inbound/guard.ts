@@ -59,6 +59,8 @@ export class Guard implements RequestGuard {
 
   /** For an open connection that has become bytes. What is still let in is not counted a second time. */
   judgeAgain(): Denial | undefined {
+    const { target } = this.call;
+    if (target.isRetired) this.#context.access.tell(target); // nobody else does any more
     if (this.#isPlaintextRefused) return PLAINTEXT_DENIED;
     const caller = this.#current();
     if (caller === undefined) return undefined;

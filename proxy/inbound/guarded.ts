@@ -30,6 +30,7 @@ export class GuardedConnections {
 
   /** Until its socket closes. */
   add(connection: Guarded): void {
+    if (connection.socket.closed) return;
     this.#open.add(connection);
     connection.socket.once('close', () => this.#open.delete(connection));
   }

@@ -167,6 +167,19 @@ test('opaque connections are judged when they are made, and again when rules cha
   expect(mesh.failures()['access-denied']).toBe(2);
 });
 
+test('new rules reach connections whose workload has gone', async () => {
+  await using app = await TestServer.tcp((socket) => socket.pipe(socket));
+  await using mesh = await Mesh.start(app.port, { protocol: 'tcp' });
+  using client = await TestClient.connect(mesh.port);
+  client.send('hello');
+  await client.until(/hello/);
+  mesh.b.proxy.apply({ version: 99, workloads: { upsert: [], remove: ['cart'] } });
+  client.send(' again');
+  await client.until(/again/);
+  enforce(mesh, rules([NOT_WEB]));
+  await client.closed();
+});
+
 test('bytes under another protocol do not slip past rules about requests', async () => {
   await using app = await application();
   await using mesh = await Mesh.start(app.port);
