@@ -75,6 +75,8 @@ export class IssuerDesk {
   readonly stats: DeskStats = { joined: 0, renewed: 0, refused: {} };
   readonly #options: DeskOptions;
   readonly #nowMs: () => number;
+  /** Names that are being decided about. */
+  readonly #joining = new Set<string>();
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -122,9 +124,11 @@ export class IssuerDesk {
     const key = keyHash(publicKey.export({ type: 'spki', format: 'der' }));
     const problem = this.#nameProblem(token, name, node, key);
     if (problem !== undefined) return problem;
+    if (this.#joining.has(node)) return no('busy', `another joiner of the name ${node} is being decided about`);
     const { notBeforeMs: madeAtMs, expiresAtMs } = token;
     const use: TokenUse = { token: token.id, key, node, atMs: nowMs, madeAtMs, expiresAtMs };
-    const claim = await this.#claim(use);
+    this.#joining.add(node);
+    const claim = await this.#claim(use).finally(() => this.#joining.delete(node));
     if (claim.kind !== 'claimed') return claim;
     const answer = this.#issue({ name: node, grant: token.grant, publicKey });
     if (answer.kind !== 'issued') return answer;

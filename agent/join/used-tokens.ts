@@ -7,13 +7,14 @@
  */
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { z } from 'zod';
+import { CLOCK_SKEW_MS } from '../../certs/verify.ts';
 import { systemCode } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import type { TokenUse } from './messages.ts';
 
 /** Longer than a mesh stays cut in two: uses are compared when it heals. */
 const KEPT_MS = 30 * 86_400_000;
-const MAX_USES = 4_096;
+export const MAX_KEPT = 4_096;
 
 const stored = z.object({
   version: z.literal(1),
@@ -78,27 +79,27 @@ export class UsedTokens {
   async claim(use: TokenUse, nowMs: number): Promise<Claim> {
     if (use.madeAtMs < this.#notBeforeMs) return 'forgotten';
     const before = this.#uses.get(use.token)?.[0];
-    if (before !== undefined) return before.key === use.key ? 'claimed' : 'used';
-    this.#sweep(nowMs);
-    if (this.#count >= MAX_USES) return 'full';
-    this.#put(use);
-    await this.#save();
+    if (before !== undefined && before.key !== use.key) return 'used';
+    if (before === undefined) this.#makeRoom(1, nowMs);
+    if (before === undefined && this.#count >= MAX_KEPT) return 'full';
+    if (before === undefined) this.#put(use);
+    await this.#save(); // also when asked again: the first time it may have failed
     return 'claimed';
   }
 
   /** Takes in what another issuer knows. @returns pairs of which only now both are known */
   async merge(uses: readonly TokenUse[], nowMs: number): Promise<readonly Conflict[]> {
+    const isKnown = ({ token, key }: TokenUse): boolean =>
+      this.#uses.get(token)?.some((use) => use.key === key) ?? false;
+    const news = uses.filter((use) => use.atMs >= nowMs - KEPT_MS && !isKnown(use));
+    if (news.length === 0) return [];
+    this.#makeRoom(news.length, nowMs);
     const conflicts: Conflict[] = [];
-    this.#sweep(nowMs);
-    const before = this.#count;
-    for (const use of uses) {
-      if (this.#count >= MAX_USES || use.atMs < nowMs - KEPT_MS) continue;
-      const known = this.#uses.get(use.token) ?? [];
-      if (known.some(({ key }) => key === use.key)) continue;
-      const all = this.#put(use);
-      if (all.length > 1) conflicts.push(...all.slice(1).map((refused) => ({ kept: all[0]!, refused })));
+    for (const use of news.slice(0, MAX_KEPT - this.#count)) {
+      const [kept, ...others] = this.#put(use);
+      conflicts.push(...others.map((refused) => ({ kept: kept!, refused })));
     }
-    if (this.#count > before) await this.#save();
+    await this.#save();
     return conflicts;
   }
 
@@ -131,13 +132,21 @@ export class UsedTokens {
     return known;
   }
 
-  #sweep(nowMs: number): void {
+  /** Forgets what is old; if that is not enough, the oldest of tokens that nobody can use any more. */
+  #makeRoom(wanted: number, nowMs: number): void {
     for (const [token, uses] of this.#uses) {
-      const isOver = uses.every(({ atMs, expiresAtMs }) => Math.max(atMs + KEPT_MS, expiresAtMs) < nowMs);
-      if (!isOver) continue;
-      this.#uses.delete(token);
-      this.#count -= uses.length;
+      if (uses.every(({ atMs, expiresAtMs }) => Math.max(atMs + KEPT_MS, expiresAtMs) < nowMs)) this.#forget(token);
     }
+    const excess = this.#count + wanted - MAX_KEPT;
+    if (excess <= 0) return;
+    const isSpare = ({ token, expiresAtMs }: TokenUse): boolean =>
+      expiresAtMs + CLOCK_SKEW_MS < nowMs && this.#uses.get(token)?.length === 1;
+    for (const { token } of this.all().filter(isSpare).slice(-excess)) this.#forget(token);
+  }
+
+  #forget(token: string): void {
+    this.#count -= this.#uses.get(token)?.length ?? 0;
+    this.#uses.delete(token);
   }
 
   #save(): Promise<void> {

@@ -33,8 +33,8 @@ export interface CallsOptions {
 const PROTOCOL = '/weft/call/1';
 export const MAX_CALL_BYTES = 128 * 1024;
 const TIMEOUT_MS = 5_000;
-const PER_SECOND = 2;
-const BURST = 20;
+const PER_SECOND = 20;
+const BURST = 100;
 const MAX_RATED = 1_024;
 const MAX_STREAMS = 4;
 const MAX_ANSWERING = 64;

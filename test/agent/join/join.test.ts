@@ -9,8 +9,8 @@ import { renewIfExpired } from '../../../agent/identity/late-renewal.ts';
 import { RememberedIssuers } from '../../../agent/identity/remembered.ts';
 import { join, renewAtListener } from '../../../agent/join/client.ts';
 import { decider } from '../../../agent/join/issuers.ts';
-import { decodeAnswer, encodeQuestion } from '../../../agent/join/messages.ts';
-import { UsedTokens } from '../../../agent/join/used-tokens.ts';
+import { decodeAnswer, encodeQuestion, type TokenUse } from '../../../agent/join/messages.ts';
+import { MAX_KEPT, UsedTokens } from '../../../agent/join/used-tokens.ts';
 import { loadNodeBundle } from '../../../certs/node-bundle.ts';
 import { Revocations } from '../../../certs/revocation.ts';
 import { parseToken } from '../../../certs/token.ts';
@@ -166,6 +166,28 @@ describe('a token', () => {
     expect(await a.hear(town.token(), 'n8')).toBe('name-taken'); // joined a moment ago, and not yet seen
     expect(await a.hear(town.token(), '../x')).toBe('wrong-name');
     expect(await a.hear(town.token({ name: 'n7' }), '')).toBe('issued');
+  });
+
+  test('of a name that another joiner asks for in the same moment has to wait', async () => {
+    const heard = await Promise.all([town.token(), town.token()].map((token) => a.hear(token, 'n1')));
+    expect(heard.toSorted()).toEqual(['busy', 'issued']);
+  });
+
+  test('is remembered among thousands, of which the oldest that nobody can use any more make room', async () => {
+    const uses = new UsedTokens(town.directory.sub('many.json'), 0);
+    const use = (i: number): TokenUse => {
+      const token = i.toString(16).padStart(32, '0');
+      return { token, key: token.repeat(2), node: `n${i}`, atMs: i, madeAtMs: i, expiresAtMs: i < 10 ? i : 1e9 };
+    };
+    await uses.merge(
+      Array.from({ length: MAX_KEPT }, (_, i) => use(i)),
+      1e6,
+    );
+    expect(uses.size).toBe(MAX_KEPT);
+    for (let i = 0; i < 10; i++) expect(await uses.claim(use(10_000 + i), 1e6)).toBe('claimed');
+    expect(await uses.claim(use(20_000), 1e6)).toBe('full');
+    expect(uses.all().some(({ node }) => node === 'n9')).toBe(false);
+    expect(await uses.claim({ ...use(10), key: 'f'.repeat(64) }, 1e6)).toBe('used');
   });
 
   test('is refused by an issuer that lost what it knew, when it is older than that', async () => {
