@@ -141,15 +141,11 @@ const LOAD_ERRORS: { readonly [R in Refusal]?: CertsErrorCode } = {
 
 /** The key of this certificate. It lies beside the old one while a new bundle is put in place, or after a crash then. */
 function readKeyOf(node: X509Certificate, files: BundleFiles): KeyObject {
-  for (const file of [files.key, files.nextKey, files.key]) {
-    if (file === files.nextKey && !isThere(file)) continue;
-    if (file === files.key && !isThere(file) && isThere(files.nextKey)) continue;
+  const names = listDirectory(dirname(files.key));
+  const present = [files.key, files.nextKey].filter((file) => names.includes(basename(file)));
+  for (const file of present.length === 0 ? [files.key] : present) {
     const key = readPrivateKey(file);
     if (node.checkPrivateKey(key)) return key;
   }
   throw new CertsError('WEFT_CERTS_KEY_MISMATCH', `${files.key} and ${files.certificates}`);
-}
-
-function isThere(file: string): boolean {
-  return listDirectory(dirname(file)).includes(basename(file));
 }

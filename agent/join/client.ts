@@ -19,9 +19,8 @@ import { parseChain, peerChain, verifyChain } from '../../certs/verify.ts';
 import { formatHostPort, type HostPort } from '../../gossip/edge/address.ts';
 import { encodeFrame } from '../../gossip/libp2p/frames.ts';
 import { AgentError, messageOf } from '../errors.ts';
-import { readFrame } from './listener.ts';
+import { JOIN_TLS, readFrame } from './connection.ts';
 import { type Answer, decodeAnswer, encodeQuestion, MAX_ANSWER_BYTES, type Question } from './messages.ts';
-import { JOIN_TLS } from './tls.ts';
 
 const TIMEOUT_MS = 15_000;
 const PATIENCE_MS = 20_000;

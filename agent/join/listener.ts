@@ -13,13 +13,13 @@ import type { Logger } from 'pino';
 import { type Issuer, mintDeskCredential } from '../../certs/issuer.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
 import { peerChain } from '../../certs/verify.ts';
-import { encodeFrame, FrameReader } from '../../gossip/libp2p/frames.ts';
+import { encodeFrame } from '../../gossip/libp2p/frames.ts';
 import { TokenBucket } from '../../gossip/libp2p/token-bucket.ts';
 import { formatSocketAddress, parseSocketAddress } from '../addresses.ts';
 import { AgentError, systemCode } from '../errors.ts';
+import { JOIN_TLS, readFrame } from './connection.ts';
 import type { IssuerDesk } from './desk.ts';
 import { MAX_QUESTION_BYTES } from './messages.ts';
-import { JOIN_TLS } from './tls.ts';
 
 export interface JoinListenerOptions {
   /** `address:port`. */
@@ -158,19 +158,4 @@ export class JoinListener implements AsyncDisposable {
     }
     return rate;
   }
-}
-
-/** The first frame of a connection; undefined when it ends before, or announces one that is too long. */
-export async function readFrame(socket: tls.TLSSocket, maxBytes: number): Promise<Uint8Array | undefined> {
-  const reader = new FrameReader(maxBytes);
-  try {
-    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-      const frames = reader.push(chunk as Buffer);
-      if (frames === undefined) socket.destroy();
-      if (frames === undefined || frames.length > 0) return frames?.[0];
-    }
-  } catch {
-    // reset by the other side, or by a deadline
-  }
-  return undefined;
 }
