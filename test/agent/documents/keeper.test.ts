@@ -72,7 +72,7 @@ class Node implements AsyncDisposable {
     this.keeper = new DocumentKeeper({
       node: 'self',
       version: '0.1.0',
-      consumers: ['Fine', 'Wrong', 'Endless'].map(consume),
+      consumers: ['Fine', 'Wrong', 'Endless', 'Revocation'].map(consume),
       compiler,
       audit: { judged: (event, held) => void this.judged.push(`${event} ${held.id}`) },
       lastGood: new LastGood(join(directory, 'in-use.json')),
@@ -183,6 +183,31 @@ test('what others take first waits until they report, and then follows', async (
   node.hear(first, { id: held.id, state: 'applied', isFirst: true, why: '' });
   await until(() => node.outcome?.state === 'applied');
   expect(node.outcome?.isFirst).toBe(false);
+});
+
+test('a revocation waits for nobody, and nobody can hold it back', async () => {
+  await using node = new Node();
+  const { first } = waiting(node);
+  await node.start();
+  for (let i = 0; i < 5; i++) {
+    const held = revision('Revocation', { text: `${i}` });
+    node.hear(first, { id: held.id, state: 'rejected', isFirst: true, why: 'a thief says so' });
+    node.keeper.heads([held]);
+    await until(() => node.keeper.outcome('Revocation/shop/web')?.head === held.id);
+    await until(() => node.keeper.outcome('Revocation/shop/web')?.state === 'applied');
+  }
+  expect(node.consumed).toHaveLength(5);
+});
+
+test('a document whose author was revoked is taken out of use, and forgotten', async () => {
+  await using node = new Node();
+  await node.start();
+  node.give(revision('Fine'));
+  await until(() => node.outcome?.state === 'applied');
+  node.keeper.gone([{ kind: 'Fine', namespace: 'shop', name: 'web' }]);
+  await until(() => node.consumed.includes('Fine gone'));
+  expect(node.outcome).toBeUndefined();
+  await until(() => node.report?.lines.length === 0);
 });
 
 test('what others take first follows after a while when they stay mute', async () => {

@@ -5,6 +5,7 @@ import { resourceSchema } from '../../../agent/documents/resource.ts';
 
 const kinds: Readonly<Record<string, () => Compiled>> = {
   Fine: () => ({ ok: true, value: 'compiled' }),
+  Revocation: () => ({ ok: true, value: 'compiled' }),
   Wrong: () => ({ ok: false, problem: 'spec.x: not good' }),
   Throwing: () => {
     throw new Error('no idea what to do');
