@@ -135,6 +135,28 @@ const tunnelConfig = z.strictObject({
     .describe('Wait for that answer. Then the tunnel is given up, and requests that may be repeated go elsewhere.'),
 });
 
+const http2Config = z.strictObject({
+  maxStreams: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(128)
+    .describe(
+      'Requests a client may have open on one HTTP/2 connection. Each may make this agent hold 64 KiB while it stalls.',
+    ),
+  settingsTimeoutMs: z
+    .int()
+    .min(100)
+    .default(5_000)
+    .describe('Time for the first settings of a peer, which come with its first bytes.'),
+  pingIntervalMs: z
+    .int()
+    .min(100)
+    .default(10_000)
+    .describe('A connection with open requests that has been silent for this long is asked whether it still lives.'),
+  pingTimeoutMs: z.int().min(100).default(5_000).describe('Wait for that answer before the connection is given up.'),
+});
+
 const tcpConfig = z.strictObject({
   sniffTimeoutMs: z
     .int()
@@ -160,11 +182,13 @@ export const proxyConfig = z.strictObject({
   http: httpConfig.prefault({}),
   upstream: upstreamConfig.prefault({}),
   tunnel: tunnelConfig.prefault({}),
+  http2: http2Config.prefault({}),
   tcp: tcpConfig.prefault({}),
 });
 
 export type ProxyConfig = z.output<typeof proxyConfig>;
 export type HttpConfig = ProxyConfig['http'];
+export type Http2Config = ProxyConfig['http2'];
 export type UpstreamConfig = ProxyConfig['upstream'];
 export type TunnelConfig = ProxyConfig['tunnel'];
 export type TcpConfig = ProxyConfig['tcp'];

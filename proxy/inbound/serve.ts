@@ -3,9 +3,10 @@
 import type { Socket } from 'node:net';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
 import type { OutboundContext } from '../outbound/outbound.ts';
+import { ServerSession } from '../streams/server-session.ts';
 import { connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
-import { ServerTunnel } from '../tunnel/server-tunnel.ts';
+import { TunnelConnection } from '../tunnel/connection.ts';
 import { dialTcp } from '../upstream/dial.ts';
 import { dialContext, LocalRoute } from '../upstream/routes.ts';
 import type { Call } from './call.ts';
@@ -52,17 +53,17 @@ export function serveHttp(
 /** Requests on the streams of a tunnel, each judged by itself. */
 export function serveTunnel({ socket, transport, call }: InboundConnection, context: InboundContext): void {
   const { row, guard } = enter(call, 'http', context);
-  const tunnel = new ServerTunnel({
-    socket,
-    transport,
+  const { http, tunnel, deadlines } = context;
+  const { idleTimeoutMs } = tunnel;
+  const session = new ServerSession({
+    connect: (owner) =>
+      new TunnelConnection({ socket, transport, isDialler: false, http, tunnel, idleTimeoutMs, deadlines, owner }),
     route: new LocalRoute(call.target, callerKey(call), guard, row, context),
     context,
-    tunnel: context.tunnel,
-    idleTimeoutMs: context.tunnel.idleTimeoutMs,
     onGone: (gone) => context.connections.delete(gone),
   });
-  context.guarded.add({ guard, socket, transport, row, drain: () => tunnel.drain() });
-  context.connections.add(tunnel);
+  context.guarded.add({ guard, socket, transport, row, drain: () => session.drain() });
+  context.connections.add(session);
 }
 
 /** Bytes. Who may not call is reset. The socket must be paused. */

@@ -1,63 +1,57 @@
-/** The dialling side of one tunnel: hands out streams, and keeps those that ended for the next request. @module */
+/** The dialling side of a connection with many streams: hands out streams, and keeps those that ended for the next request. @module */
 
-import { TunnelClientStream } from './client-stream.ts';
-import { TunnelConnection, type TunnelConnectionOptions, type TunnelOwner } from './connection.ts';
+import type { HttpConfig } from '../config.ts';
+import type { CarrierOwner, Session } from './carrier.ts';
+import { ClientStream } from './client-stream.ts';
 
-export interface ClientTunnelOwner {
+export interface ClientSessionOwner {
   /** There may be room for another stream. */
-  released(tunnel: ClientTunnel): void;
+  released(session: ClientSession): void;
   /** It takes no more streams; those that are open go on. */
-  leaving(tunnel: ClientTunnel): void;
+  leaving(session: ClientSession): void;
   /** It is closed, and its streams have been told. */
-  gone(tunnel: ClientTunnel): void;
+  gone(session: ClientSession): void;
 }
 
-export class ClientTunnel implements TunnelOwner {
-  readonly #connection: TunnelConnection;
-  readonly #options: Omit<TunnelConnectionOptions, 'owner' | 'isDialler'>;
-  readonly #owner: ClientTunnelOwner;
-  readonly #free: TunnelClientStream[] = [];
+export class ClientSession implements CarrierOwner {
+  readonly #session: Session;
+  readonly #http: HttpConfig;
+  readonly #owner: ClientSessionOwner;
+  readonly #free: ClientStream[] = [];
 
-  constructor(options: Omit<TunnelConnectionOptions, 'owner' | 'isDialler'>, owner: ClientTunnelOwner) {
-    this.#options = options;
+  /** @param connect makes the connection of this owner */
+  constructor(connect: (owner: CarrierOwner) => Session, http: HttpConfig, owner: ClientSessionOwner) {
+    this.#http = http;
     this.#owner = owner;
-    this.#connection = new TunnelConnection({ ...options, isDialler: true, owner: this });
+    this.#session = connect(this);
   }
 
   /** Whether the other side has said what it allows. */
   get isGreeted(): boolean {
-    return this.#connection.isGreeted;
-  }
-
-  get hasRoom(): boolean {
-    return this.#connection.hasRoom;
+    return this.#session.isGreeted;
   }
 
   /** Streams that are open. */
   get size(): number {
-    return this.#connection.size;
+    return this.#session.size;
   }
 
   /** A stream for one request, or none where there is no room. */
-  take(): TunnelClientStream | undefined {
-    if (!this.#connection.hasRoom) return undefined;
+  take(): ClientStream | undefined {
+    if (!this.#session.hasRoom) return undefined;
     const stream =
       this.#free.pop() ??
-      new TunnelClientStream({
-        connection: this.#connection,
-        http: this.#options.http,
-        onFree: (ended) => this.#free.push(ended),
-      });
+      new ClientStream({ carrier: this.#session, http: this.#http, onFree: (ended) => this.#free.push(ended) });
     stream.open();
     return stream;
   }
 
   drain(): void {
-    this.#connection.drain();
+    this.#session.drain();
   }
 
   destroy(): void {
-    this.#connection.destroy();
+    this.#session.destroy();
   }
 
   opened(): undefined {

@@ -10,9 +10,8 @@ import { frameResponse } from '../http1/grammar/framing.ts';
 import { BODY, type Head } from '../http1/grammar/head.ts';
 import { HeadParser, NEED_MORE, REFUSED } from '../http1/grammar/head-parser.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { TunnelConnection, TunnelStream } from './connection.ts';
+import { type CarriedStream, type Carrier, type Piece, RESET, type ResetCode } from './carrier.ts';
 import { Window } from './credit.ts';
-import { type Piece, RESET, type ResetCode } from './frames.ts';
 import { type BodyProblem, type BodyReader, BodyReceiver } from './receiver.ts';
 import { BodySender } from './sender.ts';
 
@@ -23,17 +22,17 @@ const RESET_REASONS: Readonly<Record<number, ReasonCode>> = {
 };
 
 export interface ClientStreamOptions {
-  readonly connection: TunnelConnection;
+  readonly carrier: Carrier;
   readonly http: HttpConfig;
   /** The stream has ended and may be used again. */
-  readonly onFree: (stream: TunnelClientStream) => void;
+  readonly onFree: (stream: ClientStream) => void;
 }
 
-export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyReader {
+export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   id = 0;
   isTouched = false;
   readonly #options: ClientStreamOptions;
-  readonly #connection: TunnelConnection;
+  readonly #carrier: Carrier;
   readonly #parser: HeadParser;
   readonly #sender: BodySender;
   readonly #receiver: BodyReceiver;
@@ -48,21 +47,21 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
   #isReused = false;
 
   constructor(options: ClientStreamOptions) {
-    const { connection, http } = options;
+    const { carrier, http } = options;
     this.#options = options;
-    this.#connection = connection;
+    this.#carrier = carrier;
     this.#parser = new HeadParser('response', http);
-    this.#sender = new BodySender(connection.writer);
-    this.#window = new Window(connection.budget);
+    this.#sender = new BodySender(carrier);
+    this.#window = new Window(carrier.budget);
     this.#receiver = new BodyReceiver(this, this.#window, http);
   }
 
   /** Takes part in its connection from now on. */
   open(): void {
-    this.#isReused = this.#connection.served > 0;
-    this.id = this.#connection.nextId();
-    this.#connection.add(this);
-    this.#sender.begin(this.id, this.#connection.peerCredit);
+    this.#isReused = this.#carrier.served > 0;
+    this.id = this.#carrier.nextId();
+    this.#carrier.add(this);
+    this.#sender.begin(this.id, this.#carrier.peerCredit);
     this.#requestEnded = false;
     this.#received = false;
     this.#inBody = false;
@@ -71,7 +70,7 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
   // What the exchange asks for.
 
   get isBlocked(): boolean {
-    return this.#sender.isBlocked || this.#connection.isBlocked;
+    return this.#sender.isBlocked || this.#carrier.isBlocked;
   }
 
   get isReused(): boolean {
@@ -85,7 +84,7 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
   sendHead(head: Head, extra: string): void {
     this.#toHead = head.methodEnd - head.start === 4 && head.bytes[head.start] === 0x48 && head.method() === 'HEAD';
     this.#hasBody = head.body !== BODY.none;
-    this.#connection.writer.requestHead(this.id, head, extra);
+    this.#carrier.writer.requestHead(this.id, head, extra);
   }
 
   sendData(bytes: Buffer, start: number, end: number): void {
@@ -107,7 +106,7 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
   }
 
   flush(): void {
-    this.#connection.schedule();
+    this.#carrier.schedule();
   }
 
   abort(): void {
@@ -161,7 +160,7 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
       this.#malformed('too much credit');
       return;
     }
-    this.#connection.schedule();
+    this.#carrier.schedule();
     if (!this.isBlocked) this.#sink?.upstreamDrained();
   }
 
@@ -196,8 +195,8 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
   }
 
   grant(bytes: number): void {
-    this.#connection.writer.credit(this.id, bytes);
-    this.#connection.schedule();
+    this.#carrier.writer.credit(this.id, bytes);
+    this.#carrier.schedule();
   }
 
   bodyRefused(problem: BodyProblem): void {
@@ -244,15 +243,15 @@ export class TunnelClientStream implements TunnelStream, UpstreamStream, BodyRea
   }
 
   #reset(code: ResetCode): void {
-    this.#connection.writer.reset(this.id, code);
-    this.#connection.schedule();
+    this.#carrier.writer.reset(this.id, code);
+    this.#carrier.schedule();
     this.#free();
   }
 
   #free(): void {
     this.#window.reset();
     this.#parser.abandon();
-    this.#connection.remove(this);
+    this.#carrier.remove(this);
     this.#options.onFree(this);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The body of one message on its way out of a tunnel: told to its reader as it comes, or kept while the reader holds, at
+ * The body of one message on its way off a stream: told to its reader as it comes, or kept while the reader holds, at
  * most as much as was granted.
  * @module
  */
@@ -7,8 +7,8 @@
 import type { Head } from '../http1/grammar/head.ts';
 import { BODY, type BodyKind } from '../http1/grammar/head.ts';
 import { type HeadLimits, HeadParser } from '../http1/grammar/head-parser.ts';
+import type { Piece } from './carrier.ts';
 import type { Window } from './credit.ts';
-import type { Piece } from './frames.ts';
 
 export interface BodyReader {
   bodyData(bytes: Buffer, start: number, end: number): void;

@@ -1,21 +1,21 @@
 /**
- * The body of one message on its way into a tunnel: as far as there is credit, the rest waits here until the source has
+ * The body of one message on its way onto a stream: as far as there is credit, the rest waits here until the source has
  * been paused and credit has come. What waits is at most what a source hands over before it looks at `isBlocked`.
  * @module
  */
 
-import type { FrameWriter } from './frame-writer.ts';
+import type { Carrier } from './carrier.ts';
 
 export class BodySender {
-  readonly #writer: FrameWriter;
+  readonly #carrier: Carrier;
   #stream = 0;
   #credit = 0;
   readonly #waiting: Buffer[] = [];
   /** Trailers to send after what waits. */
   #trailers: string | undefined;
 
-  constructor(writer: FrameWriter) {
-    this.#writer = writer;
+  constructor(carrier: Carrier) {
+    this.#carrier = carrier;
   }
 
   begin(stream: number, credit: number): void {
@@ -26,7 +26,7 @@ export class BodySender {
   }
 
   get isBlocked(): boolean {
-    return this.#credit <= 0 || this.#waiting.length > 0;
+    return this.#waiting.length > 0 || this.#credit <= 0 || this.#carrier.window <= 0;
   }
 
   /** Whether the message is not out yet. */
@@ -35,17 +35,20 @@ export class BodySender {
   }
 
   data(bytes: Buffer, start: number, end: number): void {
-    const now = this.#waiting.length > 0 ? start : Math.min(end, start + this.#credit);
+    const now =
+      this.#waiting.length > 0
+        ? start
+        : Math.max(start, Math.min(end, start + this.#credit, start + this.#carrier.window));
     if (now > start) {
       this.#credit -= now - start;
-      this.#writer.data(this.#stream, bytes, start, now);
+      this.#carrier.writer.data(this.#stream, bytes, start, now);
     }
     if (now < end) this.#waiting.push(bytes.subarray(now, end));
   }
 
   end(trailers: string): void {
     if (this.#waiting.length > 0) this.#trailers = trailers;
-    else this.#writer.end(this.#stream, trailers);
+    else this.#carrier.writer.end(this.#stream, trailers);
   }
 
   /** The peer grants more. False: more than a window can be. */
@@ -55,7 +58,7 @@ export class BodySender {
     const waiting = this.#waiting.splice(0);
     for (const bytes of waiting) this.data(bytes, 0, bytes.length);
     if (this.#waiting.length === 0 && this.#trailers !== undefined) {
-      this.#writer.end(this.#stream, this.#trailers);
+      this.#carrier.writer.end(this.#stream, this.#trailers);
       this.#trailers = undefined;
     }
     return true;

@@ -1,58 +1,44 @@
-/** The accepting side of one tunnel: all streams of one source workload to one endpoint of this node. @module */
+/** The accepting side of a connection with many streams: each becomes an exchange of its own. @module */
 
 import type { HttpContext } from '../http/exchange.ts';
 import type { Route } from '../http/route.ts';
-import { TunnelConnection, type TunnelConnectionOptions, type TunnelOwner, type TunnelStream } from './connection.ts';
-import { TunnelServerStream } from './server-stream.ts';
+import type { CarriedStream, CarrierOwner, Session } from './carrier.ts';
+import { ServerStream } from './server-stream.ts';
 
-export interface ServerTunnelOptions
-  extends Pick<TunnelConnectionOptions, 'socket' | 'transport' | 'tunnel' | 'idleTimeoutMs'> {
+export interface ServerSessionOptions {
+  /** Makes the connection of this owner. */
+  readonly connect: (owner: CarrierOwner) => Session;
   readonly route: Route;
   readonly context: HttpContext;
   /** Called once, when the connection is closed. */
-  readonly onGone: (tunnel: ServerTunnel) => void;
+  readonly onGone: (session: ServerSession) => void;
 }
 
-export class ServerTunnel implements TunnelOwner {
-  readonly #options: ServerTunnelOptions;
-  readonly #connection: TunnelConnection;
-  readonly #free: TunnelServerStream[] = [];
+export class ServerSession implements CarrierOwner {
+  readonly #options: ServerSessionOptions;
+  readonly #session: Session;
+  readonly #free: ServerStream[] = [];
 
-  constructor(options: ServerTunnelOptions) {
-    const { socket, transport, tunnel, idleTimeoutMs, context, route } = options;
+  constructor(options: ServerSessionOptions) {
     this.#options = options;
-    this.#connection = new TunnelConnection({
-      socket,
-      transport,
-      isDialler: false,
-      http: context.http,
-      tunnel,
-      idleTimeoutMs,
-      deadlines: context.deadlines,
-      owner: this,
-    });
-    context.stats.opened(route.row);
+    this.#session = options.connect(this);
+    options.context.stats.opened(options.route.row);
   }
 
   /** Asks the other side to open no more streams, and serves what is open. */
   drain(): void {
-    this.#connection.drain();
+    this.#session.drain();
   }
 
   destroy(): void {
-    this.#connection.destroy();
+    this.#session.destroy();
   }
 
-  opened(id: number): TunnelStream {
+  opened(id: number): CarriedStream {
     const { route, context } = this.#options;
     const stream =
       this.#free.pop() ??
-      new TunnelServerStream({
-        connection: this.#connection,
-        route,
-        context,
-        onFree: (ended) => this.#free.push(ended),
-      });
+      new ServerStream({ carrier: this.#session, route, context, onFree: (ended) => this.#free.push(ended) });
     stream.open(id);
     return stream;
   }

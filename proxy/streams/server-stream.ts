@@ -13,9 +13,8 @@ import { frameRequest } from '../http1/grammar/framing.ts';
 import { BODY, type Head } from '../http1/grammar/head.ts';
 import { HeadParser, NEED_MORE, REFUSED } from '../http1/grammar/head-parser.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { TunnelConnection, TunnelStream } from './connection.ts';
+import { type CarriedStream, type Carrier, type Piece, RESET, type ResetCode } from './carrier.ts';
 import { Window } from './credit.ts';
-import { type Piece, RESET, type ResetCode } from './frames.ts';
 import { type BodyProblem, type BodyReader, BodyReceiver } from './receiver.ts';
 import { BodySender } from './sender.ts';
 
@@ -37,19 +36,19 @@ const PROBLEMS: Record<BodyProblem, ReasonCode> = {
 };
 
 export interface ServerStreamOptions {
-  readonly connection: TunnelConnection;
+  readonly carrier: Carrier;
   readonly route: Route;
   readonly context: HttpContext;
   /** The stream has ended and may be used again. */
-  readonly onFree: (stream: TunnelServerStream) => void;
+  readonly onFree: (stream: ServerStream) => void;
 }
 
-export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyReader, Timed {
+export class ServerStream implements CarriedStream, DownstreamStream, BodyReader, Timed {
   id = 0;
   isTouched = false;
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly #options: ServerStreamOptions;
-  readonly #connection: TunnelConnection;
+  readonly #carrier: Carrier;
   readonly #parser: HeadParser;
   readonly #sender: BodySender;
   readonly #receiver: BodyReceiver;
@@ -62,12 +61,12 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
   #bytesOut = 0;
 
   constructor(options: ServerStreamOptions) {
-    const { connection, route, context } = options;
+    const { carrier, route, context } = options;
     this.#options = options;
-    this.#connection = connection;
+    this.#carrier = carrier;
     this.#parser = new HeadParser('request', context.http);
-    this.#sender = new BodySender(connection.writer);
-    this.#window = new Window(connection.budget);
+    this.#sender = new BodySender(carrier);
+    this.#window = new Window(carrier.budget);
     this.#receiver = new BodyReceiver(this, this.#window, context.http);
     this.#exchange = new Exchange(this, route, context);
   }
@@ -75,7 +74,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
   open(id: number): void {
     this.id = id;
     this.#state = HEAD;
-    this.#sender.begin(id, this.#connection.peerCredit);
+    this.#sender.begin(id, this.#carrier.peerCredit);
     this.#options.context.deadlines.add(this);
     this.deadlineMs = performance.now() + this.#options.context.http.requestHeadTimeoutMs;
   }
@@ -121,7 +120,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
       this.#reset(RESET.overrun);
       return;
     }
-    this.#connection.schedule();
+    this.#carrier.schedule();
     if (this.#state === DRAINING) this.done();
     else if (!this.isBlocked) this.#exchange.downstreamDrained();
   }
@@ -157,8 +156,8 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
   }
 
   grant(bytes: number): void {
-    this.#connection.writer.credit(this.id, bytes);
-    this.#connection.schedule();
+    this.#carrier.writer.credit(this.id, bytes);
+    this.#carrier.schedule();
   }
 
   bodyRefused(problem: BodyProblem): void {
@@ -168,17 +167,17 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
   // What the exchange asks for.
 
   get isBlocked(): boolean {
-    return this.#sender.isBlocked || this.#connection.isBlocked;
+    return this.#sender.isBlocked || this.#carrier.isBlocked;
   }
 
   sendInterim(head: Head): void {
-    this.#connection.writer.responseHead(this.id, head, '');
+    this.#carrier.writer.responseHead(this.id, head, '');
   }
 
   sendHead(head: Head): void {
     this.#hasBody = head.body !== BODY.none;
     this.#bytesOut += head.end - head.start;
-    this.#connection.writer.responseHead(this.id, head, head.body === BODY.untilClose ? CHUNKED : '');
+    this.#carrier.writer.responseHead(this.id, head, head.body === BODY.untilClose ? CHUNKED : '');
   }
 
   sendData(bytes: Buffer, start: number, end: number): void {
@@ -195,12 +194,12 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
     const { node } = this.#options.context;
     const text = meshResponse({ reason, detail, node, policy, close: false, toHead: this.#toHead });
     const bodyAt = text.indexOf('\r\n\r\n') + 4;
-    this.#connection.writer.headText(this.id, text.slice(0, bodyAt));
+    this.#carrier.writer.headText(this.id, text.slice(0, bodyAt));
     const body = Buffer.from(text.slice(bodyAt), 'latin1');
     this.#bytesOut += text.length;
     this.#sender.data(body, 0, body.length);
     this.#sender.end('');
-    this.#connection.schedule();
+    this.#carrier.schedule();
     this.done();
   }
 
@@ -210,6 +209,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
 
   done(): void {
     // What is left of an unwanted request is passed over; who sends it learns from the end of the response.
+    if (this.#state < RESPONSE) this.#carrier.writer.stop(this.id);
     this.#state = DRAINING;
     this.deadlineMs = Number.POSITIVE_INFINITY;
     if (!this.#sender.isWaiting) this.#free();
@@ -225,7 +225,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
   }
 
   flush(): void {
-    this.#connection.schedule();
+    this.#carrier.schedule();
     this.#countBytes();
   }
 
@@ -265,8 +265,8 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
 
   #reset(code: ResetCode): void {
     if (this.#state === GONE) return;
-    this.#connection.writer.reset(this.id, code);
-    this.#connection.schedule();
+    this.#carrier.writer.reset(this.id, code);
+    this.#carrier.schedule();
     this.#leave('client-aborted');
   }
 
@@ -283,7 +283,7 @@ export class TunnelServerStream implements TunnelStream, DownstreamStream, BodyR
     this.#countBytes();
     this.#window.reset();
     this.#parser.abandon();
-    this.#connection.remove(this);
+    this.#carrier.remove(this);
     this.#options.context.deadlines.delete(this);
     this.#options.onFree(this);
   }

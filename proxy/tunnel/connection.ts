@@ -11,39 +11,11 @@ import type { Socket } from 'node:net';
 import type { HttpConfig, TunnelConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import { Outbox } from '../http1/outbox.ts';
+import { type CarriedStream, type CarrierOwner, type Piece, RESET, type Session } from '../streams/carrier.ts';
+import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
 import { reset } from '../tcp/reset.ts';
-import { FIRST_CREDIT, WindowBudget } from './credit.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { FrameReader, type FrameSink, type Hello, type Piece, RESET, VERSION } from './frames.ts';
-
-/** One side of a stream, as its connection sees it. */
-export interface TunnelStream {
-  readonly id: number;
-  /** Set while the connection will call `settle` anyway. */
-  isTouched: boolean;
-  head(piece: Piece, ends: boolean): void;
-  data(piece: Piece, ends: boolean): void;
-  end(piece: Piece): void;
-  reset(code: number): void;
-  credit(bytes: number): void;
-  /** All that came with one read has been told. */
-  settle(): void;
-  /** The connection takes bytes again. */
-  writable(): void;
-  /** The connection is gone, and this stream with it. */
-  gone(detail: string): void;
-}
-
-export interface TunnelOwner {
-  /** The peer opens a stream; undefined: it may not. */
-  opened(id: number): TunnelStream | undefined;
-  /** The peer wants no more streams on this connection. */
-  goaway(): void;
-  /** A stream has ended. */
-  released(): void;
-  /** The connection is closed. Called once. */
-  gone(): void;
-}
+import { FrameReader, type FrameSink, type Hello, VERSION } from './frames.ts';
 
 export interface TunnelConnectionOptions {
   readonly socket: Socket;
@@ -56,7 +28,7 @@ export interface TunnelConnectionOptions {
   /** Closed after this long without a stream. */
   readonly idleTimeoutMs: number;
   readonly deadlines: Deadlines;
-  readonly owner: TunnelOwner;
+  readonly owner: CarrierOwner;
 }
 
 const CHECK_MS = 1_000;
@@ -68,9 +40,10 @@ const MAX_RESETS_A_SECOND = 2_000;
 const MAX_STREAM_ID = 0x7fff_ffff;
 const PING = Buffer.from('weft-alv');
 
-export class TunnelConnection implements FrameSink, Timed {
+export class TunnelConnection implements Session, FrameSink, Timed {
   readonly writer: FrameWriter;
   readonly budget = new WindowBudget();
+  readonly window = Number.POSITIVE_INFINITY;
   deadlineMs: number;
   /** What the peer allows: nothing until its hello, which comes first, has been read. */
   maxStreams = 0;
@@ -79,8 +52,8 @@ export class TunnelConnection implements FrameSink, Timed {
   readonly #options: TunnelConnectionOptions;
   readonly #out: Outbox;
   readonly #reader: FrameReader;
-  readonly #streams = new Map<number, TunnelStream>();
-  readonly #touched: TunnelStream[] = [];
+  readonly #streams = new Map<number, CarriedStream>();
+  readonly #touched: CarriedStream[] = [];
   /** The highest stream id opened so far. */
   #lastId = 0;
   #isScheduled = false;
@@ -135,12 +108,12 @@ export class TunnelConnection implements FrameSink, Timed {
     return ++this.#lastId;
   }
 
-  add(stream: TunnelStream): void {
+  add(stream: CarriedStream): void {
     this.#streams.set(stream.id, stream);
   }
 
   /** A stream has ended on our side; what still comes for it is passed over. */
-  remove(stream: TunnelStream): void {
+  remove(stream: CarriedStream): void {
     if (!this.#streams.delete(stream.id)) return;
     if (this.#streams.size === 0) {
       this.#idleSinceMs = performance.now();
@@ -250,7 +223,7 @@ export class TunnelConnection implements FrameSink, Timed {
     this.#options.owner.goaway();
   }
 
-  #open(id: number): TunnelStream | undefined {
+  #open(id: number): CarriedStream | undefined {
     const { isDialler, tunnel, owner } = this.#options;
     if (id <= this.#lastId) return undefined; // it has ended; its last frames are on their way
     if (isDialler || !this.isGreeted || id !== this.#lastId + 1) {
@@ -268,12 +241,12 @@ export class TunnelConnection implements FrameSink, Timed {
     return stream;
   }
 
-  #find(id: number): TunnelStream | undefined {
+  #find(id: number): CarriedStream | undefined {
     if (id > this.#lastId) this.#refuse();
     return this.#streams.get(id);
   }
 
-  #touch(stream: TunnelStream): TunnelStream {
+  #touch(stream: CarriedStream): CarriedStream {
     if (!stream.isTouched) {
       stream.isTouched = true;
       this.#touched.push(stream);

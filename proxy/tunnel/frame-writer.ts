@@ -3,9 +3,10 @@
 import type { Head } from '../http1/grammar/head.ts';
 import type { Outbox } from '../http1/outbox.ts';
 import { writeRequestHead, writeResponseHead } from '../http1/serialize.ts';
-import { ENDS, FRAME_BYTES, HELLO_BYTES, type Hello, KIND, MAX_DATA_BYTES, type ResetCode } from './frames.ts';
+import type { ResetCode, StreamWriter } from '../streams/carrier.ts';
+import { ENDS, FRAME_BYTES, HELLO_BYTES, type Hello, KIND, MAX_DATA_BYTES } from './frames.ts';
 
-export class FrameWriter {
+export class FrameWriter implements StreamWriter {
   readonly #out: Outbox;
   /** Where the latest head or data frame begins, while it has not left: the end of its message may be marked on it. */
   #latest = -1;
@@ -61,6 +62,9 @@ export class FrameWriter {
     } else this.#header(0, KIND.end, stream);
     this.#latestStream = 0;
   }
+
+  /** Nothing to say: what still comes is passed over, and stops for want of credit. */
+  stop(): void {}
 
   reset(stream: number, code: ResetCode): void {
     this.#header(1, KIND.reset, stream);

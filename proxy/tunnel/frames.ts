@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Piece } from '../streams/carrier.ts';
+
 /** Length (24 bits), kind and flags (8), stream (32); big-endian. */
 export const FRAME_BYTES = 8;
 
@@ -25,21 +27,6 @@ export type Kind = (typeof KIND)[keyof typeof KIND];
 /** On a head or data: the message ends here. */
 export const ENDS = 0x80;
 const KIND_BITS = 0x7f;
-
-/** Why a stream is reset. */
-export const RESET = {
-  /** Whoever asked no longer wants the answer. */
-  cancelled: 0,
-  /** Not begun, for want of room: it may be sent again elsewhere, whatever it is. */
-  refused: 1,
-  /** What was sent on this stream cannot be read. */
-  malformed: 2,
-  /** The response cannot be completed. */
-  cut: 3,
-  /** More was sent than there was credit for. */
-  overrun: 4,
-} as const;
-export type ResetCode = (typeof RESET)[keyof typeof RESET];
 
 /** Most payload in one data frame; below a stream's first credit. */
 export const MAX_DATA_BYTES = 65_536;
@@ -73,14 +60,6 @@ export interface Hello {
   readonly maxStreams: number;
   /** Bytes that may be sent on a stream before any credit was given. */
   readonly firstCredit: number;
-}
-
-/** bytes[start, end) of a payload. One object, filled anew for each call. */
-export interface Piece {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-  readonly isLast: boolean;
 }
 
 export interface FrameLimits {

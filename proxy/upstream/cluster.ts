@@ -3,14 +3,14 @@
 import { type Balanced, type BalancedSet, balancedSet } from '../balancer/p2c.ts';
 import type { Endpoint, Protocol } from '../snapshot.ts';
 import type { Http1Pool } from './pool.ts';
-import type { TunnelPool } from './tunnel-pool.ts';
+import type { SessionPool } from './session-pool.ts';
 
 /** Lives as long as the endpoint is published under the same address and identity; connections to it may outlive it. */
 export class UpstreamEndpoint implements Balanced {
   data: Endpoint;
   outstanding = 0;
   /** By id of the local workload that calls: connections are never shared between identities. */
-  readonly tunnels = new Map<string, TunnelPool>();
+  readonly tunnels = new Map<string, SessionPool>();
   /** Connections that serve one request at a time, by the same. */
   readonly pools = new Map<string, Http1Pool>();
 

@@ -11,12 +11,13 @@ import type { ReasonCode } from '../reasons.ts';
 import type { MeshSessions } from '../sessions.ts';
 import { ALPN } from '../snapshot.ts';
 import type { Sockets } from '../sockets.ts';
+import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload, World } from '../world.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import { type Dialer, dialMesh, dialTcp, type MeshDestination, type MeshDialContext } from './dial.ts';
 import type { LocalTarget } from './local-target.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
-import { TunnelPool } from './tunnel-pool.ts';
+import { SessionPool } from './session-pool.ts';
 
 /** What routes share within a worker. */
 export interface RouteContext extends HttpContext {
@@ -149,15 +150,20 @@ function poolOf(endpoint: UpstreamEndpoint, workload: Workload, context: RouteCo
   return endpoint.tunnels.get(id) ?? addTunnels(endpoint, workload, context);
 }
 
-function addTunnels(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): TunnelPool {
+function addTunnels(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): SessionPool {
   const { id } = workload.data;
   const { upstream: config, http, tunnel, deadlines } = context;
-  const pool = new TunnelPool({
+  const idleTimeoutMs = config.meshIdleMs;
+  const pool = new SessionPool({
     endpoint,
     dialer: meshDialer(endpoint, workload, [ALPN.tunnel, ALPN.http1], context),
+    connect: ({ socket, transport, protocol }) =>
+      protocol === ALPN.tunnel
+        ? (owner) =>
+            new TunnelConnection({ socket, transport, isDialler: true, http, tunnel, idleTimeoutMs, deadlines, owner })
+        : undefined,
     config,
     http,
-    tunnel,
     deadlines,
     older: (onEmpty) => new Http1Pool({ ...http1Options(endpoint, workload, context), onEmpty }),
     onEmpty: (empty) => {

@@ -1,30 +1,33 @@
 /**
- * Tunnels to one endpoint under one identity. Usually there is one, and a stream of it is to be had at once; another is
- * dialled when those there are have no room. An endpoint whose agent does not speak `weft/1` is served by a pool of
- * HTTP/1.1 connections instead, until that pool has been empty.
+ * Connections with many streams to one endpoint under one identity: tunnels to another agent, HTTP/2 to an application.
+ * Usually there is one, and a stream of it is to be had at once; another is dialled when those there are have no room. An
+ * agent that does not speak `weft/1` is served by a pool of HTTP/1.1 connections instead, until that pool has been empty.
  * @module
  */
 
 import type { Balanced } from '../balancer/p2c.ts';
-import type { HttpConfig, TunnelConfig, UpstreamConfig } from '../config.ts';
+import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
-import { ALPN } from '../snapshot.ts';
-import { ClientTunnel, type ClientTunnelOwner } from '../tunnel/client-tunnel.ts';
-import type { Dialer } from './dial.ts';
+import type { CarrierOwner, Session } from '../streams/carrier.ts';
+import { ClientSession, type ClientSessionOwner } from '../streams/client-session.ts';
+import type { Dialer, DialResult } from './dial.ts';
 
-export interface TunnelPoolOptions {
+/** A connection that stands. */
+export type Dialled = Extract<DialResult, { ok: true }>;
+
+export interface SessionPoolOptions {
   readonly endpoint: Balanced;
-  /** Offers weft/1 before http/1.1. */
   readonly dialer: Dialer;
+  /** Makes the session of a connection that was dialled; undefined where the other side speaks HTTP/1.1 only. */
+  readonly connect: (dialled: Dialled) => ((owner: CarrierOwner) => Session) | undefined;
   readonly config: UpstreamConfig;
   readonly http: HttpConfig;
-  readonly tunnel: TunnelConfig;
   readonly deadlines: Deadlines;
   /** Where requests go to an agent that speaks HTTP/1.1 only. */
   readonly older: (onEmpty: () => void) => OlderPool;
   /** Called when nothing is left in it: nobody waits, nothing is open. It may be filled again afterwards. */
-  readonly onEmpty: (pool: TunnelPool) => void;
+  readonly onEmpty: (pool: SessionPool) => void;
 }
 
 /** A pool for agents without tunnels. */
@@ -33,28 +36,28 @@ export interface OlderPool extends StreamPool {
   destroy(): void;
 }
 
-export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
+export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
   readonly endpoint: Balanced;
   deadlineMs = Number.POSITIVE_INFINITY;
-  readonly #options: TunnelPoolOptions;
-  readonly #tunnels: ClientTunnel[] = [];
+  readonly #options: SessionPoolOptions;
+  readonly #sessions: ClientSession[] = [];
   /** Those that take no more streams but have some open. */
-  readonly #leaving = new Set<ClientTunnel>();
+  readonly #leaving = new Set<ClientSession>();
   /** Who waits, in order, and since when. */
   readonly #waiting = new Map<Waiter, number>();
   #older: OlderPool | undefined;
   #isDialling = false;
   #isClosed = false;
 
-  constructor(options: TunnelPoolOptions) {
+  constructor(options: SessionPoolOptions) {
     this.#options = options;
     this.endpoint = options.endpoint;
   }
 
   take(): UpstreamStream | undefined {
     if (this.#older !== undefined) return this.#older.take();
-    for (const tunnel of this.#tunnels) {
-      const stream = tunnel.take();
+    for (const session of this.#sessions) {
+      const stream = session.take();
       if (stream !== undefined) return stream;
     }
     return undefined;
@@ -85,7 +88,7 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
   /** Lets what is open end. */
   close(): void {
     this.#isClosed = true;
-    for (const tunnel of this.#tunnels.splice(0)) this.#retire(tunnel);
+    for (const session of this.#sessions.splice(0)) this.#retire(session);
     this.#older?.close();
     this.#checkEmpty();
   }
@@ -93,7 +96,7 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
   /** Closes everything now. */
   destroy(): void {
     this.#isClosed = true;
-    for (const tunnel of [...this.#tunnels, ...this.#leaving]) tunnel.destroy();
+    for (const session of [...this.#sessions, ...this.#leaving]) session.destroy();
     this.#older?.destroy();
     this.#checkEmpty();
   }
@@ -111,16 +114,16 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
     }
   }
 
-  leaving(tunnel: ClientTunnel): void {
-    const at = this.#tunnels.indexOf(tunnel);
-    if (at !== -1) this.#tunnels.splice(at, 1);
-    if (tunnel.size > 0) this.#leaving.add(tunnel);
+  leaving(session: ClientSession): void {
+    const at = this.#sessions.indexOf(session);
+    if (at !== -1) this.#sessions.splice(at, 1);
+    if (session.size > 0) this.#leaving.add(session);
   }
 
-  gone(tunnel: ClientTunnel): void {
-    const at = this.#tunnels.indexOf(tunnel);
-    if (at !== -1) this.#tunnels.splice(at, 1);
-    this.#leaving.delete(tunnel);
+  gone(session: ClientSession): void {
+    const at = this.#sessions.indexOf(session);
+    if (at !== -1) this.#sessions.splice(at, 1);
+    this.#leaving.delete(session);
     if (this.#waiting.size > 0) this.#dial();
     this.#checkEmpty();
   }
@@ -140,15 +143,15 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
     this.#checkEmpty();
   }
 
-  #retire(tunnel: ClientTunnel): void {
-    this.#leaving.add(tunnel);
-    tunnel.drain();
+  #retire(session: ClientSession): void {
+    this.#leaving.add(session);
+    session.drain();
   }
 
   #dial(): void {
     const { dialer, config } = this.#options;
-    if (this.#isDialling || this.#tunnels.length >= config.maxTunnels) return;
-    if (this.#tunnels.some(({ isGreeted }) => !isGreeted)) return; // there will be room in a moment
+    if (this.#isDialling || this.#sessions.length >= config.maxTunnels) return;
+    if (this.#sessions.some(({ isGreeted }) => !isGreeted)) return; // there will be room in a moment
     this.#isDialling = true;
     dialer.dial((result) => {
       this.#isDialling = false;
@@ -158,21 +161,22 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
           this.#waiting.delete(waiter);
           waiter.acquireFailed(result.reason, result.detail);
         }
-      } else if (result.protocol === ALPN.tunnel) {
-        const { http, tunnel, deadlines, config } = this.#options;
-        const { socket, transport } = result;
-        const opened = new ClientTunnel(
-          { socket, transport, http, tunnel, idleTimeoutMs: config.meshIdleMs, deadlines },
-          this,
-        );
-        if (this.#isClosed) this.#retire(opened);
-        else this.#tunnels.push(opened); // streams are handed out once its hello has come
-      } else {
-        result.socket.destroySoon();
-        this.#becomeOlder();
-      }
+      } else this.#connected(result);
       this.#checkEmpty();
     });
+  }
+
+  #connected(dialled: Dialled): void {
+    const { connect, http } = this.#options;
+    const make = connect(dialled);
+    if (make === undefined) {
+      dialled.socket.destroySoon();
+      this.#becomeOlder();
+      return;
+    }
+    const opened = new ClientSession(make, http, this);
+    if (this.#isClosed) this.#retire(opened);
+    else this.#sessions.push(opened); // streams are handed out once the other side has said what it allows
   }
 
   /** The agent there is of a release without tunnels. */
@@ -191,7 +195,7 @@ export class TunnelPool implements StreamPool, ClientTunnelOwner, Timed {
   }
 
   #checkEmpty(): void {
-    if (this.#tunnels.length + this.#leaving.size + this.#waiting.size > 0) return;
+    if (this.#sessions.length + this.#leaving.size + this.#waiting.size > 0) return;
     if (this.#isDialling || this.#older !== undefined) return;
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#options.deadlines.delete(this);

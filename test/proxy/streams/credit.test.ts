@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EXTRA_BYTES, FIRST_CREDIT, MAX_WINDOW, Window, WindowBudget } from '../../../proxy/tunnel/credit.ts';
+import { EXTRA_BYTES, FIRST_CREDIT, MAX_WINDOW, Window, WindowBudget } from '../../../proxy/streams/credit.ts';
 
 test('a reader that keeps up is granted more and more, up to the largest window', () => {
   const window = new Window(new WindowBudget());

@@ -4,8 +4,9 @@ import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Outbox } from '../../../proxy/http1/outbox.ts';
+import type { Piece } from '../../../proxy/streams/carrier.ts';
 import { FrameWriter } from '../../../proxy/tunnel/frame-writer.ts';
-import { type FrameProblem, FrameReader, type FrameSink, type Piece } from '../../../proxy/tunnel/frames.ts';
+import { type FrameProblem, FrameReader, type FrameSink } from '../../../proxy/tunnel/frames.ts';
 
 const LIMITS = { maxHeadBytes: 1_024 };
 

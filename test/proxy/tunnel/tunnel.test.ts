@@ -5,7 +5,8 @@ import http from 'node:http';
 import tls from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { endpointServerName } from '../../../proxy/snapshot.ts';
-import { ENDS, FRAME_BYTES, KIND, RESET } from '../../../proxy/tunnel/frames.ts';
+import { RESET } from '../../../proxy/streams/carrier.ts';
+import { ENDS, FRAME_BYTES, KIND } from '../../../proxy/tunnel/frames.ts';
 import { CART, eventually, Mesh, TestClient, TestServer, WEB } from '../mesh.ts';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: cart\r\n\r\n';

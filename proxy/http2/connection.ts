@@ -1,0 +1,528 @@
+/**
+ * One HTTP/2 connection (RFC 9113), as client or as server, that carries streams.
+ *
+ * Like the tunnel between agents it writes once a turn and is always read: windows bound what may arrive. What a hostile peer
+ * can make us do without paying for it (resets, pings, settings, empty frames, blocks in a thousand pieces) is counted, and
+ * too much of it in one second ends the connection with ENHANCE_YOUR_CALM.
+ * @module
+ */
+
+import type { Socket } from 'node:net';
+import type { Http2Config, HttpConfig } from '../config.ts';
+import type { Deadlines, Timed } from '../deadlines.ts';
+import { Outbox } from '../http1/outbox.ts';
+import { type CarriedStream, type CarrierOwner, type Piece, RESET, type Session } from '../streams/carrier.ts';
+import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
+import { reset } from '../tcp/reset.ts';
+import {
+  ERROR,
+  type ErrorCode,
+  FrameReader,
+  type FrameSink,
+  MAX_FRAME_BYTES,
+  MAX_WINDOW,
+  PREFACE,
+  SETTING,
+} from './frames.ts';
+import { HpackDecoder } from './hpack/decoder.ts';
+import { HeaderList } from './hpack/header-list.ts';
+import { type Http1Head, requestToHttp1, responseToHttp1, trailersToHttp1 } from './to-http1.ts';
+import { Http2Writer } from './writer.ts';
+
+export interface Http2ConnectionOptions {
+  readonly socket: Socket;
+  /** The TCP socket below TLS, the same as `socket` for plaintext. */
+  readonly transport: Socket;
+  readonly isClient: boolean;
+  readonly http: HttpConfig;
+  readonly http2: Http2Config;
+  /** Closed after this long without a stream. */
+  readonly idleTimeoutMs: number;
+  readonly deadlines: Deadlines;
+  readonly owner: CarrierOwner;
+}
+
+const CHECK_MS = 1_000;
+const HEADER_TABLE_BYTES = 4_096;
+/** Window of a connection on our side: streams are bounded by their own. */
+const CONNECTION_WINDOW = 16 * 1_048_576;
+/** RFC 9113 §6.9.2: what every window begins with. */
+const DEFAULT_WINDOW = 65_535;
+/** Frames in one second that cost us and not the peer, above which it is doing it to keep us busy. */
+const MAX_COSTLY_A_SECOND = 2_000;
+const PING = Buffer.from('weft-alv');
+
+/** What is known of a stream beyond the stream itself. */
+interface Open {
+  readonly stream: CarriedStream;
+  /** The head has come; a later block is trailers. Interim heads do not count. */
+  hasHead: boolean;
+  /** The peer has ended its side. */
+  hasEnded: boolean;
+}
+
+export class Http2Connection implements Session, FrameSink, Timed {
+  readonly writer: Http2Writer;
+  readonly budget = new WindowBudget();
+  deadlineMs: number;
+  peerCredit = DEFAULT_WINDOW;
+  window = DEFAULT_WINDOW;
+  /** Whether the peer's first settings have come. */
+  isGreeted = false;
+  readonly #options: Http2ConnectionOptions;
+  readonly #out: Outbox;
+  readonly #reader: FrameReader;
+  readonly #decoder = new HpackDecoder(HEADER_TABLE_BYTES);
+  readonly #list: HeaderList;
+  readonly #streams = new Map<number, Open>();
+  readonly #touched: CarriedStream[] = [];
+  /** Bytes of the preface that a client has sent so far. */
+  #prefaceRead = 0;
+  /** What the peer allows us to open at a time. */
+  #maxStreams = 100;
+  #lastId = 0;
+  #ownId = -1;
+  #isScheduled = false;
+  #isGone = false;
+  #isLeaving = false;
+  #idleSinceMs = performance.now();
+  #heardMs = performance.now();
+  #pingedMs = Number.POSITIVE_INFINITY;
+  #costly = 0;
+  /** Body bytes received and not yet given back to the window of the connection. */
+  #received = 0;
+  readonly #piece: { bytes: Buffer; start: number; end: number; isLast: boolean } = {
+    bytes: PREFACE,
+    start: 0,
+    end: 0,
+    isLast: true,
+  };
+
+  constructor(options: Http2ConnectionOptions) {
+    const { socket, http, http2, deadlines, isClient } = options;
+    this.#options = options;
+    this.#out = new Outbox(socket);
+    this.writer = new Http2Writer(this.#out, (bytes) => {
+      this.window -= bytes;
+    });
+    this.#reader = new FrameReader(this, { maxBlockBytes: http.maxHeadBytes, maxContinuations: MAX_CONTINUATIONS });
+    this.#list = new HeaderList({
+      maxHeadBytes: Math.max(http.maxHeadBytes, HEADER_TABLE_BYTES),
+      maxFields: http.maxFields,
+    });
+    this.deadlineMs = performance.now() + CHECK_MS;
+    deadlines.add(this);
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onEnd);
+    socket.on('error', ignore);
+    socket.on('close', this.#onClose);
+    if (isClient) this.#out.copy(PREFACE, 0, PREFACE.length);
+    this.writer.settings([
+      ...(isClient ? [[SETTING.enablePush, 0] as const] : [[SETTING.maxConcurrentStreams, http2.maxStreams] as const]),
+      [SETTING.initialWindowSize, FIRST_CREDIT],
+      [SETTING.maxHeaderListSize, http.maxHeadBytes],
+    ]);
+    this.writer.credit(0, CONNECTION_WINDOW - DEFAULT_WINDOW);
+    this.schedule();
+    socket.resume();
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  get isBlocked(): boolean {
+    return this.#out.isBlocked;
+  }
+
+  get hasRoom(): boolean {
+    if (!this.isGreeted || this.#isLeaving || this.#isGone || this.#options.socket.destroyed) return false;
+    return this.#streams.size < this.#maxStreams && this.#ownId < MAX_WINDOW - 2;
+  }
+
+  get served(): number {
+    return this.#options.isClient ? (this.#ownId + 1) / 2 : (this.#lastId + 1) / 2;
+  }
+
+  /** Takes bytes that were read before this connection was made. */
+  feed(chunk: Buffer): void {
+    this.#onData(chunk);
+  }
+
+  nextId(): number {
+    this.#ownId += 2;
+    return this.#ownId;
+  }
+
+  add(stream: CarriedStream): void {
+    this.#streams.set(stream.id, { stream, hasHead: false, hasEnded: false });
+  }
+
+  remove(stream: CarriedStream): void {
+    if (!this.#streams.delete(stream.id)) return;
+    if (this.#streams.size === 0) {
+      this.#idleSinceMs = performance.now();
+      if (this.#isLeaving) this.#finish();
+    }
+    this.#options.owner.released();
+  }
+
+  schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  /** Opens and takes no more streams; ends with the last one. */
+  drain(): void {
+    if (this.#isLeaving || this.#isGone) return;
+    this.#isLeaving = true;
+    if (!this.#options.isClient) {
+      this.writer.goaway(this.#lastId, ERROR.none);
+      this.schedule();
+    }
+    if (this.#streams.size === 0) this.#finish();
+  }
+
+  destroy(): void {
+    this.#leave('closed');
+    reset(this.#options);
+  }
+
+  onDeadline(): void {
+    const nowMs = performance.now();
+    this.#costly = 0;
+    this.deadlineMs = nowMs + CHECK_MS;
+    const { http2, idleTimeoutMs } = this.#options;
+    if (!this.isGreeted && nowMs - this.#heardMs > http2.settingsTimeoutMs) this.#refuse(ERROR.settingsTimeout);
+    else if (this.#streams.size === 0) {
+      if (nowMs - this.#idleSinceMs < idleTimeoutMs) return;
+      this.drain();
+      this.#finish();
+    } else if (nowMs - this.#pingedMs >= http2.pingTimeoutMs) {
+      this.#leave('no answer to a ping');
+      reset(this.#options);
+    } else if (nowMs - this.#heardMs >= http2.pingIntervalMs && this.#pingedMs === Number.POSITIVE_INFINITY) {
+      this.#pingedMs = nowMs;
+      this.writer.ping(PING, false);
+      this.schedule();
+    }
+  }
+
+  // What the reader finds.
+
+  headers(id: number, block: Buffer, start: number, end: number, endsStream: boolean): void {
+    if (this.#isGone) return;
+    // The block is decoded whatever becomes of it: the table is one for all streams (RFC 9113 §4.3).
+    if (!this.#decoder.decode(block, start, end, this.#list)) {
+      this.#refuse(ERROR.compression);
+      return;
+    }
+    const open = this.#streams.get(id) ?? this.#open(id);
+    if (open === undefined) return;
+    if (open.hasEnded) {
+      this.#streamError(open, ERROR.streamClosed);
+      return;
+    }
+    open.hasEnded = endsStream;
+    if (open.hasHead) this.#trailers(open, endsStream);
+    else if (this.#options.isClient) this.#response(open, endsStream);
+    else this.#request(open, endsStream);
+  }
+
+  data(id: number, bytes: Buffer, start: number, end: number, flow: number, endsStream: boolean): void {
+    if (this.#isGone) return;
+    this.#received += flow;
+    if (this.#received >= CONNECTION_WINDOW / 2) {
+      this.writer.credit(0, this.#received);
+      this.schedule();
+      this.#received = 0;
+    }
+    if (end === start && !endsStream) this.#pay();
+    const open = this.#streams.get(id);
+    if (open === undefined) {
+      if (this.#isIdle(id)) this.#refuse(ERROR.protocol);
+      return; // it has ended; what was on its way is passed over
+    }
+    if (open.hasEnded || !open.hasHead) {
+      this.#streamError(open, open.hasEnded ? ERROR.streamClosed : ERROR.protocol);
+      return;
+    }
+    open.hasEnded = endsStream;
+    const padding = flow - (end - start);
+    if (padding > 0 && !endsStream) {
+      this.writer.credit(id, padding);
+      this.schedule();
+    }
+    const piece = this.#piece;
+    piece.bytes = bytes;
+    piece.start = start;
+    piece.end = end;
+    this.#touch(open.stream).data(piece, endsStream);
+  }
+
+  rstStream(id: number, code: number): void {
+    if (this.#isGone) return;
+    this.#pay();
+    if (this.#isIdle(id)) {
+      this.#refuse(ERROR.protocol);
+      return;
+    }
+    const open = this.#streams.get(id);
+    if (open === undefined) return;
+    open.hasEnded = true;
+    this.#touch(open.stream).reset(code === ERROR.refusedStream ? RESET.refused : RESET.cancelled);
+  }
+
+  setting(id: number, value: number): void {
+    if (id === SETTING.maxConcurrentStreams) this.#maxStreams = value;
+    else if (id === SETTING.initialWindowSize) this.#resize(value);
+    else if (id === SETTING.maxFrameSize) {
+      if (value < MAX_FRAME_BYTES || value > 0xff_ffff) this.#refuse(ERROR.protocol);
+      else this.writer.maxFrameBytes = Math.min(value, 65_536);
+    } else if (id === SETTING.enablePush && (value > 1 || (this.#options.isClient && value === 1))) {
+      this.#refuse(ERROR.protocol);
+    }
+    // The size of its table does not matter: what we write uses none.
+  }
+
+  settingsEnd(): void {
+    if (this.#isGone) return;
+    this.#pay();
+    const isFirst = !this.isGreeted;
+    this.isGreeted = true;
+    this.writer.settingsAck();
+    this.schedule();
+    if (isFirst || this.hasRoom) this.#options.owner.released();
+  }
+
+  settingsAck(): void {}
+
+  ping(token: Buffer, isAck: boolean): void {
+    if (this.#isGone) return;
+    if (isAck) {
+      this.#pingedMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    this.#pay();
+    this.writer.ping(token, true);
+    this.schedule();
+  }
+
+  goaway(lastStream: number, _code: number): void {
+    if (this.#isGone) return;
+    this.#isLeaving = true;
+    if (this.#options.isClient) {
+      for (const [id, { stream }] of [...this.#streams]) {
+        if (id > lastStream) this.#touch(stream).reset(RESET.refused); // it was not and will not be looked at (§6.8)
+      }
+      this.#options.owner.goaway();
+    }
+    if (this.#streams.size === 0) this.#finish();
+  }
+
+  windowUpdate(id: number, increment: number): void {
+    if (this.#isGone) return;
+    if (id === 0) {
+      this.window += increment;
+      if (this.window > MAX_WINDOW) this.#refuse(ERROR.flowControl);
+      else if (this.window > 0) for (const { stream } of [...this.#streams.values()]) stream.credit(0);
+      return;
+    }
+    const open = this.#streams.get(id);
+    if (open !== undefined) this.#touch(open.stream).credit(increment);
+    else if (this.#isIdle(id)) this.#refuse(ERROR.protocol);
+  }
+
+  streamError(id: number, code: ErrorCode): void {
+    const open = this.#streams.get(id);
+    if (open !== undefined) this.#streamError(open, code);
+    else if (this.#isIdle(id)) this.#refuse(code);
+  }
+
+  #request(open: Open, endsStream: boolean): void {
+    open.hasHead = true;
+    if (this.#list.isOverfull) this.#tell(open, OVERFULL_REQUEST, true);
+    else this.#tellHead(open, requestToHttp1(this.#list, !endsStream), endsStream);
+  }
+
+  #response(open: Open, endsStream: boolean): void {
+    if (this.#list.isOverfull) {
+      this.#streamError(open, ERROR.enhanceYourCalm);
+      return;
+    }
+    const isInterim = this.#list.count > 0 && this.#list.name(0) === ':status' && this.#list.value(0).startsWith('1');
+    open.hasHead = !isInterim;
+    this.#tellHead(open, responseToHttp1(this.#list, !endsStream && !isInterim), endsStream);
+  }
+
+  #trailers(open: Open, endsStream: boolean): void {
+    const head = this.#list.isOverfull ? undefined : trailersToHttp1(this.#list);
+    if (!endsStream || head?.ok !== true) {
+      this.#streamError(open, ERROR.protocol);
+      return;
+    }
+    this.#touch(open.stream).end(this.#whole(head.bytes));
+  }
+
+  #tellHead(open: Open, head: Http1Head, endsStream: boolean): void {
+    if (head.ok) this.#tell(open, head.bytes, endsStream);
+    else this.#streamError(open, ERROR.protocol);
+  }
+
+  #tell({ stream }: Open, bytes: Buffer, endsStream: boolean): void {
+    this.#touch(stream).head(this.#whole(bytes), endsStream);
+  }
+
+  #whole(bytes: Buffer): Piece {
+    this.#piece.bytes = bytes;
+    this.#piece.start = 0;
+    this.#piece.end = bytes.length;
+    return this.#piece;
+  }
+
+  #open(id: number): Open | undefined {
+    const { isClient, http2, owner } = this.#options;
+    if (isClient || id % 2 === 0) {
+      // A server opens nothing: we allow no push. Late frames of our own streams are passed over.
+      if (id % 2 === 0 || this.#isIdle(id)) this.#refuse(ERROR.protocol);
+      return undefined;
+    }
+    if (id <= this.#lastId) {
+      this.#refuse(ERROR.streamClosed);
+      return undefined;
+    }
+    this.#lastId = id;
+    if (this.#isLeaving) return undefined; // after our GOAWAY: it knows that this stream is not served
+    if (this.#streams.size >= http2.maxStreams) {
+      this.#pay();
+      this.writer.reset(id, RESET.refused);
+      this.schedule();
+      return undefined;
+    }
+    const stream = owner.opened(id);
+    if (stream === undefined) return undefined;
+    const open = { stream, hasHead: false, hasEnded: false };
+    this.#streams.set(id, open);
+    return open;
+  }
+
+  /** RFC 9113 §5.1: whether nobody has opened this stream yet. */
+  #isIdle(id: number): boolean {
+    if (this.#options.isClient) return id % 2 === 0 || id > this.#ownId;
+    return id % 2 === 0 || id > this.#lastId;
+  }
+
+  #resize(value: number): void {
+    if (value > MAX_WINDOW) {
+      this.#refuse(ERROR.flowControl);
+      return;
+    }
+    const change = value - this.peerCredit;
+    this.peerCredit = value;
+    for (const { stream } of [...this.#streams.values()]) stream.credit(change);
+  }
+
+  #streamError(open: Open, code: ErrorCode): void {
+    this.#pay();
+    open.hasEnded = true;
+    this.writer.rstStream(open.stream.id, code);
+    this.schedule();
+    this.#touch(open.stream).reset(RESET.cut);
+  }
+
+  #touch(stream: CarriedStream): CarriedStream {
+    if (!stream.isTouched) {
+      stream.isTouched = true;
+      this.#touched.push(stream);
+    }
+    return stream;
+  }
+
+  /** The peer did something that costs us and not it. */
+  #pay(): void {
+    if (++this.#costly > MAX_COSTLY_A_SECOND) this.#refuse(ERROR.enhanceYourCalm);
+  }
+
+  // What the socket tells.
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#isGone) return;
+    this.#heardMs = performance.now();
+    this.#pingedMs = Number.POSITIVE_INFINITY;
+    const from = this.#options.isClient ? 0 : this.#readPreface(chunk);
+    if (from === -1) return;
+    const isReadable = from === chunk.length || this.#reader.read(from === 0 ? chunk : chunk.subarray(from));
+    for (const stream of this.#touched.splice(0)) {
+      stream.isTouched = false;
+      stream.settle();
+    }
+    if (!isReadable) this.#refuse(this.#reader.error);
+  };
+
+  /** @returns where frames begin in the chunk, or -1 */
+  #readPreface(chunk: Buffer): number {
+    const wanted = PREFACE.length - this.#prefaceRead;
+    if (wanted === 0) return 0;
+    const size = Math.min(wanted, chunk.length);
+    if (PREFACE.compare(chunk, 0, size, this.#prefaceRead, this.#prefaceRead + size) !== 0) {
+      this.#refuse(ERROR.protocol);
+      return -1;
+    }
+    this.#prefaceRead += size;
+    return size;
+  }
+
+  readonly #flush = (): void => {
+    this.#isScheduled = false;
+    if (this.#isGone || !this.#out.isDirty) return;
+    this.#out.flush();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#out.isBlocked = false;
+    for (const { stream } of [...this.#streams.values()]) stream.writable();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#leave('it closed the connection');
+    this.#options.socket.end();
+  };
+
+  readonly #onClose = (): void => this.#leave('it closed the connection');
+
+  /** The peer does not keep to the protocol: it is told, and the connection closed (RFC 9113 §5.4.1). */
+  #refuse(code: ErrorCode): void {
+    if (this.#isGone) return;
+    this.writer.goaway(this.#lastId, code);
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#isGone) return;
+    if (this.#out.isDirty) this.#out.flush();
+    this.#leave('closed');
+    this.#options.socket.destroySoon();
+  }
+
+  #leave(detail: string): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    const { deadlines, owner } = this.#options;
+    deadlines.delete(this);
+    const streams = [...this.#streams.values()];
+    this.#streams.clear();
+    for (const { stream } of streams) stream.gone(detail);
+    owner.gone();
+  }
+}
+
+/** 32 kB of block in frames of 16 kB are three; a few more do no harm. */
+const MAX_CONTINUATIONS = 16;
+
+/** Stands for a head that had no room: it is refused for the number of its fields, and answered as such. */
+const OVERFULL_REQUEST = Buffer.from(`GET / HTTP/1.1\r\nhost: a\r\n${'a:b\r\n'.repeat(2_049)}\r\n`);
+
+/** What an error means is told by the 'close' that follows it. */
+function ignore(): void {}

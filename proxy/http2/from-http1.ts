@@ -1,0 +1,65 @@
+/** Heads on their way out over HTTP/2 (RFC 9113 §8): fields in lower case, nothing about the connection. @module */
+
+import { BODY, FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
+import { type ByteSink, encodeBytes, encodeField } from './hpack/encoder.ts';
+
+/** Credentials are not for the tables of whoever comes next (RFC 7541 §7.1.3). */
+const SENSITIVE = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
+
+/** @param extra complete header lines to add; a Host among them becomes the authority */
+export function encodeRequest(out: ByteSink, head: Head, extra: string): void {
+  const { target, bytes } = head;
+  encodeField(out, ':method', head.method());
+  encodeField(out, ':scheme', 'http');
+  const path =
+    target.authority === undefined
+      ? head.rawTarget()
+      : target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd);
+  encodeField(out, ':path', path);
+  const host = head.find(FIELD.host);
+  const authority = target.authority ?? (host === -1 ? lineOf(extra, 'host') : head.value(host));
+  if (authority !== undefined) encodeField(out, ':authority', authority);
+  encodeFields(out, head);
+  // gRPC servers refuse a call without it, and no other server minds: this hop does take trailers.
+  encodeField(out, 'te', 'trailers');
+  encodeLines(out, extra);
+}
+
+export function encodeResponse(out: ByteSink, head: Head, extra: string): void {
+  encodeField(out, ':status', String(head.status));
+  encodeFields(out, head);
+  encodeLines(out, extra);
+}
+
+/** Trailers, or any complete header lines; Host and what is about the connection are left out. */
+export function encodeLines(out: ByteSink, lines: string): void {
+  if (lines === '') return;
+  for (const line of lines.split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon === -1) continue;
+    const name = line.slice(0, colon).toLowerCase();
+    if (name === 'host' || name === 'connection' || name === 'upgrade' || name === 'transfer-encoding') continue;
+    encodeField(out, name, line.slice(colon + 1).trim(), SENSITIVE.has(name));
+  }
+}
+
+function encodeFields(out: ByteSink, head: Head): void {
+  const { bytes, fields } = head;
+  for (let field = 0; field < head.fieldCount; field++) {
+    const at = field * FIELD_STRIDE;
+    const id = fields[at + 4];
+    if (fields[at + 5] === 1 || id === FIELD.host || id === FIELD.transferEncoding) continue;
+    const name = head.name(field).toLowerCase();
+    encodeBytes(out, name, { bytes, start: fields[at + 2]!, end: fields[at + 3]! }, SENSITIVE.has(name));
+  }
+}
+
+function lineOf(lines: string, name: string): string | undefined {
+  const line = lines.split('\r\n').find((one) => one.toLowerCase().startsWith(`${name}:`));
+  return line?.slice(name.length + 1).trim();
+}
+
+/** Whether a message has data after its head. */
+export function hasData(head: Head): boolean {
+  return head.body !== BODY.none;
+}
