@@ -63,13 +63,19 @@ describe.skipIf(obstacle !== undefined)(
       return { code, out, err };
     }
 
+    /** Resolves when all three have it in use. */
     async function apply(document: { kind: string; metadata: object; spec: object }, key: string): Promise<string> {
       const file = join(mesh.directory, 'document.yaml');
       writeFileSync(file, stringify({ apiVersion: 'weft.dev/v1alpha1', ...document }));
       const { code, out, err } = await weft(agents[0], 'apply', '-f', file);
       expect([code, err]).toEqual([0, '']);
       published.add(key);
-      return /revision ([0-9a-f]{12})\n$/.exec(out)![1]!;
+      const revision = /revision ([0-9a-f]{12})\n$/.exec(out)![1]!;
+      await agents[0].until(`${key} in use on all`, async () => {
+        const status = await weft(agents[0], 'status', revision, '-o', 'json');
+        return status.out.includes('"applied": 3');
+      });
+      return revision;
     }
 
     function applyPolicy(name: string, spec: object): Promise<string> {
@@ -127,8 +133,10 @@ describe.skipIf(obstacle !== undefined)(
       expect((await weft(n1, 'undo', 'AccessPolicy', 'no-client', '-n', 'shop')).code).toBe(0);
       published.clear();
       await untilAnswer(200);
-      const { out } = await weft(n3, 'audit', '--kind', 'AccessPolicy', '-o', 'json');
-      expect(JSON.parse(out).map(({ event, via }: { event: string; via?: string }) => [event, via ?? ''])).toEqual([
+      const trail = async (): Promise<{ event: string; via?: string }[]> =>
+        JSON.parse((await weft(n3, 'audit', '--kind', 'AccessPolicy', '-o', 'json')).out);
+      await n3.until('the end of it in the trail', async () => (await trail()).at(-1)?.event === 'removed');
+      expect((await trail()).map(({ event, via = '' }) => [event, via])).toEqual([
         ['accepted', 'peer'],
         ['applied', ''],
         ['accepted', 'peer'],
