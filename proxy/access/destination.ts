@@ -260,13 +260,16 @@ class CallerIndex {
   /** In order, each once. */
   find(peer: AccessPeer): readonly BoundRule[] {
     const left: BoundRule[] = [];
-    for (const i of inOrder(this.#candidates(peer))) {
+    let last = -1;
+    for (const i of this.#candidates(peer)) {
       const rule = this.#rules[i]!;
-      if (rule.compiled.sources.some((source) => source.obstacle(peer) === undefined)) left.push(rule);
+      if (i !== last && rule.compiled.sources.some((source) => source.obstacle(peer) === undefined)) left.push(rule);
+      last = i;
     }
     return left;
   }
 
+  /** In order; one may come twice. */
   #candidates({ identity, namespace, addressBits }: AccessPeer): Iterable<number> {
     if (addressBits === undefined) return this.#rules.keys(); // it may lie in any range
     const found = [...this.#others];
@@ -278,7 +281,7 @@ class CallerIndex {
     }
     if (namespace !== undefined) for (const i of this.#namespaces.get(namespace) ?? []) found.push(i);
     this.#ranges.collect(addressBits, found);
-    return found;
+    return found.length > 1 ? found.sort((a, b) => a - b) : found;
   }
 
   #add(namespace: string, rule: number): void {
@@ -286,8 +289,4 @@ class CallerIndex {
     if (known === undefined) this.#namespaces.set(namespace, [rule]);
     else known.push(rule);
   }
-}
-
-function inOrder(found: Iterable<number>): readonly number[] {
-  return [...new Set(found)].sort((a, b) => a - b);
 }

@@ -80,7 +80,9 @@ export class SourceMatcher {
 }
 
 function isNamed(identity: AccessPeer['identity'], index: PatternIndex): boolean {
-  return identity?.some((spelling) => index.has(spelling)) ?? false;
+  if (identity === undefined) return false;
+  const [whole, bare, path] = identity;
+  return index.has(whole) || index.hasFromStart(bare) || index.hasFromStart(path);
 }
 
 /** Patterns as the compiler parsed them. */

@@ -40,8 +40,13 @@ export class PatternIndex {
   }
 
   has(text: string): boolean {
-    if (this.#exact.has(text) || this.#prefixes.has(text)) return true;
+    if (this.hasFromStart(text)) return true;
     return !this.#suffixes.isEmpty && this.#suffixes.has(backwards(text));
+  }
+
+  /** The same without suffixes: for the end of a text whose whole was looked up. */
+  hasFromStart(text: string): boolean {
+    return this.#exact.has(text) || this.#prefixes.has(text);
   }
 
   /** Appends the numbers of all patterns that match; one may come twice. */
@@ -50,7 +55,7 @@ export class PatternIndex {
     if (!this.#suffixes.isEmpty) this.#suffixes.collect(backwards(text), into);
   }
 
-  /** The same without suffixes: for the end of a text whose whole was looked up. */
+  /** `collect` without suffixes. */
   collectFromStart(text: string, into: number[]): void {
     const exact = this.#exact.get(text);
     if (exact !== undefined) append(exact, into);
@@ -118,9 +123,7 @@ function byCodeUnits(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** Code units, not characters: all that matters is that two texts turn the same way. */
+/** Byte by byte: all that matters is that two texts turn the same way. Many times quicker than letter by letter. */
 function backwards(text: string): string {
-  let turned = '';
-  for (let i = text.length - 1; i >= 0; i--) turned += text[i]!;
-  return turned;
+  return Buffer.from(text, 'utf16le').reverse().toString('latin1');
 }
