@@ -6,8 +6,8 @@
  * @module
  */
 
+import { CallerIndex } from './caller-index.ts';
 import type { AccessInForce, AccessLabels, CompiledPolicy, CompiledRule } from './compile.ts';
-import { type Pattern, PatternIndex } from './patterns.ts';
 import type { AccessPeer } from './peer.ts';
 import type { AccessTarget } from './policy.ts';
 import type { AccessRequest } from './request.ts';
@@ -103,7 +103,7 @@ interface Otherwise {
 export class DestinationAccess {
   /** Rules about anybody, which are left for every caller. */
   readonly #anybody: readonly BoundRule[];
-  readonly #callers: CallerIndex;
+  readonly #callers: CallerIndex<BoundRule>;
   readonly #otherwise: Otherwise;
   /** By the rules that are left, as text. */
   readonly #known = new Map<string, CallerAccess>();
@@ -228,65 +228,4 @@ export class CallerAccess {
 
 export function isObserver({ action, isDryRun }: AccessLabels): boolean {
   return isDryRun || action === 'AUDIT';
-}
-
-/** Finds the rules that are about a caller. Which of a rule's fields is looked up is no matter: all of them are checked. */
-class CallerIndex {
-  readonly #rules: readonly BoundRule[];
-  readonly #identities: PatternIndex;
-  readonly #ranges: PatternIndex;
-  readonly #namespaces = new Map<string, number[]>();
-  /** Rules whose conditions are of another kind. */
-  readonly #others: readonly number[];
-
-  constructor(rules: readonly BoundRule[]) {
-    const identities: (readonly [Pattern, number])[] = [];
-    const ranges: (readonly [Pattern, number])[] = [];
-    const others = new Set<number>();
-    for (const [i, { compiled }] of rules.entries()) {
-      for (const { source, patterns } of compiled.sources) {
-        if (patterns.identities.length > 0) for (const one of patterns.identities) identities.push([one, i]);
-        else if (source.namespaces.length > 0) for (const namespace of source.namespaces) this.#add(namespace, i);
-        else if (patterns.cidrs.length > 0) for (const one of patterns.cidrs) ranges.push([one, i]);
-        else others.add(i);
-      }
-    }
-    this.#rules = rules;
-    this.#identities = new PatternIndex(identities);
-    this.#ranges = new PatternIndex(ranges);
-    this.#others = [...others];
-  }
-
-  /** In order, each once. */
-  find(peer: AccessPeer): readonly BoundRule[] {
-    const left: BoundRule[] = [];
-    let last = -1;
-    for (const i of this.#candidates(peer)) {
-      const rule = this.#rules[i]!;
-      if (i !== last && rule.compiled.sources.some((source) => source.obstacle(peer) === undefined)) left.push(rule);
-      last = i;
-    }
-    return left;
-  }
-
-  /** In order; one may come twice. */
-  #candidates({ identity, namespace, addressBits }: AccessPeer): Iterable<number> {
-    if (addressBits === undefined) return this.#rules.keys(); // it may lie in any range
-    const found = [...this.#others];
-    if (identity !== undefined) {
-      const [whole, bare, path] = identity;
-      this.#identities.collect(whole, found);
-      this.#identities.collectFromStart(bare, found);
-      this.#identities.collectFromStart(path, found);
-    }
-    if (namespace !== undefined) for (const i of this.#namespaces.get(namespace) ?? []) found.push(i);
-    this.#ranges.collect(addressBits, found);
-    return found.length > 1 ? found.sort((a, b) => a - b) : found;
-  }
-
-  #add(namespace: string, rule: number): void {
-    const known = this.#namespaces.get(namespace);
-    if (known === undefined) this.#namespaces.set(namespace, [rule]);
-    else known.push(rule);
-  }
 }
