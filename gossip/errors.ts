@@ -4,7 +4,7 @@ export const GOSSIP_ERRORS = {
   WEFT_GOSSIP_BAD_ADDRESS: 'not an address; write host:port, for IPv6 [address]:port',
   WEFT_GOSSIP_STORE_FAILED: 'cannot read or write the data directory; check its owner, mode and free space',
   WEFT_GOSSIP_STORE_FOREIGN:
-    'these documents belong to another trust domain; move the file away, or give this agent a dataDirectory of its own',
+    'this state belongs to another trust domain; move the file away, or give this agent a dataDirectory of its own',
   WEFT_GOSSIP_BAD_ENDPOINT: 'an endpoint cannot be published',
   WEFT_GOSSIP_TOO_MANY_ENDPOINTS: 'more endpoints than one node may publish; run fewer workloads on it',
   WEFT_GOSSIP_STUCK: 'the network library hangs and cannot be restarted; start the agent again and report this',

@@ -1,10 +1,11 @@
 /**
  * What gossip keeps across restarts: its epoch, which must never go back, and a few peers to try when no seed answers.
  *
- * One small JSON file, replaced atomically: written beside, synced, renamed. A file that cannot be read is set aside and
- * said so; the epoch then comes from the clock alone, and if that is behind, the first peer that knows better raises it.
+ * One line of JSON and one with its checksum, replaced atomically: written beside, synced, renamed. A file that is damaged
+ * is set aside and said so; the epoch then comes from the clock alone, and if that is behind, the first peer that knows better raises it.
  * @module
  */
+import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -33,7 +34,11 @@ export class GossipStore {
     this.#contents = initial;
   }
 
-  /** Opens the file and starts a new epoch in it, on disk when this resolves: above the last, and at least `nowMs`. */
+  /**
+   * Opens the file and starts a new epoch in it, on disk when this resolves: above the last, and at least `nowMs`.
+   *
+   * @throws GossipError when it cannot be written, or belongs to another trust domain
+   */
   static async open(
     directory: string,
     owner: { trustDomain: string; name: string },
@@ -43,13 +48,16 @@ export class GossipStore {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const { found, damage } = await read(file);
-      // State of another node or mesh says nothing about this one.
-      const isOurs = found?.trustDomain === owner.trustDomain && found.name === owner.name;
+      if (found !== undefined && found.trustDomain !== owner.trustDomain) {
+        throw new GossipError('WEFT_GOSSIP_STORE_FOREIGN', `${file} (of trust domain ${found.trustDomain})`);
+      }
+      const isOurs = found?.name === owner.name; // what another node of the mesh was says nothing about this one
       const epoch = Math.max(nowMs, isOurs ? found.epoch + 1 : 0);
       const store = new GossipStore(file, { version: 1, ...owner, epoch, peers: isOurs ? found.peers : [] });
       await store.#write();
       return { store, damage };
     } catch (err) {
+      if (err instanceof GossipError) throw err;
       throw new GossipError('WEFT_GOSSIP_STORE_FAILED', file, { cause: err });
     }
   }
@@ -96,7 +104,7 @@ export class GossipStore {
     try {
       const handle = await open(temporary, 'w', 0o600);
       try {
-        await handle.writeFile(`${JSON.stringify(this.#contents)}\n`);
+        await handle.writeFile(withChecksum(JSON.stringify(this.#contents)));
         await handle.sync();
       } finally {
         await handle.close();
@@ -128,7 +136,9 @@ async function read(file: string): Promise<{ found: Contents | undefined; damage
 
 /** By hand: a schema library would cost the mesh thread 7 MB for these five fields. */
 function parseContents(text: string): Contents {
-  const { version, trustDomain, name, epoch, peers } = (JSON.parse(text) ?? {}) as Partial<
+  const json = text.slice(0, text.indexOf('\n'));
+  if (text !== withChecksum(json)) throw new TypeError('its checksum is not that of its contents');
+  const { version, trustDomain, name, epoch, peers } = (JSON.parse(json) ?? {}) as Partial<
     Record<keyof Contents, unknown>
   >;
   const isPeer = (peer: unknown): peer is string => typeof peer === 'string' && peer.length <= MAX_PEER_LENGTH;
@@ -138,6 +148,11 @@ function parseContents(text: string): Contents {
   if (!Array.isArray(peers) || peers.length > MAX_PEERS || !peers.every(isPeer))
     throw new TypeError('peers: not a list');
   return { version, trustDomain, name, epoch: Number(epoch), peers };
+}
+
+/** @param json one line */
+export function withChecksum(json: string): string {
+  return `${json}\n${createHash('sha256').update(json).digest('hex')}\n`;
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { withChecksum } from '../../gossip/edge/store.ts';
 import { GossipError } from '../../gossip/errors.ts';
 import { endpoint, Peer, Realm } from './support/mesh.ts';
 
@@ -96,9 +97,9 @@ describe('a mesh of real nodes on loopback', () => {
     await a.view.until(() => a.view.state('b') === 'alive');
     await first.gossip.close();
     const file = join(realm.directory, 'data', 'b', 'gossip.json');
-    const kept = JSON.parse(readFileSync(file, 'utf8')) as { epoch: number };
+    const kept = JSON.parse(readFileSync(file, 'utf8').split('\n')[0]!) as { epoch: number };
     const future = kept.epoch + 3_600_000;
-    writeFileSync(file, JSON.stringify({ ...kept, epoch: future }));
+    writeFileSync(file, withChecksum(JSON.stringify({ ...kept, epoch: future })));
 
     await using second = await Peer.start(realm, 'b', { seeds: [a.gossip.address] });
     await a.view.until(() => a.view.members_.some((m) => m.name === 'b' && m.epoch > future && m.state === 'alive'));

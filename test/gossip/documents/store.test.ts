@@ -93,7 +93,7 @@ test('with any one byte changed, the file yields a beginning of what was written
 test('the store of another trust domain is refused, by name', async () => {
   await write(chain());
   await expect(open('other.example')).rejects.toThrow(
-    `${file} (of trust domain test.example): these documents belong to another trust domain; move the file away`,
+    `${file} (of trust domain test.example): this state belongs to another trust domain; move the file away`,
   );
   expect((await read()).revisions).toHaveLength(3);
 });

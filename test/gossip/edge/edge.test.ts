@@ -137,19 +137,36 @@ describe('the store', () => {
     expect(readdirSync(directory)).toEqual(['gossip.json']);
   });
 
-  test('sets a damaged file aside and starts without it', async () => {
-    writeFileSync(join(directory, 'gossip.json'), '{"version":1,"epo');
-    const { store, damage } = await GossipStore.open(directory, owner, 42);
-    expect(damage).toBeInstanceOf(SyntaxError);
-    expect(store.epoch).toBe(42);
-    expect(readdirSync(directory).sort()).toEqual(['gossip.json', 'gossip.json.damaged']);
+  test('sets a file aside that is damaged in any byte or cut off anywhere, and starts without it', async () => {
+    const file = join(directory, 'gossip.json');
+    const { store: first } = await GossipStore.open(directory, owner, 9_000);
+    await first.rememberPeers(['b:1']);
+    const whole = readFileSync(file);
+    const damaged = Array.from(whole, (byte, at) => whole.with(at, byte ^ 1));
+    const torn = Array.from(whole, (_, length) => whole.subarray(0, length));
+    for (const bytes of [...damaged, ...torn]) {
+      writeFileSync(file, bytes);
+      const { store, damage } = await GossipStore.open(directory, owner, 42);
+      expect(damage).toBeInstanceOf(TypeError);
+      expect([store.epoch, store.peers]).toEqual([42, []]);
+      expect(readFileSync(`${file}.damaged`)).toEqual(Buffer.from(bytes));
+    }
   });
 
-  test('takes nothing over from another node or trust domain', async () => {
+  test('of another trust domain is refused by name, and stays as it is', async () => {
     await GossipStore.open(directory, { trustDomain: 'other.example', name: 'a' }, 9_000);
+    const before = readFileSync(join(directory, 'gossip.json'), 'utf8');
+    await expect(GossipStore.open(directory, owner, 42)).rejects.toThrow(
+      'gossip.json (of trust domain other.example): this state belongs to another trust domain; move the file away',
+    );
+    expect(readFileSync(join(directory, 'gossip.json'), 'utf8')).toBe(before);
+  });
+
+  test('takes nothing over from another node', async () => {
+    await GossipStore.open(directory, { ...owner, name: 'b' }, 9_000);
     const { store } = await GossipStore.open(directory, owner, 42);
     expect(store.epoch).toBe(42);
-    expect(JSON.parse(readFileSync(join(directory, 'gossip.json'), 'utf8'))).toMatchObject({ ...owner, epoch: 42 });
+    expect(readFileSync(join(directory, 'gossip.json'), 'utf8')).toContain('"name":"a","epoch":42');
   });
 
   test('names the file and what to do when it cannot write', async () => {
