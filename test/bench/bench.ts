@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { ACCESS } from './access.ts';
 import { HANDSHAKE } from './handshake.ts';
 import { cpuSeconds, freePorts, rssMb, WRK_REPORT, wrk } from './machine.ts';
+import { MEMORY } from './memory.ts';
 import { MINT } from './mint.ts';
 import { startBackend, startNginx } from './nginx.ts';
 import type { OwnCase, OwnResult } from './own-case.ts';
@@ -45,7 +46,7 @@ interface CaseResult {
 /** Weft beside others. */
 const CASES = [{ name: 'two-hops-mtls', concurrency: 32 }] as const;
 /** Parts of Weft by themselves. */
-const OWN_CASES: readonly OwnCase[] = [ACCESS, HANDSHAKE, MINT];
+const OWN_CASES: readonly OwnCase[] = [ACCESS, HANDSHAKE, MEMORY, MINT];
 const WARM_UP_SECONDS = 2;
 
 const { values } = parseArgs({
