@@ -74,6 +74,15 @@ test('an identity outside the grant is refused', () => {
   expect(() => svids.hold('spiffe://test.example/ns/bank/sa/vault')).toThrow('grant');
 });
 
+test('SVIDs that are due at the same moment are renewed one a turn', () => {
+  using svids = keeper(node(24 * HOUR_MS));
+  for (let i = 0; i < 50; i++) svids.hold(`spiffe://test.example/ns/shop/sa/w${i}`);
+  vi.advanceTimersByTime(HOUR_MS / 2);
+  expect(renewed).toHaveLength(1);
+  vi.advanceTimersByTime(60);
+  expect(renewed).toHaveLength(50);
+});
+
 test('a renewed node certificate gives every SVID a new life, and ends the waiting of those that could not be minted', () => {
   const first = node(2 * HOUR_MS);
   using svids = keeper(first);

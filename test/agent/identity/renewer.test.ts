@@ -95,6 +95,15 @@ describe('a node certificate', () => {
     expect(holder.current.spiffeId).toBe(node.spiffeId);
   });
 
+  test('on disk is not touched by what an issuer should not have sent', async () => {
+    const other = addNode(directory, { name: 'b', grant: ['*'], nowMs: START_MS, ttlMs: HOUR_MS });
+    const before = readFileSync(directory.sub('node-a/node.crt'), 'utf8');
+    ways = [way('another key', () => issue({ publicKey: other.chain[0]!.publicKey }))];
+    await vi.advanceTimersByTimeAsync(6 * HOUR_MS);
+    expect(asked).toEqual(['another key']);
+    expect(readFileSync(directory.sub('node-a/node.crt'), 'utf8')).toBe(before);
+  });
+
   test('that nobody renews stays in use, is asked for more and more rarely, and warned of from a third on', async () => {
     await vi.advanceTimersByTimeAsync(6 * HOUR_MS + 60_000);
     const early = renewer.view().failures;

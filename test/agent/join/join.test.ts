@@ -299,6 +299,18 @@ describe('the join listener', () => {
   });
 });
 
+test('what is between issuers is not for other members', async () => {
+  const use = { token: '0'.repeat(32), key: '1'.repeat(64), node: 'n', atMs: Date.now(), madeAtMs: 0, expiresAtMs: 0 };
+  const questions = [{ kind: 'claim', use } as const, { kind: 'uses', uses: [use] } as const];
+  for (const question of questions) {
+    const answer = await a.desk.fromMember(encodeQuestion(question), { from: 'first', publicKey: undefined });
+    expect(decodeAnswer(answer)).toMatchObject({ kind: 'refused', reason: 'not-an-issuer' });
+    const atTheDoor = await a.desk.atTheDoor(encodeQuestion(question), { from: '127.0.0.1', publicKey: undefined });
+    expect(decodeAnswer(atTheDoor)).toMatchObject({ kind: 'refused', reason: 'malformed' });
+  }
+  expect(a.uses.size).toBe(0);
+});
+
 test('a member that only claims to be an issuer is not one, and neither is one with the proof of another', () => {
   town.strangers.push(member('liar', 'alive', false, Buffer.from('I am')), member('thief', 'alive', false, b.note));
   town.meet();
