@@ -84,6 +84,7 @@ export class Proxy implements AsyncDisposable {
       upstream: config.upstream,
       tcp: config.tcp,
       tunnel: config.tunnel,
+      http2: config.http2,
       stats,
       sockets,
       reader: new SharedReader(),

@@ -5,7 +5,8 @@
 import type { RevocationEntry } from '../certs/revocation.ts';
 import type { AccessRules } from './access/policy.ts';
 
-export type Protocol = 'http' | 'tcp' | 'auto';
+/** What an application speaks: HTTP/1.1, HTTP/2 with prior knowledge, bytes, or what its callers' first bytes say. */
+export type Protocol = 'http' | 'http2' | 'tcp' | 'auto';
 
 export interface Delta<T> {
   readonly upsert: readonly T[];
@@ -93,5 +94,5 @@ export function endpointServerName(port: number, service: string, namespace: str
 }
 
 /** What agents agree to speak after the handshake; docs/tunnel.md describes the first. */
-export const ALPN = { tunnel: 'weft/1', http1: 'http/1.1', tcp: 'weft-tcp/1' } as const;
+export const ALPN = { tunnel: 'weft/1', http2: 'h2', http1: 'http/1.1', tcp: 'weft-tcp/1' } as const;
 export type Alpn = (typeof ALPN)[keyof typeof ALPN];

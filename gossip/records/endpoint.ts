@@ -26,7 +26,7 @@ export interface Endpoint {
   readonly servicePort: number;
   readonly portName: string;
   /** From appProtocol; `auto` sniffs. */
-  readonly protocol: 'http' | 'tcp' | 'auto';
+  readonly protocol: 'http' | 'http2' | 'tcp' | 'auto';
   /** Where its agent accepts mTLS, normally 15008. */
   readonly tunnelPort: number;
   readonly version: string;
@@ -37,7 +37,8 @@ export interface Endpoint {
   readonly state: EndpointState;
 }
 
-const PROTOCOLS = ['http', 'tcp', 'auto'] as const;
+/** Their places are on the wire: new ones go last. */
+const PROTOCOLS = ['http', 'tcp', 'auto', 'http2'] as const;
 const STATES = ['ready', 'unready', 'draining'] as const;
 
 /** The longest text any single field may hold; a SPIFFE id is the longest that we know of. */

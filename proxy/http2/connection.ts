@@ -354,7 +354,8 @@ export class Http2Connection implements Session, FrameSink, Timed {
     }
     const isInterim = this.#list.count > 0 && this.#list.name(0) === ':status' && this.#list.value(0).startsWith('1');
     open.hasHead = !isInterim;
-    this.#tellHead(open, responseToHttp1(this.#list, !endsStream && !isInterim), endsStream);
+    // An answer without a length is announced as chunked even if it ends here: HTTP/1.1 would look for a body otherwise.
+    this.#tellHead(open, responseToHttp1(this.#list, !isInterim), endsStream);
   }
 
   #trailers(open: Open, endsStream: boolean): void {

@@ -7,10 +7,11 @@
 import type { Socket } from 'node:net';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
 import { detect } from '../outbound/detect.ts';
+import { readFirstBytes } from '../outbound/first-bytes.ts';
 import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Call } from './call.ts';
-import { type InboundContext, relayOpaque, serveHttp } from './serve.ts';
+import { type InboundContext, relayOpaque, serveHttp, serveHttp2 } from './serve.ts';
 
 /** Takes a connection accepted on an inbound listener. */
 export function acceptPlaintext(socket: Socket, spec: ListenerSpec, context: InboundContext): void {
@@ -23,16 +24,19 @@ export function acceptPlaintext(socket: Socket, spec: ListenerSpec, context: Inb
   }
   stats.count('plaintextAccepted');
   recorder.plaintext(call);
-  const serve = (isHttp: boolean, leftover: Buffer | undefined): void => {
+  const { idleTimeoutMs } = http;
+  const serve = (protocol: 'http' | 'http2' | 'opaque', leftover: Buffer | undefined): void => {
     const connection = { socket, transport: socket, call, leftover };
-    if (isHttp) serveHttp(connection, { idleTimeoutMs: http.idleTimeoutMs, endIsAbort: false }, context);
+    if (protocol === 'http') serveHttp(connection, { idleTimeoutMs, endIsAbort: false }, context);
+    else if (protocol === 'http2') serveHttp2(connection, idleTimeoutMs, context);
     else relayOpaque(connection, context);
   };
-  if (call.target.protocol === 'http') serve(true, undefined);
-  else if (call.target.protocol === 'tcp') {
+  const { protocol } = call.target;
+  if (protocol === 'http' || protocol === 'http2') readFirstBytes(socket, idleTimeoutMs, serve);
+  else if (protocol === 'tcp') {
     socket.pause();
-    serve(false, undefined);
-  } else detect(socket, tcp.sniffTimeoutMs, ({ protocol, leftover }) => serve(protocol === 'http', leftover));
+    serve('opaque', undefined);
+  } else detect(socket, tcp.sniffTimeoutMs, ({ protocol, leftover }) => serve(protocol, leftover));
 }
 
 /** @returns undefined for whom there is no way in */

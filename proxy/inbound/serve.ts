@@ -2,7 +2,9 @@
 
 import type { Socket } from 'node:net';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
+import { Http2Connection } from '../http2/connection.ts';
 import type { OutboundContext } from '../outbound/outbound.ts';
+import type { CarrierOwner, Session } from '../streams/carrier.ts';
 import { ServerSession } from '../streams/server-session.ts';
 import { connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
@@ -52,12 +54,37 @@ export function serveHttp(
 
 /** Requests on the streams of a tunnel, each judged by itself. */
 export function serveTunnel({ socket, transport, call }: InboundConnection, context: InboundContext): void {
-  const { row, guard } = enter(call, 'http', context);
   const { http, tunnel, deadlines } = context;
   const { idleTimeoutMs } = tunnel;
+  const options = { socket, transport, isDialler: false, http, tunnel, idleTimeoutMs, deadlines };
+  serveStreams({ socket, transport, call }, (owner) => new TunnelConnection({ ...options, owner }), context);
+}
+
+/** Requests over HTTP/2. */
+export function serveHttp2(
+  { socket, transport, call, leftover }: InboundConnection,
+  idleTimeoutMs: number,
+  context: InboundContext,
+): void {
+  const { http, http2, deadlines } = context;
+  const options = { socket, transport, isClient: false, http, http2, idleTimeoutMs, deadlines };
+  let connection: Http2Connection | undefined;
+  const connect = (owner: CarrierOwner): Http2Connection => {
+    connection = new Http2Connection({ ...options, owner });
+    return connection;
+  };
+  serveStreams({ socket, transport, call }, connect, context);
+  if (leftover !== undefined) connection?.feed(leftover);
+}
+
+function serveStreams(
+  { socket, transport, call }: Omit<InboundConnection, 'leftover'>,
+  connect: (owner: CarrierOwner) => Session,
+  context: InboundContext,
+): void {
+  const { row, guard } = enter(call, 'http', context);
   const session = new ServerSession({
-    connect: (owner) =>
-      new TunnelConnection({ socket, transport, isDialler: false, http, tunnel, idleTimeoutMs, deadlines, owner }),
+    connect,
     route: new LocalRoute(call.target, callerKey(call), guard, row, context),
     context,
     onGone: (gone) => context.connections.delete(gone),

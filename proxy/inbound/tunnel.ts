@@ -16,7 +16,7 @@ import { ALPN } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
-import { type InboundContext, relayOpaque, serveHttp, serveTunnel } from './serve.ts';
+import { type InboundContext, relayOpaque, serveHttp, serveHttp2, serveTunnel } from './serve.ts';
 
 export interface TunnelContext extends InboundContext {
   readonly tunnel: TunnelConfig;
@@ -25,7 +25,7 @@ export interface TunnelContext extends InboundContext {
 }
 
 /** What this agent speaks, best first. */
-const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http1, ALPN.tcp];
+const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.http1, ALPN.tcp];
 
 export class Tunnel {
   readonly #unit: string;
@@ -124,6 +124,8 @@ export class Tunnel {
     if (socket.alpnProtocol === ALPN.tunnel) serveTunnel(connection, this.#context);
     else if (socket.alpnProtocol === ALPN.http1) {
       serveHttp(connection, { idleTimeoutMs: tunnel.idleTimeoutMs, endIsAbort: true }, this.#context);
+    } else if (socket.alpnProtocol === ALPN.http2) {
+      serveHttp2(connection, tunnel.idleTimeoutMs, this.#context);
     } else if (socket.alpnProtocol === ALPN.tcp) {
       socket.pause();
       relayOpaque(connection, this.#context);

@@ -11,10 +11,12 @@ import type { Balanced } from '../balancer/p2c.ts';
 import type { Drainable } from '../http/exchange.ts';
 import type { Route } from '../http/route.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
+import { Http2Connection } from '../http2/connection.ts';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN, type Protocol } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
+import { ServerSession } from '../streams/server-session.ts';
 import { type Attempt, connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
@@ -30,6 +32,7 @@ import {
 } from '../upstream/routes.ts';
 import type { Destination, Workload } from '../world.ts';
 import { detect } from './detect.ts';
+import { readFirstBytes } from './first-bytes.ts';
 
 export interface OutboundContext extends RouteContext {
   /** HTTP connections that are open, so that draining can reach them. */
@@ -84,8 +87,11 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
 /** A connection into the mesh, once it is known where to. */
 function enter(socket: Socket, destination: Destination, workload: Workload, context: OutboundContext): void {
   const declared = protocolOf(destination);
-  if (declared === 'http') {
-    serveHttp(socket, destination, workload, undefined, context);
+  if (declared === 'http' || declared === 'http2') {
+    readFirstBytes(socket, context.http.idleTimeoutMs, (version, leftover) => {
+      if (version === 'http') serveHttp(socket, destination, workload, leftover, context);
+      else serveHttp2(socket, destination, workload, leftover, context);
+    });
     return;
   }
   const isServerFirst = destination.kind === 'cluster' && destination.cluster.isServerFirst;
@@ -108,11 +114,7 @@ function serveHttp(
   leftover: Buffer | undefined,
   context: OutboundContext,
 ): void {
-  const row = context.stats.series(labelsOf(workload, serviceOf(destination), 'http'));
-  const route: Route =
-    destination.kind === 'cluster'
-      ? new ServiceRoute(destination.cluster, workload, row, context)
-      : new EndpointRoute(destination.endpoint, workload, row, context);
+  const route = routeOf(destination, workload, context);
   const connection = new Http1ServerConnection({
     socket,
     transport: socket,
@@ -124,6 +126,37 @@ function serveHttp(
   });
   context.connections.add(connection);
   if (leftover !== undefined) connection.feed(leftover);
+}
+
+function serveHttp2(
+  socket: Socket,
+  destination: Destination,
+  workload: Workload,
+  leftover: Buffer,
+  context: OutboundContext,
+): void {
+  const { http, http2, deadlines } = context;
+  const { idleTimeoutMs } = http;
+  let connection: Http2Connection | undefined;
+  const session = new ServerSession({
+    connect: (owner) => {
+      const options = { socket, transport: socket, isClient: false, http, http2, idleTimeoutMs, deadlines, owner };
+      connection = new Http2Connection(options);
+      return connection;
+    },
+    route: routeOf(destination, workload, context),
+    context,
+    onGone: (gone) => context.connections.delete(gone),
+  });
+  context.connections.add(session);
+  connection?.feed(leftover);
+}
+
+function routeOf(destination: Destination, workload: Workload, context: OutboundContext): Route {
+  const row = context.stats.series(labelsOf(workload, serviceOf(destination), 'http'));
+  return destination.kind === 'cluster'
+    ? new ServiceRoute(destination.cluster, workload, row, context)
+    : new EndpointRoute(destination.endpoint, workload, row, context);
 }
 
 function relay(

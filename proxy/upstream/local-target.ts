@@ -5,6 +5,7 @@ import type { AccessDestination, DestinationAccess } from '../access/destination
 import type { Balanced } from '../balancer/p2c.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
 import type { Http1Pool } from './pool.ts';
+import type { SessionPool } from './session-pool.ts';
 
 export class LocalTarget implements Balanced, AccessTargetPort {
   readonly unit: string;
@@ -23,6 +24,8 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   isPermissive = false;
   /** By SPIFFE id of the caller: connections are never shared between identities. */
   readonly pools = new Map<string, Http1Pool>();
+  /** The same, where the application speaks HTTP/2. */
+  readonly sessions = new Map<string, SessionPool>();
   isRetired = false;
 
   constructor(workload: LocalWorkload, port: LocalPort) {
@@ -54,8 +57,9 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   /** Takes no more requests: idle connections are closed, the others when they are done. */
   retire(): void {
     this.isRetired = true;
-    for (const pool of this.pools.values()) pool.close();
+    for (const pool of [...this.pools.values(), ...this.sessions.values()]) pool.close();
     this.pools.clear();
+    this.sessions.clear();
   }
 }
 

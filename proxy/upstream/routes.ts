@@ -2,10 +2,11 @@
 
 import type { CertificateMemory } from '../../certs/memory.ts';
 import { type Balanced, pickOther, pickP2C } from '../balancer/p2c.ts';
-import type { TunnelConfig } from '../config.ts';
+import type { Http2Config, TunnelConfig } from '../config.ts';
 import type { HttpContext } from '../http/exchange.ts';
 import type { RequestGuard, Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
+import { Http2Connection } from '../http2/connection.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { MeshSessions } from '../sessions.ts';
@@ -28,6 +29,7 @@ export interface RouteContext extends HttpContext {
   readonly sessions: MeshSessions;
   readonly random: () => number;
   readonly tunnel: TunnelConfig;
+  readonly http2: Http2Config;
 }
 
 /** How to reach an endpoint in the name of a local workload. */
@@ -128,16 +130,47 @@ export class LocalRoute implements Route {
   pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
     if (this.#target.isRetired) return 'workload-gone';
     if (tried.length > 0) return 'no-endpoint';
+    return this.#target.protocol === 'http2' ? this.#sessions() : this.#connections();
+  }
+
+  #connections(): Http1Pool {
     const target = this.#target;
-    const { pools, unit, address, port } = target;
-    const known = pools.get(this.#source);
+    const known = target.pools.get(this.#source);
     if (known !== undefined) return known;
-    const dialer: Dialer = {
-      dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(this.#context), done),
-    };
     const { upstream: config, http, stats, deadlines } = this.#context;
     const idleMs = config.localIdleMs;
-    return addPool(pools, this.#source, { endpoint: target, dialer, config, http, idleMs, stats, deadlines });
+    const options = { endpoint: target, dialer: this.#dialer(), config, http, idleMs, stats, deadlines };
+    return addPool(target.pools, this.#source, options);
+  }
+
+  #sessions(): SessionPool {
+    const target = this.#target;
+    const known = target.sessions.get(this.#source);
+    if (known !== undefined) return known;
+    const { upstream: config, http, http2, deadlines } = this.#context;
+    const idleTimeoutMs = config.localIdleMs;
+    const pool = new SessionPool({
+      endpoint: target,
+      dialer: this.#dialer(),
+      connect:
+        ({ socket, transport }) =>
+        (owner) =>
+          new Http2Connection({ socket, transport, isClient: true, http, http2, idleTimeoutMs, deadlines, owner }),
+      config,
+      http,
+      deadlines,
+      onEmpty: (empty) => {
+        if (target.sessions.get(this.#source) === empty) target.sessions.delete(this.#source);
+      },
+    });
+    target.sessions.set(this.#source, pool);
+    return pool;
+  }
+
+  #dialer(): Dialer {
+    const { unit, address, port } = this.#target;
+    const context = dialContext(this.#context);
+    return { dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, context, done) };
   }
 }
 

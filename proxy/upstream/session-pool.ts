@@ -24,8 +24,8 @@ export interface SessionPoolOptions {
   readonly config: UpstreamConfig;
   readonly http: HttpConfig;
   readonly deadlines: Deadlines;
-  /** Where requests go to an agent that speaks HTTP/1.1 only. */
-  readonly older: (onEmpty: () => void) => OlderPool;
+  /** Where requests go to an agent that speaks HTTP/1.1 only; needed where `connect` may find one. */
+  readonly older?: (onEmpty: () => void) => OlderPool;
   /** Called when nothing is left in it: nobody waits, nothing is open. It may be filled again afterwards. */
   readonly onEmpty: (pool: SessionPool) => void;
 }
@@ -181,10 +181,11 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
 
   /** The agent there is of a release without tunnels. */
   #becomeOlder(): void {
-    const older = this.#options.older(() => {
+    const older = this.#options.older?.(() => {
       if (this.#older === older) this.#older = undefined; // the next dial asks again
       this.#checkEmpty();
     });
+    if (older === undefined) return;
     this.#older = older;
     for (const waiter of [...this.#waiting.keys()]) {
       this.#waiting.delete(waiter);
