@@ -1,7 +1,7 @@
 /** Three nodes with certificates of twenty seconds: joining by token, renewal under traffic, and an issuer that goes away. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -63,7 +63,14 @@ describe.skipIf(obstacle !== undefined)(
       const operator = join(mesh.directory, 'trust');
       const grant = ['--grant', 'ns/shop/*', '--operator', operator];
       const { stdout: token } = await weftIn(n1, 'token', 'create', ...grant, '--name', n3.name);
-      const joining = ['join', token.trim(), `${n1.address4}:15012`, '--out', home(n3, 'bundle')];
+      writeFileSync(join(mesh.directory, 'token'), token);
+      const joining = [
+        'join',
+        `@${join(mesh.directory, 'token')}`,
+        `${n1.address4}:15012`,
+        '--out',
+        home(n3, 'bundle'),
+      ];
       expect(await weftIn(n3, ...joining)).toMatchObject({
         code: 0,
         stdout: expect.stringContaining(`This is ${n3.name}`),
