@@ -86,6 +86,12 @@ interface Held {
 /** Changes are collected this long, and deltas keep this distance: ten a second a node. */
 const COLLECT_MS = 20;
 const BETWEEN_DELTAS_MS = 100;
+/**
+ * Reports of all nodes on one document keep this distance on average: reading one costs a mesh thread two to four
+ * milliseconds with its duplicates. At most for so long, because a rollout waits for the first of them.
+ */
+const REPORTS_APART_MS = 5;
+const REPORTS_MAX_MS = 5_000;
 /** Longest that gossipsub may take to carry messages over a link: identify, subscribe, and a few heartbeats. */
 const UNGRAFTED_MS = 5_000;
 const REDIAL_MS = 1_000;
@@ -136,6 +142,7 @@ export class Core {
   #credential: Credential | undefined;
   #pending: readonly Endpoint[] | undefined;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
+  #isReportArmed = false;
   #startedAtMs = 0;
   #ringsChanged = false;
   #isRewatchArmed = false;
@@ -335,7 +342,7 @@ export class Core {
         break;
       case 'report':
         this.#own.note(REPORT_KEY, input.report);
-        this.#collect(this.#pending ?? [...this.#own.endpoints.values()]);
+        this.#reportLater();
         break;
       case 'issuer':
         this.#own.note(ISSUER_KEY, input.note);
@@ -383,6 +390,10 @@ export class Core {
         break;
       case 'publish':
         this.#publish();
+        break;
+      case 'report':
+        this.#isReportArmed = false;
+        this.#collect(this.#pending ?? [...this.#own.endpoints.values()]);
         break;
       case 'pull':
         this.#puller.drop(timer.about);
@@ -604,6 +615,14 @@ export class Core {
     if (isArmed) return;
     const sinceLastMs = this.#context.nowMs - this.#publishedAtMs;
     arm(this.#context, 'publish', '', Math.max(COLLECT_MS, BETWEEN_DELTAS_MS - sinceLastMs));
+  }
+
+  /** A document makes every node report at once: each picks a moment, so that none has to read them all in one. */
+  #reportLater(): void {
+    if (this.#isReportArmed) return;
+    this.#isReportArmed = true;
+    const spreadMs = Math.min(REPORTS_MAX_MS, REPORTS_APART_MS * this.#membership.table.size);
+    arm(this.#context, 'report', '', this.#context.random() * spreadMs);
   }
 
   #publish(): void {

@@ -31,6 +31,7 @@ export type TimerKind =
   | 'news' // news of standings collected long enough
   | 'news' // news of standings collected long enough
   | 'publish' // own changes collected long enough
+  | 'report' // time to say how this node fares with its documents
   | 'pull' // a peer owes us pages
   | 'ae' // next anti-entropy session
   | 'ae-session' // a session took too long
