@@ -17,6 +17,10 @@ export const CERTS_ERRORS = {
   WEFT_CERTS_CERTIFICATE_MALFORMED: 'not a list of certificates in PEM; issue it again',
   WEFT_CERTS_NO_ROOTS: 'no root certificate to trust; copy roots.crt from the trust domain',
   WEFT_CERTS_TOO_MANY_ROOTS: 'more trusted roots than a rotation needs; remove the retired ones',
+  WEFT_CERTS_ROTATION_MALFORMED:
+    'not a rotation of roots as weft cert rotate-root writes it, or damaged; copy it again from the trust domain',
+  WEFT_CERTS_ROTATION_STAGE:
+    'the rotation of the root is not at this stage; weft cert rotate-root status shows where it is',
   WEFT_CERTS_ISSUER_INVALID: 'this issuer cannot admit nodes; check its certificate, its expiry and the clock',
   WEFT_CERTS_NODE_EXPIRED: 'node certificate is past its expiry; check the clock, then issue the node bundle again',
   WEFT_CERTS_NODE_UNTRUSTED:

@@ -20,6 +20,7 @@ import {
   writePublic,
 } from './files.ts';
 import { issueNodeCertificate, loadIssuer } from './issuer.ts';
+import { readRotation, writeRotation } from './root-rotation-files.ts';
 import { nodeId, parseSpiffeId } from './spiffe.ts';
 import { parseTrustBundle, type TrustBundle, toPem } from './trust-bundle.ts';
 import { trustDomainFiles } from './trust-domain.ts';
@@ -79,6 +80,8 @@ export function issueNodeBundle(options: NodeBundleOptions): void {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const chain = issueNodeCertificate(issuer, trust, { name, grant, publicKey, ttlMs, nowMs });
   installNodeBundle(directory, { privateKey, chain, roots: trust.roots });
+  const rotation = readRotation(trustDirectory);
+  if (rotation !== undefined) writeRotation(directory, rotation);
 }
 
 export interface NodeBundle {

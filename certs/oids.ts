@@ -22,7 +22,7 @@ export const OID = {
   weftGrant: `${WEFT}.1`,
   /** In operator certificates, SEQUENCE OF UTF8String: the `kind/namespace` patterns the operator may write. */
   weftScope: `${WEFT}.2`,
-  /** In node certificates, SEQUENCE OF one UTF8String: when the node was admitted, in milliseconds of Unix time. */
+  /** In certificates that may be issued anew, SEQUENCE OF one UTF8String: when the first was, in ms of Unix time. */
   weftAdmitted: `${WEFT}.3`,
 } as const;
 

@@ -5,7 +5,7 @@
  * the machine. Issuers admit nodes; the operator's key signs documents.
  * @module
  */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, type X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { CertsError } from './errors.ts';
 import { listDirectory, makeDirectory, writeKey, writePublic } from './files.ts';
@@ -40,6 +40,7 @@ export interface TrustDomainFiles {
 }
 
 const YEAR_MS = 365 * 86_400_000;
+export const ROOT_TTL_MS = 10 * YEAR_MS;
 
 export function trustDomainFiles(directory: string): TrustDomainFiles {
   return {
@@ -56,38 +57,17 @@ export function trustDomainFiles(directory: string): TrustDomainFiles {
 /** @throws CertsError when the directory holds anything: a new root written over an old one cannot be taken back */
 export function createTrustDomain(options: TrustDomainOptions): TrustDomainFiles {
   const { trustDomain, directory, operator = 'admin', nowMs = Date.now() } = options;
-  const { rootTtlMs = 10 * YEAR_MS, issuerTtlMs = YEAR_MS, operatorTtlMs = YEAR_MS } = options;
-  const domainId = trustDomainId(trustDomain);
+  const { rootTtlMs = ROOT_TTL_MS, issuerTtlMs = YEAR_MS, operatorTtlMs = YEAR_MS } = options;
   const operatorUri = operatorId(trustDomain, operator);
   checkEmpty(directory);
 
   const notBeforeMs = nowMs - CLOCK_SKEW_MS;
   const rootEndsAtMs = nowMs + rootTtlMs;
-  const rootKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const signer = makeRoot(trustDomain, { name: `Weft root ${trustDomain}`, ttlMs: rootTtlMs, nowMs });
+  const root = signer.certificate;
   const issuerKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const operatorKeys = generateKeyPairSync('ed25519');
-  const authority = { notBeforeMs, uris: [domainId], keyUsage: ['keyCertSign', 'cRLSign'] } as const;
-  const root = signCertificate(
-    {
-      ...authority,
-      subject: `Weft root ${trustDomain}`,
-      publicKey: rootKeys.publicKey,
-      notAfterMs: rootEndsAtMs,
-      authority: { pathLength: 2 },
-    },
-    { privateKey: rootKeys.privateKey },
-  );
-  const signer = { certificate: root, privateKey: rootKeys.privateKey };
-  const issuer = signCertificate(
-    {
-      ...authority,
-      subject: `Weft issuer ${trustDomain}`,
-      publicKey: issuerKeys.publicKey,
-      notAfterMs: Math.min(nowMs + issuerTtlMs, rootEndsAtMs),
-      authority: { pathLength: 1 },
-    },
-    signer,
-  );
+  const issuer = certifyIssuer(signer, { trustDomain, publicKey: issuerKeys.publicKey, ttlMs: issuerTtlMs, nowMs });
   const operatorCertificate = signCertificate(
     {
       subject: `Weft operator ${operator}`,
@@ -103,7 +83,7 @@ export function createTrustDomain(options: TrustDomainOptions): TrustDomainFiles
 
   const files = trustDomainFiles(directory);
   makeDirectory(directory);
-  writeKey(files.rootKey, rootKeys.privateKey, 'new'); // first: of two at once, the slower fails before it harms
+  writeKey(files.rootKey, signer.privateKey, 'new'); // first: of two at once, the slower fails before it harms
   writePublic(files.rootCertificate, toPem([root]));
   writeKey(files.issuerKey, issuerKeys.privateKey, 'new');
   writePublic(files.issuerCertificate, toPem([issuer]));
@@ -111,6 +91,62 @@ export function createTrustDomain(options: TrustDomainOptions): TrustDomainFiles
   writePublic(files.operatorCertificate, toPem([operatorCertificate]));
   writePublic(files.roots, toPem([root])); // last: without it nothing can be issued from a half-made directory
   return files;
+}
+
+/** A root: a certificate, and the key that can sign with it. */
+export interface Root {
+  readonly certificate: X509Certificate;
+  readonly privateKey: KeyObject;
+}
+
+/** @param options.name for people; two roots of one trust domain should not share it */
+export function makeRoot(
+  trustDomain: string,
+  { name, ttlMs, nowMs }: { readonly name: string; readonly ttlMs: number; readonly nowMs: number },
+): Root {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const certificate = signCertificate(
+    {
+      ...authority(trustDomain, nowMs),
+      subject: name,
+      publicKey,
+      notAfterMs: nowMs + ttlMs,
+      authority: { pathLength: 2 },
+    },
+    { privateKey },
+  );
+  return { certificate, privateKey };
+}
+
+/** The certificate of an issuer with this key; it ends with the root's at the latest. */
+export function certifyIssuer(
+  root: Root,
+  issuer: {
+    readonly trustDomain: string;
+    readonly publicKey: KeyObject;
+    readonly ttlMs?: number;
+    readonly nowMs: number;
+  },
+): X509Certificate {
+  const { trustDomain, publicKey, ttlMs = YEAR_MS, nowMs } = issuer;
+  return signCertificate(
+    {
+      ...authority(trustDomain, nowMs),
+      subject: `Weft issuer ${trustDomain}`,
+      publicKey,
+      notAfterMs: Math.min(nowMs + ttlMs, root.certificate.validToDate.getTime()),
+      authority: { pathLength: 1 },
+    },
+    root,
+  );
+}
+
+function authority(trustDomain: string, nowMs: number) {
+  return {
+    notBeforeMs: nowMs - CLOCK_SKEW_MS,
+    uris: [trustDomainId(trustDomain)],
+    keyUsage: ['keyCertSign', 'cRLSign'],
+  } as const;
 }
 
 function checkEmpty(directory: string): void {
