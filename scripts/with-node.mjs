@@ -5,24 +5,31 @@
  *
  * The one file that the system's own Node runs, so it keeps to what Node 18 understands. npm packages are installed when
  * package-lock.json differs from what the last install saw; Debian packages only as root, only where apt-get is, and
- * only when a command they provide is absent. --build brings dist/ up to date: what runs from it is what users install,
+ * only when what they provide is absent. --build brings dist/ up to date: what runs from it is what users install,
  * and each thread of it is some 10 MB smaller than one that strips types.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const pinnedNode = join(modules, 'node', 'bin', 'node');
 
-/** Which commands a purpose needs, and the Debian package that brings each. */
+/** Which commands (or files) a purpose needs, and the Debian package that brings each. */
 const SYSTEM = {
   start: { nft: 'nftables', ip: 'iproute2', tcpdump: 'tcpdump' },
   test: { nft: 'nftables', ip: 'iproute2', tcpdump: 'tcpdump', curl: 'curl', openssl: 'openssl' },
-  bench: { nft: 'nftables', ip: 'iproute2', nginx: 'nginx-light', wrk: 'wrk' },
+  bench: {
+    nft: 'nftables',
+    ip: 'iproute2',
+    nginx: 'nginx-light',
+    '/usr/lib/nginx/modules/ngx_stream_module.so': 'libnginx-mod-stream',
+    haproxy: 'haproxy',
+    wrk: 'wrk',
+  },
 };
 
 function installPackages() {
@@ -67,6 +74,7 @@ function build() {
 }
 
 function onPath(name) {
+  if (isAbsolute(name)) return existsSync(name);
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
 }

@@ -1,5 +1,5 @@
-/** What a benchmark needs of the machine: pinned processes, their CPU time, free ports, wrk. @module */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+/** What a benchmark needs of the machine: pinned processes, their CPU time and memory, free ports. @module */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -12,6 +12,23 @@ export const LOAD_CORE = '1';
 export function pinned(core: string, argv: readonly string[], logFile: string): ChildProcess {
   const log = openSync(logFile, 'a');
   return spawn('taskset', ['-c', core, ...argv], { stdio: ['ignore', log, log] });
+}
+
+/**
+ * Starts processes that belong together, and ends them together: at once if `start` fails.
+ *
+ * @param start given what to call with each process it starts
+ */
+export async function together<T>(
+  start: (own: (child: ChildProcess) => number) => Promise<T>,
+): Promise<T & AsyncDisposable> {
+  await using starting = new AsyncDisposableStack();
+  const value = await start((child) => {
+    starting.defer(() => stop(child));
+    return child.pid!;
+  });
+  const started = starting.move();
+  return { ...value, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
 
 /** Ends a process and waits until it is gone. */
@@ -80,33 +97,3 @@ export async function accepting(port: number, host = '127.0.0.1'): Promise<void>
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
-
-export interface Load {
-  readonly requests: number;
-  readonly seconds: number;
-  readonly failed: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-}
-
-/** Runs wrk at saturation over `connections` kept alive. */
-export function wrk(
-  url: string,
-  options: { readonly connections: number; readonly seconds: number; readonly script: string },
-): Load {
-  const { connections, seconds, script } = options;
-  const argv = ['-c', LOAD_CORE, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url];
-  const output = execFileSync('taskset', argv, { encoding: 'utf8' });
-  return JSON.parse(output.slice(output.lastIndexOf('\n{') + 1)) as Load;
-}
-
-/** A wrk script that ends its report with one line of JSON. */
-export const WRK_REPORT = `
-function done(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format('\\n{"requests":%d,"seconds":%.6f,"failed":%d,"p50Ms":%.4f,"p99Ms":%.4f,"p999Ms":%.4f}',
-    summary.requests, summary.duration / 1e6, e.connect + e.read + e.write + e.status + e.timeout,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
-end
-`;

@@ -4,60 +4,72 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
-import { accepting, PROXY_CORE, pinned, stop } from './machine.ts';
+import { PROXY_CORE, pinned, together } from './machine.ts';
 import type { Proxies } from './proxies.ts';
+import { ALL_ROUTES, BACKEND_ADDRESSES, type Route } from './routes.ts';
 
 /** Loopback addresses keep the agents' fixed ports (15008, 7946) apart. */
 const NODES = {
-  client: { name: 'bench-client', address: '127.0.11.1' },
-  server: { name: 'bench-server', address: '127.0.11.2' },
+  client: { name: 'bench-client', address: BACKEND_ADDRESSES[1] },
+  server: { name: 'bench-server', address: BACKEND_ADDRESSES[2] },
 } as const;
-/** Where requests enter, and where the application listens. */
-export const WEFT_ENTRY = { address: NODES.client.address, port: 9_000 } as const;
-export const WEFT_BACKEND = { address: NODES.server.address, port: 8_080 } as const;
+type Node = (typeof NODES)['client' | 'server'];
 
 export async function startWeft(directory: string): Promise<Proxies> {
   const trust = join(directory, 'trust');
   createTrustDomain({ trustDomain: 'bench.example', directory: trust });
-  const server = start(directory, trust, NODES.server, {
-    ports: [{ name: 'http', port: WEFT_BACKEND.port, appProtocol: 'http' }],
+  const twoHops = ALL_ROUTES.filter(({ hops }) => hops === 2);
+  const oneHop = ALL_ROUTES.filter(({ hops }) => hops === 1);
+  const { client, server } = NODES;
+  const upstreams = ALL_ROUTES.map(leading);
+  const calling = workload('client', { service: 'client', address: client.address, upstreams });
+  return together(async (own) => {
+    const pids = [
+      own(start(directory, trust, server, twoHops.flatMap(serving))),
+      own(start(directory, trust, client, [...oneHop.flatMap(serving), calling])),
+    ];
+    for (const { protocol, entryPort } of ALL_ROUTES)
+      if (protocol === 'http') await answering(`http://${client.address}:${entryPort}/`);
+    return { address: client.address, pids };
   });
-  const client = start(directory, trust, NODES.client, {
-    upstreams: [
-      { service: 'bench/server', port: WEFT_BACKEND.port, listen: `${WEFT_ENTRY.address}:${WEFT_ENTRY.port}` },
-    ],
-  });
-  const url = `http://${WEFT_ENTRY.address}:${WEFT_ENTRY.port}/`;
-  await accepting(WEFT_ENTRY.port, WEFT_ENTRY.address);
-  await answering(url);
+}
+
+/** One workload an endpoint. */
+function serving({ name, protocol, hops, backendPorts }: Route) {
+  return backendPorts.map((port) =>
+    workload(`${name}-${port}`, {
+      service: name,
+      address: BACKEND_ADDRESSES[hops],
+      ports: [{ name: 'port', port, servicePort: backendPorts[0], appProtocol: protocol }],
+    }),
+  );
+}
+
+/** The listener of the client that leads to a service. */
+function leading({ name, entryPort, backendPorts }: Route) {
+  return { service: `bench/${name}`, port: backendPorts[0], listen: `${NODES.client.address}:${entryPort}` };
+}
+
+function workload(name: string, spec: object) {
   return {
-    url,
-    pids: [client.pid!, server.pid!],
-    [Symbol.asyncDispose]: async () => {
-      await stop(client);
-      await stop(server);
-    },
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'Workload',
+    metadata: { name, namespace: 'bench' },
+    spec: { runs: { host: {} }, ...spec },
   };
 }
 
-function start(directory: string, trust: string, node: (typeof NODES)['client' | 'server'], spec: object) {
+function start(directory: string, trust: string, node: Node, workloads: readonly object[]) {
   const home = join(directory, node.name);
   const bundleDirectory = join(home, 'bundle');
   issueNodeBundle({ trustDirectory: trust, name: node.name, grant: ['ns/bench/*'], directory: bundleDirectory });
-  const workloads = join(home, 'workloads.d');
-  mkdirSync(workloads, { recursive: true });
-  const service = node === NODES.client ? 'client' : 'server';
-  const workload = {
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'Workload',
-    metadata: { name: service, namespace: 'bench' },
-    spec: { service, runs: { host: {} }, address: node.address, ...spec },
-  };
-  writeFileSync(join(workloads, 'workload.yaml'), stringify(workload));
+  const workloadsDirectory = join(home, 'workloads.d');
+  mkdirSync(workloadsDirectory, { recursive: true });
+  writeFileSync(join(workloadsDirectory, 'workloads.yaml'), workloads.map((one) => stringify(one)).join('---\n'));
   const config = {
     nodeName: node.name,
     dataDirectory: join(home, 'data'),
-    workloadsDirectory: workloads,
+    workloadsDirectory,
     workers: 1,
     capture: { mode: 'none' },
     certs: { bundleDirectory },

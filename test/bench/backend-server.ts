@@ -1,0 +1,41 @@
+/**
+ * The backend that is no nginx, as a process of its own: takes uploads, echoes WebSocket messages, echoes small TCP messages
+ * and counts long TCP streams. It speaks to the load generators of this folder only, so it reads no more than they send.
+ */
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { BACKEND_ADDRESSES, SERVER_PORTS } from './routes.ts';
+
+const host = BACKEND_ADDRESSES[2];
+/** A longer message than this is the beginning of a stream, which is counted. */
+const LARGEST_MESSAGE = 4_096;
+
+const web = createHttpServer({ keepAliveTimeout: 3_600_000, requestTimeout: 0 }, (request, response) => {
+  request.resume();
+  request.on('end', () => response.end('taken'));
+});
+web.on('upgrade', (_request, socket: Duplex) => {
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+  socket.on('error', () => {});
+  socket.on('data', (frame: Buffer) => {
+    // One short masked frame at a time, under a mask of zeros (RFC 6455 §5.2): the echo is the frame without mask.
+    const length = frame[1]! & 0x7f;
+    socket.write(Buffer.concat([Buffer.from([0x81, length]), frame.subarray(6, 6 + length)]));
+  });
+});
+web.listen(SERVER_PORTS.http, host);
+
+createServer({ allowHalfOpen: true, noDelay: true }, serveTcp).listen(SERVER_PORTS.tcp, host);
+
+function serveTcp(socket: Socket): void {
+  let received = 0;
+  let isStream = false;
+  socket.on('error', () => {});
+  socket.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    isStream ||= chunk.length > LARGEST_MESSAGE;
+    if (!isStream) socket.write(chunk);
+  });
+  socket.on('end', () => socket.end(isStream ? String(received) : ''));
+}
