@@ -101,6 +101,9 @@ const REDIALS_PER_DEAD = 3;
 const SWEEP_MS = 60_000;
 const REMEMBER_MS = 5_000;
 const REMEMBERED = 32;
+/** Up to so many members are all looked at when some are to be chosen; of more, this many are drawn for each wanted. */
+const DRAWN_FROM = 128;
+const DRAWS = 4;
 /** Links beyond those the rings ask for: they shorten paths when the rings are still forming. */
 const LONG_LINKS = 2;
 /** A link that no ring asks for is closed after this. */
@@ -433,13 +436,13 @@ export class Core {
 
   #received(from: string, message: Message): void {
     this.#absence.heard(this.#context.nowMs);
-    this.#detector.heard(from);
+    this.#detector.heard(from, message.kind === 'ack');
     switch (message.kind) {
       case 'ping':
         send(this.#context, from, { kind: 'ack', seq: message.seq });
         break;
       case 'ack':
-        this.#acked(from);
+        this.#membership.reached(from);
         break;
       case 'ask':
         this.#tell(from, message.about);
@@ -483,11 +486,6 @@ export class Core {
       default:
         this.documents?.received(from, message);
     }
-  }
-
-  #acked(from: string): void {
-    this.#detector.acked(from);
-    this.#membership.reached(from);
   }
 
   #tell(from: string, about: string): void {
@@ -688,7 +686,7 @@ export class Core {
     const { table } = this.#membership;
     const chance = (REDIALS_PER_DEAD * table.count('dead')) / Math.max(1, table.count('alive'));
     if (this.#context.random() >= chance) return;
-    const dead = [...this.#membership.table.entries()].filter((entry) => entry.state === 'dead');
+    const dead = [...table.tombstones()].filter((entry) => entry.state === 'dead');
     const [chosen] = sample(dead, 1, this.#context.random);
     const address = chosen === undefined ? undefined : this.#addressOf(chosen.name);
     if (address !== undefined) this.#context.out.push({ kind: 'dial', to: chosen!.name, address });
@@ -713,8 +711,7 @@ export class Core {
 
   #remember(): void {
     this.#isRememberArmed = false;
-    const present = [...this.#membership.table.entries()].filter((entry) => isRoutable(entry.state));
-    const addresses = sample(present, REMEMBERED, this.#context.random).map((entry) => this.#addressOf(entry.name));
+    const addresses = this.#draw(REMEMBERED, ({ state }) => isRoutable(state)).map((name) => this.#addressOf(name));
     const known = addresses.filter((one) => one !== undefined);
     this.#bootstrap.remember(known);
     this.#context.out.push({ kind: 'remember-peers', addresses: known });
@@ -725,9 +722,7 @@ export class Core {
     this.#beginAnewIfApart();
     this.#membership.sweep();
     const wanted = new Set([...this.#rings.subjects(), ...this.#rings.observers()]);
-    const present = [...this.#membership.table.entries()].filter((entry) => entry.state === 'alive');
-    const others = present.map((entry) => entry.name).filter((name) => !wanted.has(name));
-    this.#longLinks = new Set(sample(others, LONG_LINKS, this.#context.random));
+    this.#longLinks = new Set(this.#draw(LONG_LINKS, ({ name, state }) => state === 'alive' && !wanted.has(name)));
     for (const name of this.#longLinks) {
       if (!this.#links.has(name)) this.#context.out.push({ kind: 'dial', to: name, address: this.#addressOf(name)! });
     }
@@ -736,6 +731,23 @@ export class Core {
       if (isIdle && !wanted.has(peer) && !this.#longLinks.has(peer))
         this.#context.out.push({ kind: 'hang-up', to: peer });
     }
+  }
+
+  /** Some members at random, `count` if there are as many. Of a large mesh a sample is looked at, not the whole table. */
+  #draw(count: number, isFit: (entry: TableEntry) => boolean): string[] {
+    const { table } = this.#membership;
+    const { random } = this.#context;
+    if (table.size <= DRAWN_FROM) {
+      const fit = [...table.entries()].filter(isFit);
+      return sample(fit, count, random).map(({ name }) => name);
+    }
+    const drawn = new Set<string>();
+    for (let draw = 0; draw < DRAWS * count && drawn.size < count; draw++) {
+      const name = this.#rings.random(random);
+      const entry = name === undefined ? undefined : table.get(name);
+      if (entry !== undefined && isFit(entry)) drawn.add(entry.name);
+    }
+    return [...drawn];
   }
 
   #deliver(to: string, message: Message): void {

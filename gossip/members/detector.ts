@@ -107,23 +107,18 @@ export class Detector {
     const watch = this.#watches.get(name);
     if (watch === undefined) return;
     watch.unlinkedSinceMs = this.#context.nowMs;
-    this.#forgetPing(name, watch);
+    this.#forgetPing(watch);
     this.#dial(name);
     if (watch.phase === 'ok' || watch.phase === 'asking') this.#probe(name, watch);
   }
 
-  /** It answered a ping: it is well, and so are we. */
-  acked(name: string): void {
-    if (this.#watches.has(name)) this.#health = Math.max(0, this.#health - 0.25);
-    this.heard(name);
-  }
-
-  /** Anything at all came from it. */
-  heard(name: string): void {
+  /** Anything at all came from it. An answer to a ping says as well that we are not slow ourselves. */
+  heard(name: string, isAck: boolean): void {
     const watch = this.#watches.get(name);
     if (watch === undefined) return;
+    if (isAck) this.#health = Math.max(0, this.#health - 0.25);
     watch.heardAtMs = this.#context.nowMs;
-    this.#forgetPing(name, watch);
+    this.#forgetPing(watch);
     if (watch.phase === 'ok') return;
     this.#clear(name, watch);
     this.#host.recovered(name);
@@ -140,7 +135,7 @@ export class Detector {
       return;
     }
     this.#clear(name, watch); // it is our link that is bad, not the member
-    this.#forgetPing(name, watch);
+    this.#forgetPing(watch);
   }
 
   /** Another observer gave up on it: look for ourselves now, unless we have just heard from it. */
@@ -184,7 +179,7 @@ export class Detector {
   stalled(): void {
     this.#health = Math.min(MAX_HEALTH, this.#health + 2);
     for (const [name, watch] of this.#watches) {
-      this.#forgetPing(name, watch);
+      this.#forgetPing(watch);
       this.#clear(name, watch);
       if (watch.unlinkedSinceMs !== undefined) watch.unlinkedSinceMs = this.#context.nowMs;
     }
@@ -200,13 +195,13 @@ export class Detector {
   #pingDue(name: string, watch: Watch): void {
     const { nowMs, settings } = this.#context;
     arm(this.#context, 'ping', name, settings.pingIntervalMs);
-    if (this.#host.isLinked(name)) {
+    if (watch.unlinkedSinceMs === undefined) {
       const spokeRecently = nowMs - watch.heardAtMs < SPOKE_RECENTLY * settings.pingIntervalMs;
       if (watch.phase !== 'ok' || !spokeRecently) this.#ping(name, watch);
       return;
     }
     this.#dial(name);
-    const unlinkedMs = nowMs - (watch.unlinkedSinceMs ?? nowMs);
+    const unlinkedMs = nowMs - watch.unlinkedSinceMs;
     if (watch.phase === 'ok' && unlinkedMs >= settings.ackTimeoutMs) this.#ask(name, watch);
   }
 
@@ -261,10 +256,9 @@ export class Detector {
     if (address !== undefined) this.#context.out.push({ kind: 'dial', to: name, address });
   }
 
-  #forgetPing(name: string, watch: Watch): void {
-    if (watch.awaitingSinceMs === undefined) return;
+  #forgetPing(watch: Watch): void {
+    // Its timer stays: the next ping moves it, and fired without a ping outstanding it means nothing.
     watch.awaitingSinceMs = undefined;
-    disarm(this.#context, 'ack', name);
   }
 
   #clear(name: string, watch: Watch): void {
@@ -277,7 +271,7 @@ export class Detector {
 
   #unwatch(name: string): void {
     const watch = this.#watches.get(name)!;
-    this.#forgetPing(name, watch);
+    disarm(this.#context, 'ack', name);
     this.#clear(name, watch);
     disarm(this.#context, 'ping', name);
     this.#watches.delete(name);

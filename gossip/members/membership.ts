@@ -236,6 +236,7 @@ export class Membership {
 
   /** A member known by hearsay answered us: it is real, and those we speak to should know. */
   reached(name: string): void {
+    if (this.table.count('probation') === 0) return; // nearly always, and this is asked with every ack
     const entry = this.table.get(name);
     if (entry?.state === 'probation') this.#confirm(entry);
   }
@@ -270,8 +271,8 @@ export class Membership {
   /** Drops tombstones that no valid record can outlive. */
   sweep(): void {
     const { nowMs, settings } = this.#context;
-    for (const entry of [...this.table.entries()]) {
-      if (!isPresent(entry.state) && nowMs - entry.sinceMs > settings.tombstoneMs) this.#forget(entry);
+    for (const entry of [...this.table.tombstones()]) {
+      if (nowMs - entry.sinceMs > settings.tombstoneMs) this.#forget(entry);
     }
   }
 

@@ -41,11 +41,14 @@ export class MemberTable {
     dead: 0,
     left: 0,
   };
+  /** Names of the dead and departed. */
+  readonly #absent: Set<string>;
 
   /** @param known what to begin with; it must not change any more */
   constructor(known?: MemberTable) {
     this.#entries = new LayeredMap(known === undefined ? undefined : known.#entries);
     if (known !== undefined) Object.assign(this.#counts, known.#counts);
+    this.#absent = new Set(known === undefined ? [] : known.#absent);
   }
 
   get size(): number {
@@ -60,6 +63,11 @@ export class MemberTable {
     return this.#entries.values();
   }
 
+  /** The dead and the departed. */
+  *tombstones(): IterableIterator<TableEntry> {
+    for (const name of this.#absent) yield this.#entries.get(name)!;
+  }
+
   count(state: TableState): number {
     return this.#counts[state];
   }
@@ -69,6 +77,8 @@ export class MemberTable {
     if (before !== undefined) this.#counts[before.state]--;
     this.#counts[entry.state]++;
     this.#entries.set(entry.name, entry);
+    if (isPresent(entry.state)) this.#absent.delete(entry.name);
+    else this.#absent.add(entry.name);
   }
 
   delete(name: string): void {
@@ -76,13 +86,13 @@ export class MemberTable {
     if (before === undefined) return;
     this.#counts[before.state]--;
     this.#entries.delete(name);
+    this.#absent.delete(name);
   }
 
   /** The longest-standing tombstone, or undefined when all members are present. */
   oldestTombstone(): TableEntry | undefined {
     let oldest: TableEntry | undefined;
-    for (const entry of this.#entries.values()) {
-      if (isPresent(entry.state)) continue;
+    for (const entry of this.tombstones()) {
       if (oldest === undefined || entry.sinceMs < oldest.sinceMs) oldest = entry;
     }
     return oldest;

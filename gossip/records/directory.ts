@@ -31,20 +31,13 @@ export class Directory {
     return this.#shown.get(node)?.size ?? 0;
   }
 
-  /** Shows a node's endpoints from now on; undefined when that changes nothing. */
+  /** Shows a node's endpoints, a map that nobody will write to, from now on; undefined when that changes nothing. */
   show(node: string, endpoints: ReadonlyMap<string, Endpoint>, routing: Routing): EndpointDelta | undefined {
-    const before = this.#shown.get(node) ?? new Map<string, Endpoint>();
-    const after = new Map<string, Endpoint>();
+    const before = this.#shown.get(node) ?? NOTHING;
+    const after = routing === 'full' ? endpoints : routing === 'none' ? NOTHING : withoutWeights(endpoints, before);
     const upsert: Endpoint[] = [];
     const remove: string[] = [];
-    if (routing !== 'none') {
-      for (const [id, endpoint] of endpoints) {
-        const shown = before.get(id);
-        const wanted = routing === 'last-choice' ? withoutWeight(endpoint, shown) : endpoint;
-        after.set(id, wanted);
-        if (shown !== wanted) upsert.push(wanted);
-      }
-    }
+    for (const [id, endpoint] of after) if (before.get(id) !== endpoint) upsert.push(endpoint);
     for (const id of before.keys()) if (!after.has(id)) remove.push(id);
     if (upsert.length === 0 && remove.length === 0) return undefined;
     this.#size += after.size - before.size;
@@ -52,6 +45,15 @@ export class Directory {
     else this.#shown.set(node, after);
     return { upsert, remove };
   }
+}
+
+const NOTHING: ReadonlyMap<string, Endpoint> = new Map();
+
+function withoutWeights(
+  endpoints: ReadonlyMap<string, Endpoint>,
+  shown: ReadonlyMap<string, Endpoint>,
+): ReadonlyMap<string, Endpoint> {
+  return new Map([...endpoints].map(([id, endpoint]) => [id, withoutWeight(endpoint, shown.get(id))]));
 }
 
 function withoutWeight(endpoint: Endpoint, shown: Endpoint | undefined): Endpoint {

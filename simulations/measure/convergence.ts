@@ -35,6 +35,7 @@ export class Convergence implements Watcher {
   readonly #viewers = new Map<Process, Viewer>();
   readonly #spreads = new Map<string, Spread[]>();
   #spreadCount = 0;
+  #dissenter: Viewer | undefined;
   #isMeasuring = false;
   /** Since when all views have been wanted to agree. */
   #wantedSinceMs: number | undefined;
@@ -88,8 +89,10 @@ export class Convergence implements Watcher {
   }
 
   isAgreed(): boolean {
-    for (const viewer of this.#viewers.values()) if (!this.#agrees(viewer)) return false;
-    return true;
+    // Whoever disagreed at the last look most likely still does; to ask all after every change would take longer than all else.
+    if (this.#dissenter !== undefined && !this.#agrees(this.#dissenter)) return false;
+    this.#dissenter = this.#viewers.values().find((viewer) => !this.#agrees(viewer));
+    return this.#dissenter === undefined;
   }
 
   /** Nodes that run and whose view is not what is so. */
@@ -153,6 +156,7 @@ export class Convergence implements Watcher {
 
   ended(process: Process, _how: Ending): void {
     this.#viewers.delete(process);
+    this.#dissenter = undefined;
     this.#setTruth(process.name, undefined);
     this.#drop(process.name);
     this.#exclude((viewer) => viewer === process);

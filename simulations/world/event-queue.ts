@@ -123,8 +123,10 @@ function slotOf(atMs: number): number {
   return Math.floor(atMs * SLOTS_PER_MS);
 }
 
+/** Instants are kept beside the happenings: to compare them in place costs a visit to memory each. */
 class Heap {
   readonly #items: Happening[] = [];
+  readonly #atMs: number[] = [];
 
   get size(): number {
     return this.#items.length;
@@ -135,37 +137,48 @@ class Heap {
   }
 
   push(item: Happening): void {
-    const items = this.#items;
-    let at = items.push(item) - 1;
+    let at = this.#items.push(item) - 1;
+    this.#atMs.push(item.atMs);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      const other = items[parent]!;
-      if (isBefore(other, item)) break;
-      items[at] = other;
+      if (!this.#isBefore(item.atMs, item, parent)) break;
+      this.#move(parent, at);
       at = parent;
     }
-    items[at] = item;
+    this.#put(item, at);
   }
 
   pop(): Happening | undefined {
     const items = this.#items;
     const top = items[0];
     const last = items.pop();
+    const lastAtMs = this.#atMs.pop()!;
     if (last === undefined || items.length === 0) return top;
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= items.length) break;
-      if (child + 1 < items.length && isBefore(items[child + 1]!, items[child]!)) child++;
-      if (isBefore(last, items[child]!)) break;
-      items[at] = items[child]!;
+      if (child + 1 < items.length && this.#isBefore(this.#atMs[child + 1]!, items[child + 1]!, child)) child++;
+      if (this.#isBefore(lastAtMs, last, child)) break;
+      this.#move(child, at);
       at = child;
     }
-    items[at] = last;
+    this.#put(last, at);
     return top;
   }
-}
 
-function isBefore(a: Happening, b: Happening): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+  #isBefore(atMs: number, item: Happening, than: number): boolean {
+    const otherMs = this.#atMs[than]!;
+    return atMs < otherMs || (atMs === otherMs && item.order < this.#items[than]!.order);
+  }
+
+  #move(from: number, to: number): void {
+    this.#items[to] = this.#items[from]!;
+    this.#atMs[to] = this.#atMs[from]!;
+  }
+
+  #put(item: Happening, at: number): void {
+    this.#items[at] = item;
+    this.#atMs[at] = item.atMs;
+  }
 }

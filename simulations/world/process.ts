@@ -35,7 +35,10 @@ export abstract class Process {
   /** The latest timer that fired: no rounding may make the clock show less. */
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   readonly #held: (() => void)[] = [];
-  readonly #timers = new Map<string, Map<string, Place>>();
+  /** By subject, then by kind. */
+  readonly #timers = new Map<string, Map<string, Timer>>();
+  /** The timer that fired last: what is armed next mostly has the same subject. */
+  #fired: Timer | undefined;
   /** What this node shows of every owner's endpoints. */
   readonly shown: LayeredMap<string, ShownPage>;
 
@@ -87,31 +90,28 @@ export abstract class Process {
   }
 
   protected arm(kind: string, about: string, atMs: number): void {
-    let timers = this.#timers.get(kind);
-    if (timers === undefined) {
-      timers = new Map();
-      this.#timers.set(kind, timers);
+    const siblings = this.#timersOf(about);
+    let timer = siblings.get(kind);
+    if (timer === undefined || !timer.isPlannedBy(this.#instantOf(atMs))) {
+      if (timer !== undefined) timer.dueMs = undefined;
+      timer = new Timer(this, siblings, kind, about);
+      siblings.set(kind, timer);
     }
-    let place = timers.get(about);
-    if (place === undefined) {
-      place = { kind, about, due: undefined };
-      timers.set(about, place);
-    }
-    this.#plan(place, atMs);
+    this.#plan(timer, atMs);
   }
 
   protected disarm(kind: string, about: string): void {
-    const place = this.#timers.get(kind)?.get(about);
-    if (place !== undefined) place.due = undefined;
+    const timer = this.#timers.get(about)?.get(kind);
+    if (timer !== undefined) timer.dueMs = undefined;
   }
 
   /** For the queue: a timer's instant has come. */
-  due(timer: Due): void {
-    const { place, dueMs } = timer;
-    if (place.due !== timer || this.state !== 'running') return; // `wake` plans those of a stalled process anew
-    place.due = undefined;
+  due(timer: Timer, dueMs: number): void {
+    if (this.state !== 'running') return; // `wake` plans those of a stalled process anew
+    timer.dueMs = undefined;
+    this.#fired = timer;
     this.#notBeforeMs = Math.max(this.#notBeforeMs, dueMs);
-    this.fired(place.kind, place.about);
+    this.fired(timer.kind, timer.about);
   }
 
   stall(): void {
@@ -140,26 +140,36 @@ export abstract class Process {
     this.state = 'ended';
     this.#held.length = 0;
     this.#timers.clear();
+    this.#fired = undefined;
     this.closed(isAbrupt);
   }
 
   /** Plans every timer for the instant it has now; those overdue fire at once, a naive edge's before anything else. */
   #rearm(): void {
     const all = [...this.#timers.values()].flatMap((timers) => [...timers.values()]);
-    const armed = all.map(({ due }) => due).filter((due) => due !== undefined);
+    const armed = all.flatMap((timer) => (timer.dueMs === undefined ? [] : [{ timer, dueMs: timer.dueMs }]));
     armed.sort((a, b) => a.dueMs - b.dueMs);
-    for (const old of armed) {
-      if (old.place.due !== old) continue; // one before it moved it
-      const due = this.#plan(old.place, old.dueMs);
-      if (this.#edge === 'naive' && this.#instantOf(old.dueMs) <= this.queue.nowMs) due.run();
+    for (const { timer, dueMs } of armed) {
+      if (timer.dueMs !== dueMs) continue; // one before it moved it
+      if (this.#edge === 'naive' && this.#instantOf(dueMs) <= this.queue.nowMs) this.due(timer, dueMs);
+      else this.#plan(timer, dueMs);
     }
   }
 
-  #plan(place: Place, dueMs: number): Due {
-    const due = new Due(this, place, dueMs);
-    place.due = due;
-    this.queue.plan(this.#instantOf(dueMs), due);
-    return due;
+  #timersOf(about: string): Map<string, Timer> {
+    if (this.#fired?.about === about) return this.#fired.siblings;
+    let timers = this.#timers.get(about);
+    if (timers === undefined) {
+      timers = new Map();
+      this.#timers.set(about, timers);
+    }
+    return timers;
+  }
+
+  #plan(timer: Timer, dueMs: number): void {
+    timer.dueMs = dueMs;
+    timer.instantMs = this.#instantOf(dueMs);
+    timer.planIfNeeded();
   }
 
   #instantOf(atMs: number): number {
@@ -167,28 +177,45 @@ export abstract class Process {
   }
 }
 
-/** Where a timer is kept, armed or not: the core arms the same few again and again. */
-interface Place {
+/**
+ * A timer of the program, armed or not. The core moves the same few to a later instant again and again, mostly long before
+ * they are due: it stays in the queue where it is, and finds out when its turn comes.
+ */
+class Timer extends Happening {
+  readonly process: Process;
+  /** All timers of the same subject, by kind. */
+  readonly siblings: Map<string, Timer>;
   readonly kind: string;
   readonly about: string;
-  due: Due | undefined;
-}
+  /** On the process's clock; undefined = disarmed. */
+  dueMs: number | undefined = undefined;
+  /** When that is. */
+  instantMs = 0;
+  #isQueued = false;
 
-/** One arming of a timer; void once its place holds another. */
-class Due extends Happening {
-  readonly process: Process;
-  readonly place: Place;
-  /** On the process's clock. */
-  readonly dueMs: number;
-
-  constructor(process: Process, place: Place, dueMs: number) {
+  constructor(process: Process, siblings: Map<string, Timer>, kind: string, about: string) {
     super();
     this.process = process;
-    this.place = place;
-    this.dueMs = dueMs;
+    this.siblings = siblings;
+    this.kind = kind;
+    this.about = about;
+  }
+
+  /** Whether its turn comes no later than `instantMs`, or whenever it is planned for. */
+  isPlannedBy(instantMs: number): boolean {
+    return !this.#isQueued || this.atMs <= instantMs;
+  }
+
+  planIfNeeded(): void {
+    if (this.#isQueued) return;
+    this.#isQueued = true;
+    this.process.queue.plan(this.instantMs, this);
   }
 
   override run(): void {
-    this.process.due(this);
+    this.#isQueued = false;
+    if (this.dueMs === undefined) return;
+    if (this.instantMs > this.process.queue.nowMs) this.planIfNeeded();
+    else this.process.due(this, this.dueMs);
   }
 }
