@@ -336,11 +336,12 @@ export class Membership {
       this.#apply(name, standing, 'dead', via);
       return 'news';
     }
+    const subject: AccusationSubject = { name, epoch: standing.epoch, inc: standing.inc };
     if (via === 'repair') {
+      if (!standing.accusations.some((accusation) => this.#isSignedAccusation(subject, accusation))) return 'refused';
       this.#contest({ line: lineOf(name, standing), standing }, from);
       return 'pending';
     }
-    const subject: AccusationSubject = { name, epoch: standing.epoch, inc: standing.inc };
     const valid = this.#validAccusations(subject, standing.accusations);
     const observers = this.#host.observersOf(name);
     // Observers by the rings as we see them: others may have had reason, but a conspiracy would look the same.

@@ -1,7 +1,9 @@
 /** A member with a good certificate attacks real nodes over real connections; flood.test.ts has the floods of bytes. */
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { encodeFrame } from '../../../gossip/libp2p/frames.ts';
 import type { Standing } from '../../../gossip/members/standing.ts';
+import { RANK } from '../../../gossip/members/standing.ts';
 import { Rings } from '../../../gossip/overlay/rings.ts';
 import { encodeEndpoint } from '../../../gossip/records/endpoint.ts';
 import type { NodeRecord, RecordDelta } from '../../../gossip/records/record.ts';
@@ -16,6 +18,8 @@ const portOf = ({ gossip }: Peer): number => Number(gossip.address.split(':')[1]
 /** 1 January 2100. */
 const FAR_FUTURE_MS = 4_102_444_800_000;
 const LAST = Number.MAX_SAFE_INTEGER;
+/** As in membership.ts. */
+const CONTEST_MS = 1_500;
 
 /** Two honest nodes that know each other, and a hostile member linked to `a`. */
 class Scene implements AsyncDisposable {
@@ -74,6 +78,21 @@ describe('a member that lies about the death of another', () => {
     await scene.expectPeace();
   });
 
+  test('does not even get it asked by a page that no signature bears out', async () => {
+    await using scene = await Scene.set();
+    const { a, hostile } = scene;
+    const epoch = scene.epochOf('b');
+    const ghost = deltaOf(hostile.record({ name: 'b', epoch, ver: 90 }), { from: 80 });
+    await hostile.say({ kind: 'delta', delta: ghost }); // so it is asked for the page
+    await expect.poll(() => hostile.heard.some((message) => message.kind === 'pull')).toBe(true);
+    const accusations = [hostile.accuse({ name: 'b', epoch, inc: 0 }, 'a')];
+    const standing: Standing = { kind: 'dead', epoch, inc: 0, accusations };
+    await hostile.say({ kind: 'pages', pages: [{ name: 'b', standing, record: null, delta: null }] });
+    await expect.poll(() => a.gossip.stats().messagesReceived.pages).toBeGreaterThan(0);
+    await scene.expectPeace();
+    expect(a.gossip.members().find(({ name }) => name === 'b')).toMatchObject({ epoch, incarnation: 0 });
+  });
+
   test('convinces nobody with two more that do not observe it either: who hears of it looks for itself', async () => {
     using realm = new Realm();
     const config = { observers: 3 };
@@ -121,6 +140,22 @@ describe('a member that invents lives of another', () => {
       expect(scene.epochOf(name)).toBeLessThanOrEqual(before[name] + 1); // a life beyond a lie may be worth it, no more
     }
     expect(a.gossip.members()[0]!.incarnation).toBe(0);
+  });
+
+  test.each<[string, (scene: Scene) => { epoch: number; inc: number }]>([
+    ['a life it never had', () => ({ epoch: LAST, inc: 0 })],
+    ['an incarnation it never had', (scene) => ({ epoch: scene.epochOf('b'), inc: LAST })],
+    ['the life it has', (scene) => ({ epoch: scene.epochOf('b'), inc: 0 })],
+  ])('gets it asked about its death in %s, at most', async (_, lie) => {
+    await using scene = await Scene.set();
+    const { a, hostile } = scene;
+    const before = scene.epochOf('b');
+    await hostile.say({ kind: 'contest', lines: [{ name: 'b', rank: RANK.dead, ...lie(scene) }] });
+    await hostile.settled();
+    await setTimeout(CONTEST_MS + 500); // what is not refuted by then is believed
+    await scene.expectPeace();
+    expect(scene.epochOf('b')).toBeLessThanOrEqual(before + 1);
+    expect(a.gossip.members().every(({ incarnation }) => incarnation <= 1)).toBe(true);
   });
 
   function deadIn({ hostile }: Scene, name: string, epoch: number, inc: number): Standing {
