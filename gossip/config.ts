@@ -142,7 +142,7 @@ export const gossipConfig = z
       .max(100_000)
       .default(10_000)
       .describe(
-        'Most documents (policy) the mesh carries, deleted ones included, the same on all nodes. Higher costs memory and ' +
+        'Most documents (policy) the mesh carries, and as many deletions, the same on all nodes. Higher costs memory and ' +
           'disk on every node: about 2 kB for each revision kept, up to ten a document.',
       ),
   })

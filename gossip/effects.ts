@@ -116,7 +116,7 @@ export type Effect =
   | { readonly kind: 'documents'; readonly heads: readonly Held[] }
   /** Revisions that were taken in, or refused. */
   | { readonly kind: 'document-notes'; readonly notes: readonly DocumentNote[] }
-  /** Nothing is left in force of these documents: whoever wrote them was revoked. */
+  /** Nothing is left of these documents: whoever wrote them was revoked, or they were deleted so long ago. */
   | { readonly kind: 'documents-gone'; readonly keys: readonly DocumentKey[] }
   /** All that is revoked from now on. Answer it with a `revoked` input. */
   | { readonly kind: 'revocations'; readonly entries: readonly RevocationEntry[] }

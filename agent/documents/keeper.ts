@@ -89,7 +89,7 @@ export class DocumentKeeper implements AsyncDisposable {
     for (const key of this.#ledger.heads(heads, performance.now())) this.#lookAt(key);
   }
 
-  /** From the mesh: nothing is left in force of these documents, because whoever wrote them was revoked. */
+  /** From the mesh: nothing is left of these documents; whoever wrote them was revoked, or their deletion is forgotten. */
   gone(keys: readonly DocumentKey[]): void {
     if (this.#mesh === undefined) {
       this.#early.push(() => this.gone(keys));
@@ -98,6 +98,10 @@ export class DocumentKeeper implements AsyncDisposable {
     for (const key of keys.map(keyText)) {
       const entry = this.#ledger.drop(key);
       if (entry === undefined) continue;
+      if (entry.held.revision.body === null && entry.state === 'applied') {
+        this.#reportSoon(); // it has long been out of use
+        continue;
+      }
       this.#gone.set(key, entry);
       this.#lookAt(key);
     }

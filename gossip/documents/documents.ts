@@ -55,8 +55,9 @@ export class Documents {
     this.#context = context;
     this.#host = host;
     this.#authority = authority;
-    const { trustDomain, stats } = context;
-    this.library = new Library({ trustDomain, authority, maxDocuments, stats: stats.documents });
+    const { trustDomain, stats, settings } = context;
+    const { tombstoneMs } = settings;
+    this.library = new Library({ trustDomain, authority, maxDocuments, tombstoneMs, stats: stats.documents });
     this.#exchange = new Exchange(context, this.library);
     this.library.load(initial, (revision, offer) => {
       this.#early.push(this.#refused(revision, { via: 'disk' }, offer));
@@ -82,6 +83,8 @@ export class Documents {
 
   firedPeriod(): void {
     const partner = this.#host.partner();
+    const forgotten = this.library.forget();
+    if (forgotten.length > 0) this.#context.out.push({ kind: 'documents-gone', keys: forgotten });
     if (partner !== undefined) this.#exchange.open(partner);
     this.#schedule();
   }
@@ -211,7 +214,8 @@ export class Documents {
   #conflict(revision: Revision): WriteOutcome | undefined {
     const head = this.library.get(keyText(revision))?.head;
     if (head === undefined && this.library.isFull && !isCall(revision)) {
-      const detail = `the mesh holds ${this.library.size} documents, deleted ones included, and takes no more new ones`;
+      const { size, deletions } = this.library;
+      const detail = `the mesh holds ${size} documents and ${deletions} deletions, and takes no more new ones`;
       return { kind: 'refused', reason: 'full', detail };
     }
     const { revocations } = this.library;
@@ -235,7 +239,7 @@ export class Documents {
   #offer(revision: Revision, arrival: Arrival): DocumentOffer {
     const offer = this.library.offer(revision);
     if (offer.kind === 'refused') this.#note([this.#refused(revision, arrival, offer)]);
-    if (offer.kind === 'old') {
+    if (offer.kind === 'old' && this.library.get(keyText(revision)) !== undefined) {
       const detail = 'it is older than all revisions that are kept of it';
       this.#note([noteOf({ id: offer.id, revision }, arrival, { reason: 'replayed', detail })]);
     }

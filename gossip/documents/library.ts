@@ -33,8 +33,10 @@ export type DocumentOffer =
 export interface LibraryOptions {
   readonly trustDomain: string;
   readonly authority: DocumentAuthority;
-  /** Documents, deleted ones included. */
+  /** Documents that are not deleted; of old deletions no more are kept either. */
   readonly maxDocuments: number;
+  /** How long every deletion is kept. */
+  readonly tombstoneMs: number;
   readonly stats: DocumentStats;
 }
 
@@ -58,6 +60,10 @@ type Refused = Extract<DocumentOffer, { kind: 'refused' }>;
 export class Library {
   readonly #options: LibraryOptions;
   readonly #chains = new Map<string, Chain>();
+  /** Documents that were deleted, but for those that revoke: these are kept for good. */
+  readonly #deleted = new Set<string>();
+  /** The latest deletion that was forgotten: peers may still have it and others before it. */
+  #forgotten: Held | undefined;
   /** Revisions of revoked operators. */
   readonly #setAside = new Map<string, Chain>();
   readonly revocations: RevocationBook;
@@ -75,9 +81,14 @@ export class Library {
     this.revocations = new RevocationBook(options.trustDomain);
   }
 
-  /** Documents, but for those about operators. */
+  /** Documents that are not deleted, but for those about operators. */
   get size(): number {
-    return this.#chains.size - this.revocations.calls;
+    return this.#chains.size - this.revocations.calls - this.#deleted.size;
+  }
+
+  /** Deletions that are kept. */
+  get deletions(): number {
+    return this.#deleted.size;
   }
 
   get revisions(): number {
@@ -85,7 +96,8 @@ export class Library {
   }
 
   get isFull(): boolean {
-    return this.size >= this.#options.maxDocuments;
+    const { maxDocuments } = this.#options;
+    return this.size >= maxDocuments || this.size + this.deletions >= 2 * maxDocuments;
   }
 
   get(key: string): Chain | undefined {
@@ -112,6 +124,31 @@ export class Library {
     }
     this.#isLoading = false;
     for (const [key, { head }] of [...this.#chains]) if (isRevocation(head.revision)) this.#reckon(key);
+  }
+
+  /**
+   * Forgets deletions: those older than `tombstoneMs`, oldest first, as far as there are more than `maxDocuments` of all.
+   *
+   * Which ones is the same on all nodes that hold the same. A replica that was out of touch for longer than that may still
+   * hold what was deleted, and nobody would be left to tell it so; the more of them are kept, the seldomer that is.
+   *
+   * @returns the documents that are forgotten
+   */
+  forget(): DocumentKey[] {
+    const excess = this.#deleted.size - this.#options.maxDocuments;
+    if (excess <= 0) return [];
+    const heads = [...this.#deleted].map((key) => this.#chains.get(key)!.head);
+    const expired = heads.filter((head) => this.#isExpired(head)).sort(compareHeld);
+    const gone = expired.slice(0, excess);
+    for (const { revision } of gone) {
+      const key = keyText(revision);
+      this.#chains.delete(key);
+      this.#deleted.delete(key);
+      this.buckets.remove(key);
+    }
+    this.#forgotten = gone.at(-1) ?? this.#forgotten;
+    if (gone.length > 0) this.#weigh();
+    return gone.map(({ revision: { kind, namespace, name } }) => ({ kind, namespace, name }));
   }
 
   /** What revocations did since this was last asked. */
@@ -172,7 +209,7 @@ export class Library {
     const chain = this.#chains.get(keyText(revision));
     const judged = chain?.judge(held) ?? 'news';
     if (judged === 'known') return { kind: 'known', id };
-    if (judged === 'old') return { kind: 'old', id };
+    if (judged === 'old' || (chain === undefined && this.#isForgotten(held))) return { kind: 'old', id };
     return (
       this.#checkTime(revision) ??
       this.#checkRoom(revision, chain) ??
@@ -182,6 +219,16 @@ export class Library {
         isHead: chain === undefined || compareHeld(held, chain.head) > 0,
       }
     );
+  }
+
+  #isExpired({ revision }: Held): boolean {
+    return this.#options.authority.wallMs() - revision.hlc.ms > this.#options.tombstoneMs;
+  }
+
+  /** A deletion that was forgotten here, and that a peer has yet to forget. */
+  #isForgotten(held: Held): boolean {
+    const isDeletion = held.revision.body === null && !isRevocation(held.revision);
+    return isDeletion && this.#forgotten !== undefined && compareHeld(held, this.#forgotten) <= 0;
   }
 
   #checkTime({ hlc }: Revision): Refused | undefined {
@@ -200,8 +247,9 @@ export class Library {
         ? undefined
         : refuse('too-large', `it has ${bytes} bytes, at most ${MAX_CALL_BYTES}`);
     }
-    if (chain === undefined && this.size >= maxDocuments * HEADROOM) {
-      return refuse('full', `this node already holds ${this.size} documents, deleted ones included`);
+    const isCrowded = this.size >= maxDocuments * HEADROOM || this.#chains.size >= 2 * maxDocuments * HEADROOM;
+    if (chain === undefined && isCrowded) {
+      return refuse('full', `this node already holds ${this.size} documents and ${this.deletions} deletions`);
     }
     if (chain === undefined && isRevocation(revision) && this.revocations.size >= MAX_REVOCATIONS * HEADROOM) {
       return refuse('full', `this node already holds ${this.revocations.size} revocations`);
@@ -270,8 +318,12 @@ export class Library {
     this.#weigh();
     for (const key of new Set([...before.keys(), ...this.#chains.keys()])) {
       const [was, is] = [before.get(key), this.#chains.get(key)];
-      if (is === undefined) this.buckets.remove(key);
-      else this.#stamp(key, is);
+      if (is === undefined) {
+        this.buckets.remove(key);
+        this.#deleted.delete(key);
+      } else {
+        this.#stamp(key, is);
+      }
       if (was === is?.head) continue;
       const { kind, namespace, name } = (is?.head ?? was!).revision;
       this.#fallout.set(key, { kind, namespace, name });
@@ -304,9 +356,11 @@ export class Library {
     stats.bytes = this.#bytes;
   }
 
-  /** The line of a document in the digest: the instant of its head, and a hash of all that is kept of it. */
+  /** Notes whether a document is deleted, and its line in the digest: the instant of its head, and a hash of all that is kept of it. */
   #stamp(key: string, chain: Chain): void {
-    const { hlc } = chain.head.revision;
+    const { hlc, body } = chain.head.revision;
+    if (body === null && !isRevocation(chain.head.revision)) this.#deleted.add(key);
+    else this.#deleted.delete(key);
     const ids = chain.held.map((one) => one.id).join();
     this.buckets.put({ name: key, epoch: hlc.ms, ver: hlc.count, inc: hashText(ids), rank: chain.held.length });
   }

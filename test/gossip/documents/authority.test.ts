@@ -18,7 +18,13 @@ function world() {
   issueOperatorBundle({ trustDirectory: trust, name: 'narrow', scope: ['Revocation/-'], directory: narrow });
   const authority = new OperatorAuthority(realm.identity('n1').trust);
   const stats = emptyCoreStats().documents;
-  const library = new Library({ trustDomain: TRUST_DOMAIN, authority, maxDocuments: 10, stats });
+  const library = new Library({
+    trustDomain: TRUST_DOMAIN,
+    authority,
+    maxDocuments: 10,
+    tombstoneMs: 86_400_000,
+    stats,
+  });
   return { realm, library, stats, admin: loadOperatorBundle(trust), narrow: loadOperatorBundle(narrow) };
 }
 

@@ -301,7 +301,7 @@ describe('a writer', () => {
     expect(write(revision({ name: 'three' }))).toMatchObject({
       kind: 'refused',
       reason: 'full',
-      detail: 'the mesh holds 2 documents, deleted ones included, and takes no more new ones',
+      detail: 'the mesh holds 2 documents and 0 deletions, and takes no more new ones',
     });
     expect(write(revision({ name: 'one', base: one, text: '2' })).kind).toBe('written');
   });
