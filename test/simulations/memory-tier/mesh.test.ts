@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryMesh, type MemoryNode } from '../../../simulations/memory-tier/mesh.ts';
 
+/** Views are equal before all who should watch each other are linked. */
+const LINKING_MS = 3_000;
 const TEST_MS = 120_000; // real; a run takes a few seconds of an idle core
 
 /** A mesh that has formed, each node with an endpoint. */
@@ -9,6 +11,7 @@ async function formed(count: number): Promise<MemoryMesh> {
   const mesh = await MemoryMesh.start(count);
   for (const node of mesh.nodes) mesh.publish(node, ['web']);
   await untilAgreed(mesh, 10_000);
+  await mesh.clock.runFor(LINKING_MS);
   return mesh;
 }
 
