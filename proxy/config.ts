@@ -178,7 +178,9 @@ export const proxyConfig = z.strictObject({
     .int()
     .min(16)
     .default(20_000)
-    .describe('Accepted connections per worker; connections beyond it are closed at once.'),
+    .describe(
+      'Accepted connections per worker; connections beyond it are closed at once. The last eighth is for workloads that hold less than an equal share.',
+    ),
   http: httpConfig.prefault({}),
   upstream: upstreamConfig.prefault({}),
   tunnel: tunnelConfig.prefault({}),

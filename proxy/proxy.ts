@@ -17,9 +17,10 @@ import { AccessRecorder } from './inbound/access-recorder.ts';
 import { GuardedConnections } from './inbound/guarded.ts';
 import { acceptPlaintext } from './inbound/plaintext.ts';
 import { Tunnel, type TunnelContext } from './inbound/tunnel.ts';
+import { ConnectionBudget } from './listeners/connection-budget.ts';
 import type { ListenerSpec } from './listeners/listener-spec.ts';
 import { SharedReader } from './listeners/shared-reader.ts';
-import { type ConnectionBudget, TcpListener } from './listeners/tcp-listener.ts';
+import { TcpListener } from './listeners/tcp-listener.ts';
 import { acceptOutbound } from './outbound/outbound.ts';
 import { MeshSessions } from './sessions.ts';
 import type { SnapshotUpdate } from './snapshot.ts';
@@ -77,7 +78,7 @@ export class Proxy implements AsyncDisposable {
     this.#deps = deps;
     this.#world = new World(log, stats);
     this.#guarded = new GuardedConnections(stats);
-    this.#budget = { max: config.maxConnections, open: 0 };
+    this.#budget = new ConnectionBudget(config.maxConnections);
     this.#context = {
       node: config.node,
       http: config.http,

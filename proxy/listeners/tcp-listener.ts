@@ -7,17 +7,13 @@
 import net from 'node:net';
 import { ProxyError } from '../errors.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import type { ConnectionBudget } from './connection-budget.ts';
 import type { ListenerSpec } from './listener-spec.ts';
 import type { SharedReader } from './shared-reader.ts';
 
-/** Connections of all listeners of a worker together. */
-export interface ConnectionBudget {
-  readonly max: number;
-  open: number;
-}
-
 export interface TcpListenerOptions {
   readonly spec: ListenerSpec;
+  /** Shared by all listeners of a worker. */
   readonly budget: ConnectionBudget;
   readonly stats: StatsWriter;
   /** Reads accepted connections; not given where TLS does. */
@@ -50,16 +46,15 @@ export class TcpListener {
     server.on('connection', (accepted) => {
       const socket = reader === undefined ? accepted : reader.adopt(accepted);
       stats.count('connectionsAccepted');
-      if (budget.open >= budget.max) {
+      if (!budget.take(spec.unit)) {
         stats.count('connectionsRefusedLimit');
         socket.resetAndDestroy();
         return;
       }
-      budget.open++;
       listener.#sockets.add(socket);
       socket.on('error', ignore); // whoever owns the socket learns of it from its 'close'
       socket.on('close', () => {
-        budget.open--;
+        budget.release(spec.unit);
         listener.#sockets.delete(socket);
       });
       onConnection(socket);
