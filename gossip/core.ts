@@ -1,7 +1,7 @@
 /**
  * Gossip as one pure state machine: overlay, detector, membership, register and anti-entropy, put together.
  *
- * The parts decide; this file only says who tells whom. Time and chance come in, effects go out; the edge (driver.ts and
+ * The parts decide; this file only says who tells whom. Time and chance come in, effects go out; the edge (edge/driver.ts and
  * libp2p/, or a simulation's event queue) carries them out and holds no rule of the protocol.
  * @module
  */
