@@ -15,6 +15,7 @@ import { Detector } from './members/detector.ts';
 import type { Via } from './members/membership.ts';
 import { KNOWN_ELSEWHERE, Membership } from './members/membership.ts';
 import { News } from './members/news.ts';
+import type { StandingLine } from './members/standing.ts';
 import { incarnation, lineOf, RANK } from './members/standing.ts';
 import type { MemberTable, TableEntry } from './members/table.ts';
 import { isPresent, isRoutable } from './members/table.ts';
@@ -33,7 +34,7 @@ import { deltaSince, recordStatement } from './records/record.ts';
 import { contentBytes, Register } from './records/register.ts';
 import type { CoreStats } from './stats.ts';
 import { emptyCoreStats } from './stats.ts';
-import type { DigestItem, Message, Page, PullItem, StandingLine } from './wire/messages.ts';
+import type { DigestItem, Message, Page, PullItem } from './wire/messages.ts';
 
 export interface CoreOptions {
   readonly self: string;

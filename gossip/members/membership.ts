@@ -12,8 +12,8 @@
 import type { Context, Timer } from '../effects.ts';
 import { arm, disarm, send } from '../effects.ts';
 import type { Credential } from '../ports.ts';
-import type { Message, StandingLine } from '../wire/messages.ts';
-import type { Accusation, AccusationSubject, Cause, Standing } from './standing.ts';
+import type { Message } from '../wire/messages.ts';
+import type { Accusation, AccusationSubject, Cause, Standing, StandingLine } from './standing.ts';
 import {
   accusationStatement,
   aliveStatement,

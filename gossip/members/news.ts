@@ -10,9 +10,8 @@
  */
 import type { Context } from '../effects.ts';
 import { arm, send } from '../effects.ts';
-import type { StandingLine } from '../wire/messages.ts';
 import { LIMITS } from '../wire/messages.ts';
-import type { Standing } from './standing.ts';
+import type { Standing, StandingLine } from './standing.ts';
 import { compareLine, lineOf } from './standing.ts';
 
 /** News told in full at once, and how many more of it every second. */

@@ -7,8 +7,6 @@
  * @module
  */
 
-import type { StandingLine } from '../wire/messages.ts';
-
 /** Why an observer gave up on a member: its port refused, nothing answered, or it accepted but stayed mute too long. */
 export type Cause = 'refused' | 'silent' | 'stalled';
 
@@ -28,6 +26,14 @@ export type Standing =
       readonly inc: number;
       readonly accusations: readonly Accusation[];
     };
+
+/** Which standing of a node, without what proves it. `rank` as in `RANK`. */
+export interface StandingLine {
+  readonly name: string;
+  readonly epoch: number;
+  readonly inc: number;
+  readonly rank: number;
+}
 
 /** Order inside one (epoch, inc): bad news wins until the member itself raises its incarnation. */
 export const RANK: Readonly<Record<Standing['kind'], number>> = { alive: 0, dead: 1, left: 2 };

@@ -7,11 +7,11 @@
 import { MAX_HELD } from '../documents/chain.ts';
 import type { Revision } from '../documents/revision.ts';
 import { MAX_BODY_BYTES, MAX_DOCUMENT_CERTIFICATE_BYTES, MAX_KEY_LENGTH } from '../documents/revision.ts';
-import type { Accusation, Standing } from '../members/standing.ts';
+import type { Accusation, Standing, StandingLine } from '../members/standing.ts';
 import { RANK } from '../members/standing.ts';
 import type { Entry, Meta, NodeRecord, RecordDelta } from '../records/record.ts';
 import { MAX_RECORD_ENTRIES } from '../records/record.ts';
-import type { DigestItem, DocumentDigest, DocumentPull, Message, Page, PullItem, StandingLine } from './messages.ts';
+import type { DigestItem, DocumentDigest, DocumentPull, Message, Page, PullItem } from './messages.ts';
 import { CAUSES, KIND, LIMITS } from './messages.ts';
 import { pack, unpackGuarded } from './pack.ts';
 

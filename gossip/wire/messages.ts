@@ -5,7 +5,7 @@
  */
 
 import type { Revision } from '../documents/revision.ts';
-import type { Accusation, Cause, Standing } from '../members/standing.ts';
+import type { Accusation, Cause, Standing, StandingLine } from '../members/standing.ts';
 import type { NodeRecord, RecordDelta } from '../records/record.ts';
 
 /** What one node tells another about a third (or itself): the newest standing, and the record if the asker lacks it. */
@@ -14,14 +14,6 @@ export interface Page {
   readonly standing: Standing;
   readonly record: NodeRecord | null;
   readonly delta: RecordDelta | null;
-}
-
-/** Which standing of a node, without what proves it. `rank` as in standing.ts. */
-export interface StandingLine {
-  readonly name: string;
-  readonly epoch: number;
-  readonly inc: number;
-  readonly rank: number;
 }
 
 /** A line of a digest: the version of one node's page, without the page. */
