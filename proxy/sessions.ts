@@ -1,6 +1,6 @@
 /**
- * Connections to and from other agents that are open, with what their handshakes proved: a certificate that is called
- * back ends them, not only those that would come after.
+ * Connections to and from other agents that are open, with what their handshakes proved, and those between two workloads of
+ * this node: a certificate that is called back ends them, not only those that would come after.
  *
  * Bounded by the connections of the worker, of which these are some.
  * @module

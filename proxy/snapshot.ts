@@ -24,6 +24,8 @@ export interface LocalWorkload {
   /** SPIFFE id. */
   readonly identity: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Where its connections to other nodes come from; undefined where only the connection can tell. */
+  readonly address?: string;
   readonly ports: readonly LocalPort[];
   readonly svid: LocalSvid;
 }

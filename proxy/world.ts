@@ -6,14 +6,22 @@
  * @module
  */
 
+import type { X509Certificate } from 'node:crypto';
 import type tls from 'node:tls';
 import type { Logger } from 'pino';
 import { Revocations } from '../certs/revocation.ts';
-import { parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
+import { parseCertificates, parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
 import { AccessBoard } from './access/board.ts';
 import type { AccessRules } from './access/policy.ts';
 import { ProxyError } from './errors.ts';
-import type { Delta, Endpoint, LocalWorkload, Service, SnapshotUpdate } from './snapshot.ts';
+import {
+  type Delta,
+  type Endpoint,
+  endpointServerName,
+  type LocalWorkload,
+  type Service,
+  type SnapshotUpdate,
+} from './snapshot.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
 import { secureContext } from './tls.ts';
 import { Cluster, UpstreamEndpoint } from './upstream/cluster.ts';
@@ -25,10 +33,22 @@ export class Workload {
   secureContext: tls.SecureContext;
   /** By endpoint id. */
   readonly targets = new Map<string, LocalTarget>();
+  #chain: readonly X509Certificate[] = [];
+  #chainPem = '';
 
   constructor(data: LocalWorkload, context: tls.SecureContext) {
     this.data = data;
     this.secureContext = context;
+  }
+
+  /** What it shows to others: SVID, node, issuer. */
+  get chain(): readonly X509Certificate[] {
+    const pem = this.data.svid.certificateChainPem;
+    if (pem !== this.#chainPem) {
+      this.#chain = parseCertificates(pem, this.data.identity);
+      this.#chainPem = pem;
+    }
+    return this.#chain;
   }
 }
 
@@ -59,6 +79,8 @@ export class World {
   readonly #byAddress = new Map<string, UpstreamEndpoint>();
   /** By 'unit servername': ports of local workloads. */
   readonly #named = new Map<string, NamedTarget>();
+  /** By endpoint id: the same ports. */
+  readonly #locals = new Map<string, NamedTarget>();
   /** By 'unit port' of the application, which several workloads of a unit may share on addresses of their own. */
   readonly #byPort = new Map<string, Set<LocalTarget>>();
   readonly #log: Logger;
@@ -184,12 +206,15 @@ export class World {
     for (const port of data.ports) {
       if (!workload.targets.has(port.endpointId))
         this.#addTarget(workload, port.endpointId, new LocalTarget(data, port));
+      this.#link(port.endpointId);
     }
   }
 
   #addTarget(workload: Workload, id: string, target: LocalTarget): void {
     workload.targets.set(id, target);
-    this.#named.set(nameOf(target), { workload, target });
+    const named = { workload, target };
+    this.#named.set(nameOf(target), named);
+    this.#locals.set(id, named);
     const key = `${target.unit} ${target.port}`;
     this.#byPort.set(key, new Set([...(this.#byPort.get(key) ?? []), target]));
     this.access.add(target);
@@ -202,7 +227,17 @@ export class World {
     if (others?.delete(target) && others.size === 0) this.#byPort.delete(key);
     this.access.delete(target);
     if (this.#named.get(nameOf(target))?.target === target) this.#named.delete(nameOf(target));
+    if (this.#locals.get(id)?.target === target) this.#locals.delete(id);
+    this.#link(id);
     target.retire();
+  }
+
+  /** Calls to an endpoint of this node need not leave it, where it is what the workload here says it is. */
+  #link(id: string): void {
+    const endpoint = this.#endpoints.get(id);
+    if (endpoint === undefined) return;
+    const named = this.#locals.get(id);
+    endpoint.local = named !== undefined && isAt(named, endpoint.data) ? named : undefined;
   }
 
   #applyServices(delta: Delta<Service>): void {
@@ -231,6 +266,7 @@ export class World {
       if (known?.isSamePlace(data)) {
         this.access.callerLabels.replace(known.data, data);
         known.data = data;
+        this.#link(data.id);
       } else {
         this.#removeEndpoint(data.id, touched);
         this.#addEndpoint(data);
@@ -248,6 +284,7 @@ export class World {
   #addEndpoint(data: Endpoint): void {
     const endpoint = new UpstreamEndpoint(data);
     this.#endpoints.set(data.id, endpoint);
+    this.#link(data.id);
     this.access.callerLabels.replace(undefined, data);
     this.#byAddress.set(`${data.address} ${data.port}`, endpoint);
     this.#ensureCluster(`${data.namespace}/${data.service}`, data.servicePort).members.set(data.id, endpoint);
@@ -284,6 +321,14 @@ export class World {
     if (cluster === undefined || cluster.members.size > 0 || this.#declares(cluster)) return;
     this.#clusters.delete(`${cluster.service} ${cluster.port}`);
   }
+}
+
+function isAt({ workload, target }: NamedTarget, endpoint: Endpoint): boolean {
+  return (
+    workload.data.identity === endpoint.identity &&
+    target.serverName === endpointServerName(endpoint.port, endpoint.service, endpoint.namespace) &&
+    target.address === endpoint.address
+  );
 }
 
 function nameOf({ unit, serverName }: LocalTarget): string {

@@ -266,6 +266,7 @@ export class Enrolment implements AsyncDisposable {
       service,
       identity: this.#identity(workload),
       labels: workload.labels,
+      address: unit.addressOf(workload),
       ports: ports.map((port) => ({
         ...port,
         endpointId: this.#endpointId(workload, port.name),

@@ -13,7 +13,7 @@ import { BODY, FIELD, type Head } from '../http1/grammar/head.ts';
 import { passingTrailers } from '../http1/grammar/trailers.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
 import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
-import type { Route } from './route.ts';
+import type { Arrival, Route } from './route.ts';
 import type { DownstreamStream, RequestSink, ResponseSink, StreamPool, UpstreamStream, Waiter } from './streams.ts';
 
 /** A connection that draining and closing reach. */
@@ -43,6 +43,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   #head: Head | undefined = undefined;
   #extra = '';
   #pool: StreamPool | undefined = undefined;
+  /** The other half of the hop, where the endpoint that was picked last is on this node. */
+  #arrival: Arrival | undefined = undefined;
+  #bytesIn = 0;
+  #bytesOut = 0;
   #upstream: UpstreamStream | undefined = undefined;
   #isWaiting = false;
   #tried: readonly Balanced[] = NONE;
@@ -84,6 +88,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#wasReplayed = false;
     this.#replay = undefined;
     this.#replayBytes = 0;
+    this.#bytesIn = head.end - head.start;
+    this.#bytesOut = 0;
     const denial = this.#route.guard?.judge(head);
     if (denial !== undefined) {
       this.#refuse(denial.reason, denial.detail, denial.policy);
@@ -100,6 +106,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
 
   requestData(bytes: Buffer, start: number, end: number): void {
     this.#context.garbage.passed(end - start);
+    this.#bytesIn += end - start;
     const upstream = this.#upstream;
     if (upstream === undefined) return; // the response is complete; the rest of the request is read and dropped
     upstream.sendData(bytes, start, end);
@@ -116,7 +123,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
 
   requestAborted(reason: ReasonCode): void {
     if (this.#head === undefined) return;
-    this.#context.stats.failure(this.#route.row, reason);
+    this.#fail(reason);
     this.#upstream?.abort();
     if (this.#isWaiting) this.#pool?.cancel(this);
     this.#finish();
@@ -130,7 +137,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
       this.#refuse(reason, '');
       return;
     }
-    this.#context.stats.failure(this.#route.row, reason);
+    this.#fail(reason);
     this.#record(this.#status);
     this.#finish();
     this.#downstream.cut();
@@ -156,6 +163,13 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     const pool = this.#route.pick(this.#tried, this.#head!.upgrade);
     if (typeof pool === 'string') {
       this.#refuse(pool, '');
+      return;
+    }
+    const { arrival } = pool;
+    this.#arrival = arrival;
+    const denial = arrival?.guard.judge(this.#head!);
+    if (denial !== undefined) {
+      this.#refuse(denial.reason, denial.detail, denial.policy);
       return;
     }
     this.#pool = pool;
@@ -199,6 +213,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
       typeof this.#route.pick(this.#tried, this.#head!.upgrade) !== 'string'
     ) {
       stats.count('upstreamRetried');
+      if (this.#arrival !== undefined) this.#recordArrival(this.#arrival, reason);
       this.#acquire();
     } else {
       this.#refuse(reason, detail);
@@ -233,7 +248,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
 
   responseHead(head: Head): void {
     this.#replay = undefined;
-    if (this.#route.isLocal) {
+    this.#bytesOut += head.end - head.start;
+    if (this.#route.isLocal || this.#arrival !== undefined) {
       head.dropAll(FIELD.weftReason);
       head.dropAll(FIELD.weftNode);
       head.dropAll(FIELD.weftPolicy);
@@ -251,6 +267,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
 
   responseData(bytes: Buffer, start: number, end: number): void {
     this.#context.garbage.passed(end - start);
+    this.#bytesOut += end - start;
     this.#downstream.sendData(bytes, start, end);
   }
 
@@ -268,7 +285,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     const stream = this.#upstream!;
     this.#upstream = undefined;
     if (this.#responseStarted) {
-      this.#context.stats.failure(this.#route.row, 'upstream-truncated');
+      this.#fail('upstream-truncated');
       this.#record(this.#status);
       this.#finish();
       this.#downstream.cut();
@@ -325,13 +342,15 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     const downstream = this.#downstream.detach();
     this.#record(101);
     const { row } = this.#route;
+    const arrival = this.#arrival;
     const endpoint = this.#pool!.endpoint;
     endpoint.outstanding++; // the relay holds its own place
     this.#finish();
+    arrival?.switched(downstream);
     new OpaqueRelay({
       downstream,
       upstream,
-      row,
+      rows: arrival === undefined ? [row] : [row, arrival.row],
       context: this.#context,
       onClose: () => {
         endpoint.outstanding--;
@@ -353,14 +372,33 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   }
 
   #refuse(reason: ReasonCode, detail: string, policy = ''): void {
-    this.#context.stats.failure(this.#route.row, reason);
+    // Through another agent it would be an answer like others: the reason is told where it arose.
+    this.#context.stats.failure((this.#arrival ?? this.#route).row, reason);
     this.#record(REASONS[reason].status);
     this.#finish();
     this.#downstream.respond(reason, detail, policy);
   }
 
+  /** Both ends of a hop notice a client that leaves and a response that breaks off. */
+  #fail(reason: ReasonCode): void {
+    this.#context.stats.failure(this.#route.row, reason);
+    if (this.#arrival !== undefined) this.#context.stats.failure(this.#arrival.row, reason);
+  }
+
   #record(status: number): void {
-    this.#context.stats.request(this.#route.row, status, performance.now() - this.#startedAtMs);
+    const { stats } = this.#context;
+    const tookMs = performance.now() - this.#startedAtMs;
+    stats.request(this.#route.row, status, tookMs);
+    const arrival = this.#arrival;
+    if (arrival === undefined) return;
+    stats.request(arrival.row, status, tookMs);
+    stats.bytes(arrival.row, this.#bytesIn, this.#bytesOut);
+  }
+
+  /** An application of this node could not be reached, and another endpoint will be tried. */
+  #recordArrival({ row }: Arrival, reason: ReasonCode): void {
+    this.#context.stats.failure(row, reason);
+    this.#context.stats.request(row, REASONS[reason].status, performance.now() - this.#startedAtMs);
   }
 
   #leaveEndpoint(): void {
@@ -372,6 +410,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   /** Lets go of everything of this request. */
   #finish(): void {
     this.#leaveEndpoint();
+    this.#arrival = undefined;
     this.#isWaiting = false;
     this.#upstream = undefined;
     this.#responseStarted = false;

@@ -3,7 +3,7 @@
 import type { Balanced } from '../balancer/p2c.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { StreamPool } from './streams.ts';
+import type { RawEnd, StreamPool } from './streams.ts';
 
 export interface Route {
   /** Row in the statistics. */
@@ -19,6 +19,15 @@ export interface Route {
    * @param isUpgrade whether the exchange may turn into bytes, which takes a connection of its own
    */
   pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode;
+}
+
+/** The destination's half of a hop that ends on this node: what another agent would judge and count is done in the same pass. */
+export interface Arrival {
+  /** Row in the statistics, beside that of the route. */
+  readonly row: number;
+  readonly guard: RequestGuard;
+  /** The request has become bytes between this client and the application. */
+  switched(client: RawEnd): void;
 }
 
 export interface RequestGuard {

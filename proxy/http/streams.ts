@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/p2c.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
+import type { Arrival } from './route.ts';
 
 /** A byte stream taken out of a protocol, with what was read from it but not used. */
 export interface RawEnd {
@@ -98,6 +99,8 @@ export interface Waiter {
 export interface StreamPool {
   /** Whose load the streams count under. */
   readonly endpoint: Balanced;
+  /** Where the streams lead to an application of this node that another node's agent would call through ours. */
+  readonly arrival?: Arrival;
   /** An idle stream, at once, or none. */
   take(): UpstreamStream | undefined;
   /** Waits for a stream; false if too many wait already. */

@@ -12,12 +12,10 @@ import { TunnelConnection } from '../tunnel/connection.ts';
 import { dialTcp } from '../upstream/dial.ts';
 import { dialContext, LocalRoute } from '../upstream/routes.ts';
 import type { Call } from './call.ts';
-import { Guard, type GuardContext } from './guard.ts';
-import type { Guarded, GuardedConnections } from './guarded.ts';
+import { Guard } from './guard.ts';
+import type { Guarded } from './guarded.ts';
 
-export interface InboundContext extends OutboundContext, GuardContext {
-  readonly guarded: GuardedConnections;
-}
+export type InboundContext = OutboundContext;
 
 export interface InboundConnection {
   readonly socket: Socket;

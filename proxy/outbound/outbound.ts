@@ -13,6 +13,7 @@ import type { Route } from '../http/route.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
+import { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN, type Protocol } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
@@ -114,7 +115,7 @@ function serveHttp(
   leftover: Buffer | undefined,
   context: OutboundContext,
 ): void {
-  const route = routeOf(destination, workload, context);
+  const route = routeOf(socket, destination, workload, context);
   const connection = new Http1ServerConnection({
     socket,
     transport: socket,
@@ -144,7 +145,7 @@ function serveHttp2(
       connection = new Http2Connection(options);
       return connection;
     },
-    route: routeOf(destination, workload, context),
+    route: routeOf(socket, destination, workload, context),
     context,
     onGone: (gone) => context.connections.delete(gone),
   });
@@ -152,11 +153,16 @@ function serveHttp2(
   connection?.feed(leftover);
 }
 
-function routeOf(destination: Destination, workload: Workload, context: OutboundContext): Route {
+function routeOf(socket: Socket, destination: Destination, workload: Workload, context: OutboundContext): Route {
   const row = context.stats.series(labelsOf(workload, serviceOf(destination), 'http'));
+  const caller = { workload, local: localCalls(socket, workload, context) };
   return destination.kind === 'cluster'
-    ? new ServiceRoute(destination.cluster, workload, row, context)
-    : new EndpointRoute(destination.endpoint, workload, row, context);
+    ? new ServiceRoute(destination.cluster, caller, row, context)
+    : new EndpointRoute(destination.endpoint, caller, row, context);
+}
+
+function localCalls(socket: Socket, workload: Workload, context: OutboundContext): LocalCalls {
+  return new LocalCalls(workload, plainAddress(socket.remoteAddress) ?? '', context);
 }
 
 function relay(
@@ -168,15 +174,18 @@ function relay(
   context: OutboundContext,
 ): void {
   const { stats, world, random } = context;
+  const downstream = { socket, transport: socket, leftover };
+  const local = localCalls(socket, workload, context);
   const next = (tried: readonly Balanced[]): Attempt | ReasonCode => {
     const endpoint = endpointFor(destination, tried, random);
     if (endpoint === undefined) return 'no-endpoint';
+    if (endpoint.local !== undefined) return local.bytes(endpoint, endpoint.local, downstream);
     const target = meshDestination(workload, endpoint, [ALPN.tcp], world);
     return { endpoint, dial: (done) => dialMesh(target, dialContext(context), done) };
   };
   const cluster: Cluster | undefined = destination.kind === 'cluster' ? destination.cluster : undefined;
   connectOpaque({
-    downstream: { socket, transport: socket, leftover },
+    downstream,
     row: stats.series(labelsOf(workload, serviceOf(destination), 'tcp')),
     maxAttempts: context.upstream.maxAttempts,
     next,

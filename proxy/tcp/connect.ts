@@ -16,6 +16,8 @@ import { reset } from './reset.ts';
 export interface Attempt {
   readonly endpoint: Balanced;
   readonly dial: (done: (result: DialResult) => void) => void;
+  /** The destination's row in the statistics, where it is on this node and counted here as well. */
+  readonly row?: number;
 }
 
 export interface OpaqueOptions {
@@ -67,7 +69,7 @@ function tryNext(
       if (result.ok) reset(result);
       close('client-aborted');
     } else if (result.ok) {
-      join(options, { ...result, leftover: undefined }, endpoint);
+      join(options, { ...result, leftover: undefined }, attempt);
     } else {
       endpoint.outstanding--;
       tryNext(options, [...tried, endpoint], result.reason, close);
@@ -75,17 +77,19 @@ function tryNext(
   });
 }
 
-function join(options: OpaqueOptions, upstream: RawEnd, endpoint: Balanced): void {
-  const { downstream, row, context, onServerFirst } = options;
+function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far }: Attempt): void {
+  const { downstream, context, onServerFirst } = options;
+  const rows = far === undefined ? [options.row] : [options.row, far];
+  if (far !== undefined) context.stats.opened(far);
   if (onServerFirst !== undefined) tellWhoSpeaksFirst(downstream.socket, upstream.socket, onServerFirst);
   new OpaqueRelay({
     downstream,
     upstream,
-    row,
+    rows,
     context,
     onClose: () => {
       endpoint.outstanding--;
-      context.stats.closed(row);
+      for (const row of rows) context.stats.closed(row);
     },
   }).start();
 }

@@ -23,8 +23,8 @@ export interface RelayContext {
 export interface RelayOptions {
   readonly downstream: RawEnd;
   readonly upstream: RawEnd;
-  /** Row in the statistics. */
-  readonly row: number;
+  /** In the statistics: one, or that of either end of the hop where both are on this node. */
+  readonly rows: readonly number[];
   readonly context: RelayContext;
   /** Called once, when both sockets are closed. */
   readonly onClose: () => void;
@@ -40,17 +40,20 @@ export class OpaqueRelay implements Timed {
   }
 
   start(): void {
-    const { downstream, upstream, context, row } = this.#options;
+    const { downstream, upstream, context, rows } = this.#options;
     const { stats } = context;
+    const count = (received: number, sent: number): void => {
+      for (const row of rows) stats.bytes(row, received, sent);
+    };
     context.relays.add(this);
     context.deadlines.add(this);
     this.#touch();
-    this.#connect(downstream, upstream, (bytes) => stats.bytes(row, bytes, 0));
-    this.#connect(upstream, downstream, (bytes) => stats.bytes(row, 0, bytes));
+    this.#connect(downstream, upstream, (bytes) => count(bytes, 0));
+    this.#connect(upstream, downstream, (bytes) => count(0, bytes));
   }
 
   onDeadline(): void {
-    this.#options.context.stats.failure(this.#options.row, 'idle-timeout');
+    for (const row of this.#options.rows) this.#options.context.stats.failure(row, 'idle-timeout');
     this.destroy();
   }
 

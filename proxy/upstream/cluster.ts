@@ -2,6 +2,7 @@
 
 import { type Balanced, type BalancedSet, balancedSet } from '../balancer/p2c.ts';
 import type { Endpoint, Protocol } from '../snapshot.ts';
+import type { NamedTarget } from '../world.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
 
@@ -9,6 +10,8 @@ import type { SessionPool } from './session-pool.ts';
 export class UpstreamEndpoint implements Balanced {
   data: Endpoint;
   outstanding = 0;
+  /** The port it is, where its workload is one of this node. */
+  local: NamedTarget | undefined = undefined;
   /** By id of the local workload that calls: connections are never shared between identities. */
   readonly tunnels = new Map<string, SessionPool>();
   /** Connections that serve one request at a time, by the same. */

@@ -6,8 +6,10 @@ import type { Http2Config, TunnelConfig } from '../config.ts';
 import type { HttpContext } from '../http/exchange.ts';
 import type { RequestGuard, Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
-import { Http2Connection } from '../http2/connection.ts';
+import type { GuardContext } from '../inbound/guard.ts';
+import type { GuardedConnections } from '../inbound/guarded.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
+import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { MeshSessions } from '../sessions.ts';
 import { ALPN } from '../snapshot.ts';
@@ -16,12 +18,14 @@ import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload, World } from '../world.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import { type Dialer, dialMesh, dialTcp, type MeshDestination, type MeshDialContext } from './dial.ts';
+import { addPool, localPool } from './local-pools.ts';
 import type { LocalTarget } from './local-target.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
 
 /** What routes share within a worker. */
-export interface RouteContext extends HttpContext {
+export interface RouteContext extends HttpContext, GuardContext {
+  readonly guarded: GuardedConnections;
   readonly world: World;
   readonly sockets: Sockets;
   readonly reader: SharedReader;
@@ -60,27 +64,34 @@ export function pickEndpoint(
   return tried.length === 0 ? pickP2C(cluster.ready, random) : pickOther(cluster.ready, tried, random);
 }
 
+/** Who opened a downstream connection. */
+export interface Caller {
+  readonly workload: Workload;
+  /** Its calls to workloads of this node. */
+  readonly local: LocalCalls;
+}
+
 export class ServiceRoute implements Route {
   readonly row: number;
   readonly authority: string;
   readonly isLocal = false;
   readonly guard = undefined;
   readonly #cluster: Cluster;
-  readonly #workload: Workload;
+  readonly #caller: Caller;
   readonly #context: RouteContext;
 
-  constructor(cluster: Cluster, workload: Workload, row: number, context: RouteContext) {
+  constructor(cluster: Cluster, caller: Caller, row: number, context: RouteContext) {
     this.row = row;
     this.authority = authorityOf(cluster.service, cluster.port);
     this.#cluster = cluster;
-    this.#workload = workload;
+    this.#caller = caller;
     this.#context = context;
   }
 
   pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
     const endpoint = pickEndpoint(this.#cluster, tried, this.#context.random);
     if (endpoint === undefined) return 'no-endpoint';
-    return poolOf(endpoint, this.#workload, this.#context, isUpgrade);
+    return poolOf(endpoint, this.#caller, this.#context, isUpgrade);
   }
 }
 
@@ -90,21 +101,21 @@ export class EndpointRoute implements Route {
   readonly isLocal = false;
   readonly guard = undefined;
   readonly #endpoint: UpstreamEndpoint;
-  readonly #workload: Workload;
+  readonly #caller: Caller;
   readonly #context: RouteContext;
 
-  constructor(endpoint: UpstreamEndpoint, workload: Workload, row: number, context: RouteContext) {
+  constructor(endpoint: UpstreamEndpoint, caller: Caller, row: number, context: RouteContext) {
     const { namespace, service, port } = endpoint.data;
     this.row = row;
     this.authority = authorityOf(`${namespace}/${service}`, port);
     this.#endpoint = endpoint;
-    this.#workload = workload;
+    this.#caller = caller;
     this.#context = context;
   }
 
   pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
     if (tried.length > 0) return 'no-endpoint';
-    return poolOf(this.#endpoint, this.#workload, this.#context, isUpgrade);
+    return poolOf(this.#endpoint, this.#caller, this.#context, isUpgrade);
   }
 }
 
@@ -113,8 +124,9 @@ export class LocalRoute implements Route {
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
+  /** Of its connections to the application. */
+  readonly key: string;
   readonly #target: LocalTarget;
-  readonly #source: string;
   readonly #context: RouteContext;
 
   /** @param source SPIFFE id of the caller, or its address for plaintext */
@@ -123,59 +135,31 @@ export class LocalRoute implements Route {
     this.authority = target.authority;
     this.guard = guard;
     this.#target = target;
-    this.#source = source;
+    this.key = source;
     this.#context = context;
   }
 
   pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
     if (this.#target.isRetired) return 'workload-gone';
     if (tried.length > 0) return 'no-endpoint';
-    return this.#target.protocol === 'http2' ? this.#sessions() : this.#connections();
+    return localPool(this.#target, this, this.#context);
   }
 
-  #connections(): Http1Pool {
-    const target = this.#target;
-    const known = target.pools.get(this.#source);
-    if (known !== undefined) return known;
-    const { upstream: config, http, stats, deadlines } = this.#context;
-    const idleMs = config.localIdleMs;
-    const options = { endpoint: target, dialer: this.#dialer(), config, http, idleMs, stats, deadlines };
-    return addPool(target.pools, this.#source, options);
-  }
-
-  #sessions(): SessionPool {
-    const target = this.#target;
-    const known = target.sessions.get(this.#source);
-    if (known !== undefined) return known;
-    const { upstream: config, http, http2, deadlines } = this.#context;
-    const idleTimeoutMs = config.localIdleMs;
-    const pool = new SessionPool({
-      endpoint: target,
-      dialer: this.#dialer(),
-      connect:
-        ({ socket, transport }) =>
-        (owner) =>
-          new Http2Connection({ socket, transport, isClient: true, http, http2, idleTimeoutMs, deadlines, owner }),
-      config,
-      http,
-      deadlines,
-      onEmpty: (empty) => {
-        if (target.sessions.get(this.#source) === empty) target.sessions.delete(this.#source);
-      },
-    });
-    target.sessions.set(this.#source, pool);
-    return pool;
-  }
-
-  #dialer(): Dialer {
+  dialer(): Dialer {
     const { unit, address, port } = this.#target;
     const context = dialContext(this.#context);
     return { dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, context, done) };
   }
 }
 
-/** Requests share tunnels; what may turn into bytes gets a connection of its own. */
-function poolOf(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext, isUpgrade: boolean): StreamPool {
+/** To a workload of this node in memory, to others by tunnels; what may turn into bytes gets a connection of its own. */
+function poolOf(
+  endpoint: UpstreamEndpoint,
+  { workload, local }: Caller,
+  context: RouteContext,
+  isUpgrade: boolean,
+): StreamPool {
+  if (endpoint.local !== undefined) return local.streams(endpoint, endpoint.local);
   const { id } = workload.data;
   if (isUpgrade) {
     return endpoint.pools.get(id) ?? addPool(endpoint.pools, id, http1Options(endpoint, workload, context));
@@ -229,15 +213,6 @@ function meshDialer(
 export function dialContext(context: RouteContext): MeshDialContext {
   const { sockets, reader, upstream: config, stats, memory, sessions } = context;
   return { sockets, reader, config, stats, memory, sessions };
-}
-
-function addPool(pools: Map<string, Http1Pool>, key: string, options: Http1Options): Http1Pool {
-  const onEmpty = (empty: Http1Pool): void => {
-    if (pools.get(key) === empty) pools.delete(key);
-  };
-  const pool = new Http1Pool({ ...options, onEmpty });
-  pools.set(key, pool);
-  return pool;
 }
 
 function authorityOf(service: string, port: number): string {

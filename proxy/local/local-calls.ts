@@ -1,0 +1,164 @@
+/**
+ * Calls between two workloads of one node: no tunnel and no second pass, but the same rules, reasons and statistics.
+ *
+ * What the agent of the destination would do happens where the call begins: its access rules are asked with the caller's
+ * identity, which the listener tells, and its row is counted beside the caller's. A port may be bound by another worker;
+ * that is of no account, as every worker knows all workloads of the node and reaches their applications.
+ * @module
+ */
+
+import type { Arrival } from '../http/route.ts';
+import type { RawEnd, StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
+import type { Call } from '../inbound/call.ts';
+import { Guard } from '../inbound/guard.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { Attempt } from '../tcp/connect.ts';
+import type { UpstreamEndpoint } from '../upstream/cluster.ts';
+import type { Dialer } from '../upstream/dial.ts';
+import { localPool } from '../upstream/local-pools.ts';
+import type { LocalTarget } from '../upstream/local-target.ts';
+import type { RouteContext } from '../upstream/routes.ts';
+import type { NamedTarget, Workload } from '../world.ts';
+import { dialLocal } from './dial-local.ts';
+
+/** The calls of one downstream connection. */
+export class LocalCalls {
+  readonly #caller: Workload;
+  readonly #clientAddress: string;
+  readonly #context: RouteContext;
+  /** Made when they are needed, and few: ports of this node that this connection has called. */
+  #hops: Map<LocalTarget, LocalHop> | undefined = undefined;
+
+  /** @param clientAddress of the connection; used where it is not known where the workload's connections come from */
+  constructor(caller: Workload, clientAddress: string, context: RouteContext) {
+    this.#caller = caller;
+    this.#clientAddress = clientAddress;
+    this.#context = context;
+  }
+
+  /** Requests to an endpoint that is here. */
+  streams(endpoint: UpstreamEndpoint, callee: NamedTarget): StreamPool {
+    const known = this.#hops?.get(callee.target);
+    if (known?.endpoint === endpoint) return known;
+    this.#hops ??= new Map();
+    for (const target of this.#hops.keys()) if (target.isRetired) this.#hops.delete(target);
+    const hop = new LocalHop(
+      { endpoint, callee, caller: this.#caller, call: this.#callTo(callee.target) },
+      this.#context,
+    );
+    this.#hops.set(callee.target, hop);
+    return hop;
+  }
+
+  /** Bytes to an endpoint that is here, or why they may not go there. */
+  bytes(endpoint: UpstreamEndpoint, callee: NamedTarget, client: RawEnd): Attempt | ReasonCode {
+    const context = this.#context;
+    const { stats, guarded, sessions } = context;
+    const call = this.#callTo(callee.target);
+    const guard = new Guard(call, context);
+    const row = arrivalRow(call, 'tcp', context);
+    const refused = (reason: ReasonCode): ReasonCode => {
+      stats.opened(row);
+      stats.failure(row, reason);
+      stats.closed(row);
+      return reason;
+    };
+    const denial = guard.judgeOpaque();
+    if (denial !== undefined) return refused(denial.reason);
+    const { socket, transport } = client;
+    return {
+      endpoint,
+      row,
+      dial: (done) =>
+        dialLocal({ caller: this.#caller, callee }, context, (result) => {
+          if (result.ok) {
+            guarded.add({ guard, socket, transport, row, drain: undefined });
+            sessions.add({ socket, transport }, result.issued);
+          } else refused(result.reason);
+          done(result);
+        }),
+    };
+  }
+
+  #callTo(target: LocalTarget): Call {
+    const { identity, address = this.#clientAddress } = this.#caller.data;
+    return { identity, address, target };
+  }
+}
+
+interface LocalHopOptions {
+  readonly endpoint: UpstreamEndpoint;
+  readonly caller: Workload;
+  readonly callee: NamedTarget;
+  readonly call: Call;
+}
+
+/** One downstream connection's way to one port of this node: streams to the application, and what its agent would do. */
+class LocalHop implements StreamPool, Arrival {
+  readonly endpoint: UpstreamEndpoint;
+  readonly row: number;
+  readonly guard: Guard;
+  /** Of its connections to the application, which calls of the same workload share. */
+  readonly key: string;
+  readonly #options: LocalHopOptions;
+  readonly #context: RouteContext;
+
+  constructor(options: LocalHopOptions, context: RouteContext) {
+    const { endpoint, call, caller } = options;
+    this.endpoint = endpoint;
+    this.row = arrivalRow(call, 'http', context);
+    this.guard = new Guard(call, context);
+    this.key = `workload ${caller.data.id}`;
+    this.#options = options;
+    this.#context = context;
+  }
+
+  get arrival(): Arrival {
+    return this;
+  }
+
+  take(): UpstreamStream | undefined {
+    return this.#pool().take();
+  }
+
+  wait(waiter: Waiter): boolean {
+    return this.#pool().wait(waiter);
+  }
+
+  cancel(waiter: Waiter): void {
+    this.#pool().cancel(waiter);
+  }
+
+  dropIdle(): void {
+    this.#pool().dropIdle();
+  }
+
+  switched({ socket, transport }: RawEnd): void {
+    this.#context.guarded.add({ guard: this.guard, socket, transport, row: this.row, drain: undefined });
+  }
+
+  dialer(): Dialer {
+    const { stats, sessions } = this.#context;
+    const { row } = this;
+    return {
+      dial: (done) =>
+        dialLocal(this.#options, this.#context, (result) => {
+          if (result.ok) {
+            const { socket, transport, issued } = result;
+            sessions.add({ socket, transport }, issued);
+            stats.opened(row);
+            socket.once('close', () => stats.closed(row));
+          }
+          done(result);
+        }),
+    };
+  }
+
+  #pool(): StreamPool {
+    return localPool(this.#options.callee.target, this, this.#context);
+  }
+}
+
+function arrivalRow({ identity = '', target }: Call, protocol: 'http' | 'tcp', { stats }: RouteContext): number {
+  return stats.series({ direction: 'inbound', source: identity, destination: target.service, protocol });
+}
