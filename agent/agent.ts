@@ -21,8 +21,8 @@ import { explainWorld } from './access/explain-world.ts';
 import { accessRoutes } from './admin/access-routes.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
-import { documentRoutes } from './admin/document-routes.ts';
 import { addCertsMetrics } from './admin/certs-metrics.ts';
+import { documentRoutes } from './admin/document-routes.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import type { AdminRoutes } from './admin/routes.ts';
@@ -38,6 +38,8 @@ import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
 import { withNodeIdentity } from './node-identity.ts';
+import { RootFollower } from './rotation/root-follower.ts';
+import { trustRoutes } from './rotation/routes.ts';
 import { ServiceDirectory } from './services.ts';
 import { adminSources, type Running } from './sources.ts';
 import { SvidKeeper } from './svids.ts';
@@ -153,6 +155,18 @@ class Agent implements AsyncDisposable {
       mesh?.identityChanged();
       this.#workloadApi?.refresh();
     });
+    const roots = new RootFollower({
+      directory: config.certs.bundleDirectory,
+      holder: certificates.holder,
+      issuersCertified: (issuers) => certificates.issuersCertified(issuers),
+      renewNow: () => certificates.renewNow(),
+      renewSoon: () => certificates.renewSoon(),
+      settled: async () => {
+        await svids.settled();
+        await plane.settled();
+      },
+      log,
+    });
     const sockets = captures?.sockets ?? plainSockets();
     const health = this.#owned.use(
       new HealthChecker({
@@ -191,6 +205,7 @@ class Agent implements AsyncDisposable {
           svids.revoked(revocations);
           this.#checkRevoked(certificates.holder.current, revocations);
         },
+        followRoots: (rotation) => roots.follow(rotation),
         services: () => this.#services.services(),
       }),
     );
@@ -250,6 +265,11 @@ class Agent implements AsyncDisposable {
     await this.#startServers(running, [
       documentRoutes(documentService),
       auditRoutes(audit),
+      trustRoutes({
+        node: () => certificates.holder.current,
+        sequence: () => roots.sequence,
+        members: () => running.mesh.members(),
+      }),
       accessRoutes({ world: () => explainWorld(running, documents.access), stats: () => plane.stats.access() }),
     ]);
   }

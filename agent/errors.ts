@@ -38,6 +38,11 @@ export const AGENT_ERRORS = {
   WEFT_AGENT_NO_OPERATOR:
     'documents are signed by an operator; name the directory of one with --operator or WEFT_OPERATOR',
   WEFT_AGENT_REVOKE_SUBJECT: 'nothing was revoked; correct what is named above',
+  WEFT_AGENT_ROTATION_REFUSED:
+    'these roots are not followed, and what was trusted before still is; weft cert rotate-root status shows all nodes',
+  WEFT_AGENT_ROTATION_WAITS:
+    'not every node is that far; bring these nodes back, or leave them out with --without NODE, then run it again',
+  WEFT_AGENT_ROTATION_STAGE: 'nothing was done; weft cert rotate-root status shows what there is to do',
   WEFT_AGENT_SNAPSHOT_INVALID: 'not a snapshot that weft snapshot wrote, or damaged; take another',
   WEFT_AGENT_FILE_READ: 'the file can not be read; check the path and its permissions',
   WEFT_AGENT_FILE_WRITE: 'the file can not be written; check the free space and the permissions of its directory',

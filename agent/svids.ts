@@ -73,10 +73,17 @@ export class SvidKeeper implements Disposable {
 
   /** All SVIDs are minted anew under this certificate, those first that end first. */
   identityChanged(node: NodeIdentity): void {
+    const isSame = node.chain.every((one, i) => this.#node.chain[i]?.raw.equals(one.raw));
     this.#node = node;
+    if (isSame) return; // only the roots it trusts are others
     const byExpiry = [...this.#held.values()].sort((a, b) => a.svid.expiresAtMs - b.svid.expiresAtMs);
     for (const { svid } of byExpiry) this.#due.add(svid.spiffeId);
     this.#next();
+  }
+
+  /** Resolves when all that are due at this moment had their turn. */
+  async settled(): Promise<void> {
+    while (this.#due.size > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** From here on these hold: SVIDs that they cover are minted anew, as of after the revocation. */

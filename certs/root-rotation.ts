@@ -139,7 +139,8 @@ export function issuerFor(
   return issuers.find((one) => one.publicKey.equals(publicKey) && verifyIssuer(one, options) === undefined);
 }
 
-function chainUnder(
+/** A node's chain with the certificate stated for its issuer, where there is one; as it was otherwise. */
+export function chainUnder(
   issuers: readonly X509Certificate[],
   chain: readonly X509Certificate[],
   options: { readonly trust: TrustBundle; readonly nowMs: number },

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Core } from './core.ts';
+import type { NodeCredential } from './edge/node-signer.ts';
 import type { Links } from './libp2p/links.ts';
 import type { CoreStats, TrafficStats } from './stats.ts';
 
@@ -23,6 +24,8 @@ export interface Member {
   readonly isSelf: boolean;
   /** What it says of itself as an issuer of certificates, unchecked; absent when it does not claim to be one. */
   readonly issuer?: Uint8Array;
+  /** Fingerprint of the root that its certificate leads to; absent where its certificate is not known. */
+  readonly root?: string;
 }
 
 /** What this node knows of another by looking itself; fields are absent where it did not look. */
@@ -56,7 +59,16 @@ export function viewMembers(core: Core, toWallMs: number): readonly Member[] {
   return core
     .members()
     .filter((member): member is typeof member & { state: MemberState } => member.state !== 'probation')
-    .map(({ accusers: _, ...member }) => ({ ...member, sinceMs: Math.round(member.sinceMs + toWallMs) }));
+    .map(({ accusers: _, ...member }) => ({
+      ...member,
+      ...rootOf(core, member.name),
+      sinceMs: Math.round(member.sinceMs + toWallMs),
+    }));
+}
+
+function rootOf(core: Core, name: string): Pick<Member, 'root'> {
+  const credential: Partial<NodeCredential> | undefined = core.credentialOf(name);
+  return credential?.root === undefined ? {} : { root: credential.root };
 }
 
 export function viewStats(core: Core, links: Links, traffic: TrafficStats): GossipStats {

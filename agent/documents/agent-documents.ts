@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { RevocationEntry } from '../../certs/revocation.ts';
 import { Revocations } from '../../certs/revocation.ts';
+import type { Rotation } from '../../certs/root-rotation.ts';
 import type { DocumentNote } from '../../gossip/documents/note.ts';
 import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
 import type { AccessRules } from '../../proxy/access/policy.ts';
@@ -19,6 +20,7 @@ import { LastGood } from './last-good.ts';
 import { type MeshConfig, MeshConfigConsumer, meshAccessOf } from './mesh-config.ts';
 import { RevocationConsumer } from './revocation.ts';
 import { DocumentService } from './service.ts';
+import { TrustBundleConsumer } from './trust-bundle.ts';
 
 export interface AgentDocumentsOptions {
   readonly node: string;
@@ -29,6 +31,8 @@ export interface AgentDocumentsOptions {
   readonly accessChanged: (rules: AccessRules) => void;
   /** Takes all revocations, each time there are others; before anybody is told that they are in use. */
   readonly revoked: (revocations: Revocations) => void;
+  /** Takes the roots to trust into use. Rejects when it does not follow them. */
+  readonly followRoots: (rotation: Rotation) => Promise<void>;
   /** Services of the mesh, for hints to writers. */
   readonly services: () => readonly KnownService[];
 }
@@ -43,7 +47,16 @@ export class AgentDocuments implements AsyncDisposable {
   readonly #revoked: AgentDocumentsOptions['revoked'];
   #revocations = new Revocations();
 
-  constructor({ node, dataDirectory, audit, log, accessChanged, revoked, services }: AgentDocumentsOptions) {
+  constructor({
+    node,
+    dataDirectory,
+    audit,
+    log,
+    accessChanged,
+    revoked,
+    followRoots,
+    services,
+  }: AgentDocumentsOptions) {
     this.#audit = new DocumentAudit(audit);
     this.#services = services;
     this.#revoked = revoked;
@@ -52,7 +65,7 @@ export class AgentDocuments implements AsyncDisposable {
     this.#keeper = new DocumentKeeper({
       node,
       version: weftVersion(),
-      consumers: [this.#meshConfig, this.access, new RevocationConsumer()],
+      consumers: [this.#meshConfig, this.access, new RevocationConsumer(), new TrustBundleConsumer(followRoots)],
       compiler: this.#compiler,
       audit: this.#audit,
       lastGood: new LastGood(join(dataDirectory, 'documents-in-use.json')),

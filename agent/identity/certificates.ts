@@ -3,11 +3,16 @@
  * bundle, and, on an issuer, the desk and its door.
  * @module
  */
+import type { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { writePublic } from '../../certs/files.ts';
 import { type Issuer, loadIssuer } from '../../certs/issuer.ts';
 import type { NodeIdentity } from '../../certs/node-bundle.ts';
 import type { Revocations } from '../../certs/revocation.ts';
+import { issuerFor } from '../../certs/root-rotation.ts';
+import { toPem } from '../../certs/trust-bundle.ts';
+import { trustDomainFiles } from '../../certs/trust-domain.ts';
 import { formatHostPort, ownAddress, parseHostPort } from '../../gossip/edge/address.ts';
 import type { Member } from '../../gossip/view.ts';
 import { parseSocketAddress } from '../addresses.ts';
@@ -65,6 +70,8 @@ export class Certificates implements AsyncDisposable {
   readonly #owned = new AsyncDisposableStack();
   readonly #issuers: IssuerDirectory;
   readonly #remembered: RememberedIssuers;
+  #issuer: Issuer | undefined;
+  #mesh: CertificateMesh | undefined;
   #desk: IssuerDesk | undefined;
   #listener: JoinListener | undefined;
   #renewer: Renewer | undefined;
@@ -81,6 +88,7 @@ export class Certificates implements AsyncDisposable {
   /** Call once the mesh is there. @throws CertsError or AgentError when this is to be an issuer and cannot be */
   async start(mesh: CertificateMesh): Promise<void> {
     const { config, log } = this.#options;
+    this.#mesh = mesh;
     if (config.certs.issuerDirectory !== undefined)
       await this.#openDesk(loadIssuer(config.certs.issuerDirectory), mesh);
     const ways = (isExpired: boolean): readonly Way[] => this.#ways(mesh, isExpired);
@@ -99,6 +107,35 @@ export class Certificates implements AsyncDisposable {
       .catch((err: unknown) => this.#options.log.warn({ err }, 'the addresses of issuers could not be saved'));
     this.#renewer?.issuersChanged();
     this.#compare();
+  }
+
+  /** Asks for a certificate now; resolves when one came, or nobody gave one. */
+  async renewNow(): Promise<void> {
+    await this.#renewer?.renewNow();
+  }
+
+  renewSoon(): void {
+    this.#renewer?.renewSoon();
+  }
+
+  /** A root certified these issuers anew: if this is one of them, it uses that certificate, also after a restart. */
+  issuersCertified(issuers: readonly X509Certificate[]): void {
+    const { config, log } = this.#options;
+    const issuer = this.#issuer;
+    const { trust } = this.holder.current;
+    const certificate = issuer && issuerFor(issuers, issuer.certificate.publicKey, { trust, nowMs: Date.now() });
+    if (issuer === undefined || certificate === undefined || certificate.raw.equals(issuer.certificate.raw)) return;
+    this.#issuer = { ...issuer, certificate, expiresAtMs: certificate.validToDate.getTime() };
+    try {
+      writePublic(trustDomainFiles(config.certs.issuerDirectory!).issuerCertificate, toPem([certificate]));
+    } catch (err) {
+      log.warn(
+        { err },
+        'the new certificate of this issuer could not be saved; it is taken from the mesh at each start',
+      );
+    }
+    this.#declare(this.#issuer);
+    log.info({ expiresAt: certificate.validToDate.toISOString() }, 'this issuer was certified anew');
   }
 
   /** A member asks over gossip. */
@@ -129,6 +166,8 @@ export class Certificates implements AsyncDisposable {
     const { config, revocations, record, log } = this.#options;
     const { name: node, trustDomain } = this.holder.current;
     const trust = () => this.holder.current.trust;
+    this.#issuer = issuer;
+    const held = (): Issuer => this.#issuer ?? issuer;
     if (issuer.trustDomain !== trustDomain) throw new AgentError('WEFT_AGENT_ISSUER_UNTRUSTED', issuer.file);
     const uses = new UsedTokens(join(config.dataDirectory, 'used-tokens.json'), Date.now());
     if (uses.damage !== undefined) {
@@ -137,7 +176,9 @@ export class Certificates implements AsyncDisposable {
     this.#owned.defer(() => uses.flush());
     const desk = new IssuerDesk({
       node,
-      issuer,
+      get issuer() {
+        return held();
+      },
       trust,
       revocations,
       issuers: this.#issuers,
@@ -150,12 +191,17 @@ export class Certificates implements AsyncDisposable {
       log,
     });
     const { listen } = config.certs.join;
-    if (listen !== '') this.#listener = this.#owned.use(await JoinListener.start({ listen, issuer, trust, desk, log }));
+    if (listen !== '')
+      this.#listener = this.#owned.use(await JoinListener.start({ listen, issuer: held, trust, desk, log }));
     this.#desk = desk;
-    mesh.declareIssuer(issuerNote(issuer, node, this.#joinAddress()));
+    this.#declare(issuer);
     const timer = setInterval(() => this.#compare(), COMPARE_MS).unref();
     this.#owned.defer(() => clearInterval(timer));
     log.info({ listen: this.#listener?.address ?? '' }, 'this node is an issuer');
+  }
+
+  #declare(issuer: Issuer): void {
+    this.#mesh?.declareIssuer(issuerNote(issuer, this.holder.current.name, this.#joinAddress()));
   }
 
   /** Where others reach the listener: as they reach our gossip, unless it is bound to one address. */

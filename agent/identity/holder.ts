@@ -8,6 +8,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Logger } from 'pino';
 import { installNodeBundle, loadNodeBundle, type NodeBundle, type NodeIdentity } from '../../certs/node-bundle.ts';
+import { chainUnder } from '../../certs/root-rotation.ts';
 import { AgentError, messageOf } from '../errors.ts';
 
 export interface IdentityHolderOptions {
@@ -20,6 +21,7 @@ export class IdentityHolder {
   readonly #options: IdentityHolderOptions;
   readonly #listeners: ((identity: NodeIdentity) => void)[] = [];
   #current: NodeIdentity;
+  #issuers: readonly X509Certificate[] = [];
   #problem = '';
 
   constructor(options: IdentityHolderOptions) {
@@ -43,8 +45,15 @@ export class IdentityHolder {
 
   /** Writes a bundle, or a part of it, and takes it into use. @throws CertsError when it cannot be written or used */
   install(bundle: NodeBundle): void {
-    installNodeBundle(this.#options.directory, bundle);
+    const { trust } = this.#current;
+    const chain = chainUnder(this.#issuers, bundle.chain, { trust, nowMs: Date.now() });
+    installNodeBundle(this.#options.directory, { ...bundle, chain });
     this.#take(this.#load());
+  }
+
+  /** While roots are rotated: what an issuer gives that has yet to hear of it leads to where the others lead all the same. */
+  preferIssuers(issuers: readonly X509Certificate[]): void {
+    this.#issuers = issuers;
   }
 
   /** Trusts these roots from here on, and after a restart. @throws CertsError when they cannot be written or used */

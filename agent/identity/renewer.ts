@@ -45,6 +45,7 @@ export interface RenewalView {
 const MAX_WAYS = 6;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 300_000;
+const SOON_MS = 5_000;
 /** setTimeout counts in 31 bits; a longer wait is taken in steps, which also meets a clock that was set. */
 const LONGEST_WAIT_MS = 3_600_000;
 
@@ -52,6 +53,8 @@ export class Renewer implements Disposable {
   readonly #options: RenewerOptions;
   readonly #nowMs: () => number;
   #dueAtMs = 0;
+  /** The certificate that it is due for. */
+  #leaf: X509Certificate | undefined;
   #retries = 0;
   #renewals = 0;
   #failures = 0;
@@ -80,6 +83,18 @@ export class Renewer implements Disposable {
     this.#wait();
   }
 
+  /** Tries now, whatever is due. Resolves when it worked, or did not. */
+  async renewNow(): Promise<void> {
+    this.#dueAtMs = this.#nowMs();
+    await this.#look();
+  }
+
+  /** Tries at some moment of the next seconds: all nodes are told at once, and issuers are few. */
+  renewSoon(): void {
+    this.#dueAtMs = Math.min(this.#dueAtMs, this.#nowMs() + SOON_MS * this.#options.random());
+    this.#wait();
+  }
+
   [Symbol.dispose](): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -87,9 +102,13 @@ export class Renewer implements Disposable {
 
   #begin(): void {
     const { notBeforeMs, expiresAtMs } = this.#life();
+    const leaf = this.#options.holder.current.chain[0]!;
+    const isSame = this.#leaf?.raw.equals(leaf.raw) === true; // what vouches for it was replaced: it is due no later
+    const dueAtMs = renewAtMs({ notBeforeMs, expiresAtMs }, this.#options.random);
+    this.#leaf = leaf;
     this.#retries = 0;
     this.#problem = '';
-    this.#dueAtMs = renewAtMs({ notBeforeMs, expiresAtMs }, this.#options.random);
+    this.#dueAtMs = isSame ? Math.min(this.#dueAtMs, dueAtMs) : dueAtMs;
     this.#wait();
   }
 

@@ -36,6 +36,7 @@ import type { Conflict, UsedTokens } from './used-tokens.ts';
 export interface DeskOptions {
   /** Name of this node. */
   readonly node: string;
+  /** As it is now: while a root is rotated it gets another certificate. */
   readonly issuer: Issuer;
   readonly trust: () => TrustBundle;
   readonly revocations: () => Revocations;

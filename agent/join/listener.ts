@@ -24,7 +24,7 @@ import { MAX_QUESTION_BYTES } from './messages.ts';
 export interface JoinListenerOptions {
   /** `address:port`. */
   readonly listen: string;
-  readonly issuer: Issuer;
+  readonly issuer: () => Issuer;
   readonly trust: () => TrustBundle;
   readonly desk: Pick<IssuerDesk, 'atTheDoor'>;
   readonly log: Logger;
@@ -47,6 +47,7 @@ export class JoinListener implements AsyncDisposable {
   readonly #rates = new Map<string, TokenBucket>();
   #mintedAtMs = Number.NEGATIVE_INFINITY;
   #mintedUnder: TrustBundle | undefined;
+  #mintedBy: Issuer | undefined;
   #turnedAway = 0;
 
   static async start(options: JoinListenerOptions): Promise<JoinListener> {
@@ -121,8 +122,9 @@ export class JoinListener implements AsyncDisposable {
   #refreshCredential(): void {
     const nowMs = Date.now();
     const trust = this.#options.trust();
-    if (nowMs - this.#mintedAtMs < CREDENTIAL_FRESH_MS && this.#mintedUnder === trust) return;
-    const { issuer } = this.#options;
+    const issuer = this.#options.issuer();
+    const isSame = this.#mintedUnder === trust && this.#mintedBy === issuer;
+    if (isSame && nowMs - this.#mintedAtMs < CREDENTIAL_FRESH_MS) return;
     const root = trust.roots.find(
       (one) => issuer.certificate.checkIssued(one) && issuer.certificate.verify(one.publicKey),
     );
@@ -131,6 +133,7 @@ export class JoinListener implements AsyncDisposable {
     this.#tls.setSecureContext({ ...JOIN_TLS, cert: certificatePem, key: privateKeyPem });
     this.#mintedAtMs = nowMs;
     this.#mintedUnder = trust;
+    this.#mintedBy = issuer;
   }
 
   async #serve(socket: tls.TLSSocket): Promise<void> {

@@ -22,6 +22,8 @@ export type ToWorker =
   | { readonly kind: 'unit-gone'; readonly unit: string }
   | { readonly kind: 'listen'; readonly request: number; readonly spec: ListenerSpec }
   | { readonly kind: 'unlisten'; readonly request: number; readonly id: string }
+  /** Answered when all that was said before is in use. */
+  | { readonly kind: 'sync'; readonly request: number }
   | { readonly kind: 'close'; readonly deadlineMs: number };
 
 export type FromWorker =

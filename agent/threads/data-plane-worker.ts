@@ -56,6 +56,8 @@ async function obey(message: ToWorker): Promise<void> {
         await proxy.unlisten(message.id);
         return 0;
       });
+    case 'sync':
+      return tell({ kind: 'done', request: message.request, port: 0 });
     case 'close':
       await proxy.close(message.deadlineMs);
       control.close(); // nothing keeps the thread alive after this

@@ -127,6 +127,14 @@ export class DataPlane implements AsyncDisposable {
     for (const slot of this.#slots) this.#send(slot, { kind: 'update', update });
   }
 
+  /** Resolves when every worker that is up has taken in all it was told so far. */
+  async settled(): Promise<void> {
+    const asks = this.#slots
+      .filter(({ hasEnded }) => !hasEnded)
+      .map((slot) => this.#ask(slot, (request) => ({ kind: 'sync', request })));
+    await Promise.allSettled(asks); // one that dies meanwhile is told everything when it is back
+  }
+
   /** Tells every worker where the sockets of a unit are opened; before the first listener of that unit. */
   addUnit(place: UnitNamespace): void {
     this.#units.set(place.unit, place);

@@ -23,6 +23,8 @@ export interface NodeCredential extends Credential {
   /** What a revocation covers. */
   readonly issued: readonly Issued[];
   readonly expiresAtMs: number;
+  /** Fingerprint (SHA-256, as node:crypto writes it) of the root it leads to. */
+  readonly root: string;
 }
 
 export type Admission =
@@ -81,7 +83,8 @@ export class NodeSigner implements Signer {
     const { publicKey, grant = [] } = facts;
     const { node: name, expiresAtMs, issued } = verdict;
     const { serialNumber: serial } = parsed[0]!;
-    return { ok: true, credential: { name, publicKey, grant, serial, expiresAtMs, issued } };
+    const root = this.#memory.pathOf(parsed[0]!)?.rootFingerprint ?? '';
+    return { ok: true, credential: { name, publicKey, grant, serial, expiresAtMs, issued, root } };
   }
 
   verify(credential: Credential, statement: Uint8Array, signature: Uint8Array): boolean {

@@ -61,6 +61,7 @@ export class DocumentNode implements AsyncDisposable {
         ...parts,
         accessChanged: (rules) => access.push(rules),
         revoked: () => {},
+        followRoots: async () => {},
         services: () => SERVICES,
       }),
     );

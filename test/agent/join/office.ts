@@ -123,7 +123,7 @@ export class Office {
     const { desk } = office;
     office.listener = await JoinListener.start({
       listen: '127.0.0.1:0',
-      issuer,
+      issuer: () => issuer,
       trust: () => town.node.trust,
       desk,
       log,

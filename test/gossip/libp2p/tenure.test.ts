@@ -16,6 +16,7 @@ describe('a connection', () => {
     grant: [],
     serial: '01',
     issued: [],
+    root: '',
     expiresAtMs: startMs + HOUR_MS,
   };
   let newest: NodeCredential | undefined;
