@@ -107,6 +107,8 @@ const DRAWN_FROM = 128;
 const DRAWS = 4;
 /** Links beyond those the rings ask for: they shorten paths when the rings are still forming. */
 const LONG_LINKS = 2;
+/** News goes over so many links that the rings do not ask for. */
+const NEWEST_LINKS = 4;
 /** A link that no ring asks for is closed after this. */
 const IDLE_LINK_MS = 60_000;
 /** With more links than this, those that no ring asks for go after a shorter time: enough to learn the mesh from us. */
@@ -194,7 +196,7 @@ export class Core {
       () => this.#links.size > 0,
     );
     this.#news = new News(this.#context, {
-      peers: () => this.#links.keys(),
+      peers: () => this.#audience(),
       standingOf: (name) => (name === self ? this.#membership.self : this.#membership.table.get(name)?.standing),
     });
     this.#membership = new Membership(
@@ -704,6 +706,18 @@ export class Core {
       const isBrief = this.#context.nowMs - sinceMs <= BRIEF_LINK_MS;
       if (!isBrief && !wanted.has(peer)) this.#context.out.push({ kind: 'hang-up', to: peer });
     }
+  }
+
+  /**
+   * Whom we tell the news of others: our neighbours on the rings, which alone join all members, and those we were linked to
+   * last, through whom a part of the mesh may be met that our rings do not show yet.
+   */
+  #audience(): string[] {
+    const wanted = this.#wantedPeers();
+    const audience: string[] = [];
+    const others: string[] = [];
+    for (const peer of this.#links.keys()) (wanted.has(peer) ? audience : others).push(peer);
+    return [...audience, ...others.slice(-NEWEST_LINKS)];
   }
 
   #wantedPeers(): Set<string> {

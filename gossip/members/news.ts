@@ -2,22 +2,26 @@
  * How news of standings travels. A single death or farewell goes to every peer in full: nothing is faster, and no bad
  * link keeps it from anybody. When a mesh splits, heals or starts, that would carry every certificate to every node once
  * over each of its links. So above a rate, news is collected for a moment and only announced, by a line of a few bytes;
- * who lacks it asks one of those who announced it. Each node is then sent each standing once, and each link carries
- * each line about once.
+ * who lacks it asks one of those who announced it. Peers take turns to be told, so that of two with the same news one
+ * mostly hears it before it has said it. Each node is then sent each standing once, and each link carries each line about
+ * once.
  *
  * The questions of a contest travel the same way: as lines, to everybody, until they reach whom they are about.
  * @module
  */
 import type { Context } from '../effects.ts';
 import { arm, send } from '../effects.ts';
+import { hashText, mix } from '../overlay/hash.ts';
 import { LIMITS } from '../wire/messages.ts';
 import type { Standing, StandingLine } from './standing.ts';
 import { compareLine, lineOf } from './standing.ts';
 
 /** News told in full at once, and how many more of it every second. */
-const IN_FULL = 8;
-const IN_FULL_PER_SECOND = 10;
-const COLLECT_MS = 20;
+const IN_FULL = 4;
+const IN_FULL_PER_SECOND = 4;
+/** What is announced goes to one of `TURNS` parts of the peers at each tick. */
+const TICK_MS = 10;
+const TURNS = 4;
 /** Members whose tellers are kept in mind; beyond that all are forgotten, and some lines are said in vain. */
 const MAX_TOLD = 20_000;
 
@@ -32,13 +36,20 @@ interface Told {
   readonly peers: Set<string>;
 }
 
+interface Rumour extends Told {
+  turns: number;
+}
+
 export class News {
   readonly #context: Context;
   readonly #host: NewsHost;
-  /** Which peers told us of a standing, and so need not hear of it from us. */
+  readonly #salt: number;
+  /** Which peers know of a standing, from us or others, and so need not hear of it from us. */
   readonly #told = new Map<string, Told>();
-  readonly #announced = new Set<string>();
-  readonly #asked = new Map<string, Told>();
+  /** News being announced, and for how many turns more. */
+  readonly #announced = new Map<string, number>();
+  readonly #asked = new Map<string, Rumour>();
+  #tick = 0;
   #isArmed = false;
   #allowance = IN_FULL;
   #allowedAtMs = 0;
@@ -46,6 +57,7 @@ export class News {
   constructor(context: Context, host: NewsHost) {
     this.#context = context;
     this.#host = host;
+    this.#salt = hashText(context.self);
   }
 
   /** A peer holds this standing. */
@@ -60,7 +72,7 @@ export class News {
     const line = lineOf(name, standing);
     if (from !== undefined) this.#note(from, line);
     if (!this.#isInFull()) {
-      this.#announced.add(name);
+      this.#announced.set(name, TURNS);
       this.#arm();
       return;
     }
@@ -78,33 +90,46 @@ export class News {
       if (from !== undefined) asked.peers.add(from);
       return;
     }
-    this.#asked.set(line.name, { line, peers: new Set(from === undefined ? [] : [from]) });
+    this.#asked.set(line.name, { line, peers: new Set(from === undefined ? [] : [from]), turns: TURNS });
     this.#arm();
   }
 
-  /** What was collected goes out. */
+  /** Those whose turn it is are told what was collected. */
   fired(): void {
     this.#isArmed = false;
+    this.#tick++;
     const news: StandingLine[] = [];
-    for (const name of this.#announced) {
+    for (const [name, turns] of this.#announced) {
       const standing = this.#host.standingOf(name);
       if (standing !== undefined) news.push(lineOf(name, standing));
+      if (turns > 1) this.#announced.set(name, turns - 1);
+      else this.#announced.delete(name);
     }
     for (const peer of this.#host.peers()) {
-      const unknown = news.filter((line) => !this.#knows(peer, line));
-      for (const lines of chunks(unknown)) send(this.#context, peer, { kind: 'news', lines });
-      const questions = [...this.#asked.values()].filter(({ peers }) => !peers.has(peer)).map(({ line }) => line);
-      for (const lines of chunks(questions)) send(this.#context, peer, { kind: 'contest', lines });
+      if ((mix(hashText(peer), this.#salt) + this.#tick) % TURNS === 0) this.#tellAll(peer, news);
     }
-    for (const name of this.#announced) this.#told.delete(name);
-    this.#announced.clear();
-    this.#asked.clear();
+    for (const { name } of news) if (!this.#announced.has(name)) this.#told.delete(name);
+    for (const [name, asked] of this.#asked) if (--asked.turns === 0) this.#asked.delete(name);
+    if (this.#announced.size > 0 || this.#asked.size > 0) this.#arm();
+  }
+
+  #tellAll(peer: string, news: readonly StandingLine[]): void {
+    const unknown = news.filter((line) => !this.#knows(peer, line));
+    for (const line of unknown) this.#note(peer, line);
+    for (const lines of chunks(unknown)) send(this.#context, peer, { kind: 'news', lines });
+    const questions: StandingLine[] = [];
+    for (const { line, peers } of this.#asked.values()) {
+      if (peers.has(peer)) continue;
+      peers.add(peer);
+      questions.push(line);
+    }
+    for (const lines of chunks(questions)) send(this.#context, peer, { kind: 'contest', lines });
   }
 
   #arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;
-    arm(this.#context, 'news', '', COLLECT_MS);
+    arm(this.#context, 'news', '', TICK_MS);
   }
 
   #note(peer: string, line: StandingLine): void {
