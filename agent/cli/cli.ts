@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AgentError, messageOf } from '../errors.ts';
 import { weftVersion } from '../version.ts';
 import { addAuditCommand } from './audit-command.ts';
+import { addCertCommand } from './cert-command.ts';
 import { addCheckCommand } from './check-command.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { EXIT, type ExitCode, exitCodeHelp } from './exit-codes.ts';
@@ -60,6 +61,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addAuditCommand(program, context);
   addExplainCommand(program, context);
   addRevokeCommand(program, context);
+  addCertCommand(program, context);
   addCheckCommand(program, context);
   addSimulateCommand(program, context);
   program
@@ -85,6 +87,7 @@ function exitCodeOf(err: unknown): ExitCode {
     case 'WEFT_AGENT_DOCUMENT_REFUSED':
     case 'WEFT_AGENT_SNAPSHOT_INVALID':
     case 'WEFT_AGENT_REVOKE_SUBJECT':
+    case 'WEFT_AGENT_ROTATION_STAGE':
       return EXIT.refused;
     default:
       return EXIT.failed;

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { OperatorIdentity } from '../../certs/operator-bundle.ts';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
 import type { Resource } from '../documents/resource.ts';
-import type { RevisionStatusView, SignedRevision, SnapshotPageView } from '../documents/views.ts';
+import type { RevisionStatusView } from '../documents/views.ts';
 import { AgentError } from '../errors.ts';
 import { type AgentPlace, agentPlace, withAgent } from './agent-place.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -40,7 +40,8 @@ export function addRevokeCommand(program: Command, context: Context): void {
     );
 }
 
-async function revoke(options: Revoked, io: CliIo): Promise<ExitCode> {
+/** What `weft revoke` does. */
+export async function revoke(options: Revoked, io: CliIo): Promise<ExitCode> {
   const { loadOperator } = await import('./document-writer.ts');
   const { subject } = options;
   const place = agentPlace(options, io.env);
@@ -124,47 +125,24 @@ async function signAnew(
   author: string,
   { options, place, operator, io }: { options: Revoked; place: AgentPlace; operator: OperatorIdentity; io: CliIo },
 ): Promise<void> {
-  const { writeChange } = await import('./document-writer.ts');
+  const { heldDocuments, isAgainst, signAnew: writeAnew } = await import('./sign-anew.ts');
   const { describeKey } = await import('../../gossip/documents/revision.ts');
-  const { fromSigned } = await import('../documents/signed.ts');
-  const { revocationName } = await import('../../certs/revocation.ts');
-  const { isCall } = await import('../../gossip/documents/revocation.ts');
   const { distrustSince, dryRun: isDryRun = false } = options;
   const sinceMs = distrustSince === undefined ? Number.POSITIVE_INFINITY : Date.parse(distrustSince);
   if (Number.isNaN(sinceMs)) {
     throw new AgentError('WEFT_AGENT_REVOKE_SUBJECT', `--distrust-since ${distrustSince}: not an instant`);
   }
-  for (const head of await headsOf(place, author)) {
-    if (isCall(head) && head.name === revocationName(`operator/${operator.name}`)) continue; // nobody revokes himself
-    const said = `${describeKey(head)}, of ${new Date(head.hlc.ms).toISOString()}`;
-    if (head.hlc.ms >= sinceMs) {
+  for (const [head] of await heldDocuments(place, operator.trustDomain)) {
+    if (head?.revision.author !== author || isAgainst(operator, head)) continue;
+    const { hlc } = head.revision;
+    const said = `${describeKey(head.revision)}, of ${new Date(hlc.ms).toISOString()}`;
+    if (hlc.ms >= sinceMs) {
       io.stdout.write(`${said}: not signed anew\n`);
       continue;
     }
-    const { body, number, hlc } = fromSigned(head);
-    const base = { id: head.id, number, hlc };
-    const change = { key: head, where: describeKey(head), base, body };
-    await writeChange(change, { place, operator, nowMs: io.nowMs(), isDryRun });
+    await writeAnew(head, { place, operator, nowMs: io.nowMs(), isDryRun });
     io.stdout.write(`${said}: ${isDryRun ? 'would be signed' : 'signed'} anew by ${operator.name}\n`);
   }
-}
-
-async function headsOf(
-  place: AgentPlace,
-  author: string,
-): Promise<readonly (SignedRevision & { readonly id: string })[]> {
-  const { call } = await import('./client.ts');
-  const { historyOf } = await import('./document-writer.ts');
-  const { keyText } = await import('../../gossip/documents/revision.ts');
-  const heads = new Map<string, SignedRevision>();
-  for (let after: string | null = ''; after !== null; ) {
-    const path: string = `/v1/documents/snapshot?${new URLSearchParams({ after })}`;
-    const page: SnapshotPageView = await call(place, { method: 'GET', path });
-    for (const one of page.revisions) if (!heads.has(keyText(one))) heads.set(keyText(one), one); // latest first
-    after = page.next;
-  }
-  const its = [...heads.values()].filter((head) => head.author === author);
-  return Promise.all(its.map(async (head) => ({ ...head, id: (await historyOf(place, head))[0]!.revision })));
 }
 
 /** Waits until all that are there have it in use, as `weft status REVISION` would show. */
