@@ -1,5 +1,6 @@
 /**
- * `weft simulate`: what the mesh does under failures, in virtual time and replayed from a seed.
+ * `weft simulate`: what the mesh does under failures, in virtual time and replayed from a seed; and one scenario, `trust`, on
+ * real agents.
  *
  * The simulator itself is in simulations/ and loaded when the command runs.
  * @module
@@ -36,7 +37,10 @@ export function addSimulateCommand(program: Command, context: Context): void {
   const run = context.action<SimulateOptions>((options, io) => simulate(scenarioGiven, options, io));
   program
     .command('simulate')
-    .argument('[scenario]', 'one that ships (--list), or the path of a .yaml file')
+    .argument(
+      '[scenario]',
+      'one that ships (--list), the path of a .yaml file, or trust, which runs real agents (as root, on Linux)',
+    )
     .description('what the mesh does under failures, in virtual time, replayed from a seed')
     .option('-n, --nodes <count>', 'how many nodes; default: what the scenario says', wholeUpTo(MAX_NODES))
     .option('-s, --seed <number>', 'the same seed gives the same run', wholeUpTo(2 ** 32 - 1), 1)
@@ -57,6 +61,7 @@ export function addSimulateCommand(program: Command, context: Context): void {
 async function simulate(what: string | undefined, options: SimulateOptions, io: CliIo): Promise<ExitCode> {
   const { listScenarios, loadScenario } = await import('../../simulations/scenarios/load.ts');
   const { SimulationError } = await import('../../simulations/errors.ts');
+  if (what === TRUST.name) return simulateTrust(options, io);
   if (options.list === true) return list(listScenarios(), options, io);
   if (options.sweep === true) return sweep(what === undefined ? listScenarios() : [loadScenario(what)], options, io);
   if (what === undefined) throw new SimulationError('WEFT_SIMULATION_UNKNOWN', 'a scenario is missing');
@@ -70,7 +75,44 @@ function list(scenarios: readonly Scenario[], { output }: SimulateOptions, io: C
     { heading: 'ABOUT', text: ({ about }: Scenario) => about },
   ];
   io.stdout.write(output === 'json' ? `${JSON.stringify(scenarios, null, 2)}\n` : table(scenarios, columns));
+  if (output !== 'json') io.stdout.write(`\nOn real agents: ${TRUST.name}, ${TRUST.about}.\n`);
   return EXIT.ok;
+}
+
+/** The one that no virtual time can play. */
+const TRUST = {
+  name: 'trust',
+  about:
+    'three agents in network namespaces of this machine, short certificates, a new root and a revocation under load',
+};
+const TRUST_PER_SECOND = 500;
+/** Three half-lives of a minute make a run of about two. */
+const TRUST_RENEWALS = 3;
+
+async function simulateTrust({ output }: SimulateOptions, io: CliIo): Promise<ExitCode> {
+  const [{ labObstacle }, { runTrust }] = await Promise.all([
+    import('../lab/support.ts'),
+    import('../../simulations/trust/trust.ts'),
+  ]);
+  const obstacle = await labObstacle();
+  if (obstacle !== undefined) {
+    io.stderr.write(`weft simulate ${TRUST.name}: ${obstacle}\n`);
+    return EXIT.failed;
+  }
+  const report = await runTrust({
+    name: TRUST.name,
+    perSecond: TRUST_PER_SECOND,
+    renewals: TRUST_RENEWALS,
+    onStep: (sentence) => io.stderr.write(`trust: ${sentence}\n`),
+    signal: io.signal,
+  });
+  const rows = Object.entries(report).map(([name, value]) => ({ name, value: JSON.stringify(value) }));
+  const columns = [
+    { heading: '', text: ({ name }: (typeof rows)[number]) => name },
+    { heading: '', text: ({ value }: (typeof rows)[number]) => value },
+  ];
+  io.stdout.write(output === 'json' ? `${JSON.stringify(report)}\n` : table(rows, columns));
+  return report.failed === 0 && report.rotated === report.nodes ? EXIT.ok : EXIT.failed;
 }
 
 async function runOne(scenario: Scenario, options: SimulateOptions, io: CliIo): Promise<ExitCode> {

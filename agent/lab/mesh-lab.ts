@@ -213,6 +213,11 @@ export class LabAgent {
     return (await this.#get<readonly EndpointView[]>('/v1/endpoints')) ?? [];
   }
 
+  /** What the admin API answers on a path; undefined when nobody does. */
+  read<T>(path: string): Promise<T | undefined> {
+    return this.#get(path);
+  }
+
   workloads(): Promise<WorkloadsView | undefined> {
     return this.#get('/v1/workloads');
   }
