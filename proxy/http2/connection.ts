@@ -1,9 +1,8 @@
 /**
  * One HTTP/2 connection (RFC 9113), as client or as server, that carries streams.
  *
- * Like the tunnel between agents it writes once a turn and is always read: windows bound what may arrive. What a hostile peer
- * can make us do without paying for it (resets, pings, settings, empty frames, blocks in a thousand pieces) is counted, and
- * too much of it in one second ends the connection with ENHANCE_YOUR_CALM.
+ * Like the tunnel between agents it writes once a turn and is always read: windows bound what may arrive. docs/adr/0015 lists
+ * what a hostile peer may try and where it is stopped.
  * @module
  */
 
@@ -14,6 +13,7 @@ import { Outbox } from '../http1/outbox.ts';
 import { type CarriedStream, type CarrierOwner, type Piece, RESET, type Session } from '../streams/carrier.ts';
 import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
 import { reset } from '../tcp/reset.ts';
+import { Costs } from './costs.ts';
 import {
   ERROR,
   type ErrorCode,
@@ -26,6 +26,8 @@ import {
 } from './frames.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { HeaderList } from './hpack/header-list.ts';
+import { LateStreams } from './late-streams.ts';
+import { linger } from './linger.ts';
 import { type Http1Head, requestToHttp1, responseToHttp1, trailersToHttp1 } from './to-http1.ts';
 import { Http2Writer } from './writer.ts';
 
@@ -48,9 +50,9 @@ const HEADER_TABLE_BYTES = 4_096;
 const CONNECTION_WINDOW = 16 * 1_048_576;
 /** RFC 9113 §6.9.2: what every window begins with. */
 const DEFAULT_WINDOW = 65_535;
-/** Frames in one second that cost us and not the peer, above which it is doing it to keep us busy. */
-const MAX_COSTLY_A_SECOND = 2_000;
 const PING = Buffer.from('weft-alv');
+/** Asks whether the peer has read our first GOAWAY. */
+const DRAIN_PING = Buffer.from('weft-bye');
 
 /** What is known of a stream beyond the stream itself. */
 interface Open {
@@ -59,11 +61,15 @@ interface Open {
   hasHead: boolean;
   /** The peer has ended its side. */
   hasEnded: boolean;
+  /** We have reset it. */
+  isReset: boolean;
 }
 
 export class Http2Connection implements Session, FrameSink, Timed {
   readonly writer: Http2Writer;
   readonly budget = new WindowBudget();
+  /** RFC 9113 §8.1.1. */
+  readonly answersMalformed = false;
   deadlineMs: number;
   peerCredit = DEFAULT_WINDOW;
   window = DEFAULT_WINDOW;
@@ -75,6 +81,8 @@ export class Http2Connection implements Session, FrameSink, Timed {
   readonly #decoder = new HpackDecoder(HEADER_TABLE_BYTES);
   readonly #list: HeaderList;
   readonly #streams = new Map<number, Open>();
+  readonly #late = new LateStreams();
+  readonly #costs = new Costs();
   readonly #touched: CarriedStream[] = [];
   /** Bytes of the preface that a client has sent so far. */
   #prefaceRead = 0;
@@ -84,11 +92,23 @@ export class Http2Connection implements Session, FrameSink, Timed {
   #ownId = -1;
   #isScheduled = false;
   #isGone = false;
+  /** No stream is opened any more. */
   #isLeaving = false;
+  /** The connection ends with its last stream. */
+  #endsWithLast = false;
+  /** The last stream we said we would serve; what we say afterwards is not more (RFC 9113 §6.8). */
+  #servedId = MAX_WINDOW;
+  /** As server: when the peer was told that we are about to leave. */
+  #drainingMs = Number.POSITIVE_INFINITY;
+  readonly #sinceMs = performance.now();
   #idleSinceMs = performance.now();
   #heardMs = performance.now();
   #pingedMs = Number.POSITIVE_INFINITY;
-  #costly = 0;
+  /** The header block that was being read when we looked last, and since when; 0: none. */
+  #block = 0;
+  #blockSinceMs = 0;
+  /** What a SETTINGS frame says of windows, until it is read whole. */
+  #initialWindow = DEFAULT_WINDOW;
   /** Body bytes received and not yet given back to the window of the connection. */
   #received = 0;
   readonly #piece: { bytes: Buffer; start: number; end: number; isLast: boolean } = {
@@ -102,8 +122,15 @@ export class Http2Connection implements Session, FrameSink, Timed {
     const { socket, http, http2, deadlines, isClient } = options;
     this.#options = options;
     this.#out = new Outbox(socket);
-    this.writer = new Http2Writer(this.#out, (bytes) => {
-      this.window -= bytes;
+    this.writer = new Http2Writer(this.#out, {
+      dataSent: (bytes, frames) => {
+        this.window -= bytes;
+        this.#costs.earn(frames);
+      },
+      wasReset: (id) => {
+        const open = this.#streams.get(id);
+        if (open !== undefined) open.isReset = true;
+      },
     });
     this.#reader = new FrameReader(this, { maxBlockBytes: http.maxHeadBytes, maxContinuations: MAX_CONTINUATIONS });
     this.#list = new HeaderList({
@@ -156,14 +183,17 @@ export class Http2Connection implements Session, FrameSink, Timed {
   }
 
   add(stream: CarriedStream): void {
-    this.#streams.set(stream.id, { stream, hasHead: false, hasEnded: false });
+    this.#streams.set(stream.id, { stream, hasHead: false, hasEnded: false, isReset: false });
   }
 
   remove(stream: CarriedStream): void {
-    if (!this.#streams.delete(stream.id)) return;
+    const open = this.#streams.get(stream.id);
+    if (open === undefined) return;
+    this.#streams.delete(stream.id);
+    if (!open.hasEnded) this.#endEarly(open);
     if (this.#streams.size === 0) {
       this.#idleSinceMs = performance.now();
-      if (this.#isLeaving) this.#finish();
+      if (this.#endsWithLast) this.#finish();
     }
     this.#options.owner.released();
   }
@@ -174,15 +204,19 @@ export class Http2Connection implements Session, FrameSink, Timed {
     setImmediate(this.#flush);
   }
 
-  /** Opens and takes no more streams; ends with the last one. */
+  /**
+   * Opens no more streams and ends with the last one. A client learns in two steps (RFC 9113 §6.8): what it sent before it
+   * read the first GOAWAY is served, and the second names the last stream that is.
+   */
   drain(): void {
-    if (this.#isLeaving || this.#isGone) return;
-    this.#isLeaving = true;
-    if (!this.#options.isClient) {
-      this.writer.goaway(this.#lastId, ERROR.none);
+    if (this.#isLeaving || this.#isGone || this.#drainingMs !== Number.POSITIVE_INFINITY) return;
+    if (this.#options.isClient || !this.isGreeted) this.#lastCall();
+    else {
+      this.#drainingMs = performance.now();
+      this.writer.goaway(MAX_WINDOW, ERROR.none);
+      this.writer.ping(DRAIN_PING, false);
       this.schedule();
     }
-    if (this.#streams.size === 0) this.#finish();
   }
 
   destroy(): void {
@@ -192,14 +226,14 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   onDeadline(): void {
     const nowMs = performance.now();
-    this.#costly = 0;
     this.deadlineMs = nowMs + CHECK_MS;
-    const { http2, idleTimeoutMs } = this.#options;
-    if (!this.isGreeted && nowMs - this.#heardMs > http2.settingsTimeoutMs) this.#refuse(ERROR.settingsTimeout);
+    if (!this.#out.isBlocked) this.#costs.renew();
+    const { http, http2, idleTimeoutMs } = this.#options;
+    if (!this.isGreeted && nowMs - this.#sinceMs > http2.settingsTimeoutMs) this.#refuse(ERROR.settingsTimeout);
+    else if (this.#blockAgeMs(nowMs) > http.requestHeadTimeoutMs) this.#refuse(ERROR.enhanceYourCalm);
+    else if (nowMs - this.#drainingMs >= CHECK_MS) this.#lastCall();
     else if (this.#streams.size === 0) {
-      if (nowMs - this.#idleSinceMs < idleTimeoutMs) return;
-      this.drain();
-      this.#finish();
+      if (nowMs - this.#idleSinceMs >= idleTimeoutMs) this.drain();
     } else if (nowMs - this.#pingedMs >= http2.pingTimeoutMs) {
       this.#leave('no answer to a ping');
       reset(this.#options);
@@ -219,7 +253,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
       this.#refuse(ERROR.compression);
       return;
     }
-    const open = this.#streams.get(id) ?? this.#open(id);
+    const open = this.#streams.get(id) ?? this.#open(id, endsStream);
     if (open === undefined) return;
     if (open.hasEnded) {
       this.#streamError(open, ERROR.streamClosed);
@@ -242,8 +276,8 @@ export class Http2Connection implements Session, FrameSink, Timed {
     if (end === start && !endsStream) this.#pay();
     const open = this.#streams.get(id);
     if (open === undefined) {
-      if (this.#isIdle(id)) this.#refuse(ERROR.protocol);
-      return; // it has ended; what was on its way is passed over
+      this.#passOver(id, endsStream);
+      return;
     }
     if (open.hasEnded || !open.hasHead) {
       this.#streamError(open, open.hasEnded ? ERROR.streamClosed : ERROR.protocol);
@@ -269,6 +303,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
       this.#refuse(ERROR.protocol);
       return;
     }
+    this.#late.delete(id);
     const open = this.#streams.get(id);
     if (open === undefined) return;
     open.hasEnded = true;
@@ -277,19 +312,23 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   setting(id: number, value: number): void {
     if (id === SETTING.maxConcurrentStreams) this.#maxStreams = value;
-    else if (id === SETTING.initialWindowSize) this.#resize(value);
-    else if (id === SETTING.maxFrameSize) {
+    else if (id === SETTING.initialWindowSize) {
+      if (value > MAX_WINDOW) this.#refuse(ERROR.flowControl);
+      else this.#initialWindow = value;
+    } else if (id === SETTING.maxFrameSize) {
       if (value < MAX_FRAME_BYTES || value > 0xff_ffff) this.#refuse(ERROR.protocol);
       else this.writer.maxFrameBytes = Math.min(value, 65_536);
     } else if (id === SETTING.enablePush && (value > 1 || (this.#options.isClient && value === 1))) {
       this.#refuse(ERROR.protocol);
     }
-    // The size of its table does not matter: what we write uses none.
+    // The size of its table does not matter: ours is empty, and the first block we write says so.
   }
 
   settingsEnd(): void {
     if (this.#isGone) return;
     this.#pay();
+    // Once a frame, not once a setting: a frame has room for 2,730 of them, and each would look at all streams.
+    this.#resize(this.#initialWindow);
     const isFirst = !this.isGreeted;
     this.isGreeted = true;
     this.writer.settingsAck();
@@ -302,7 +341,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
   ping(token: Buffer, isAck: boolean): void {
     if (this.#isGone) return;
     if (isAck) {
-      this.#pingedMs = Number.POSITIVE_INFINITY;
+      if (this.#drainingMs !== Number.POSITIVE_INFINITY && token.equals(DRAIN_PING)) this.#lastCall();
       return;
     }
     this.#pay();
@@ -312,8 +351,10 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   goaway(lastStream: number, _code: number): void {
     if (this.#isGone) return;
-    this.#isLeaving = true;
+    this.#pay();
+    this.#endsWithLast = true;
     if (this.#options.isClient) {
+      this.#isLeaving = true;
       for (const [id, { stream }] of [...this.#streams]) {
         if (id > lastStream) this.#touch(stream).reset(RESET.refused); // it was not and will not be looked at (§6.8)
       }
@@ -324,15 +365,21 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   windowUpdate(id: number, increment: number): void {
     if (this.#isGone) return;
+    if (this.#costs.payUpdate()) {
+      this.#refuse(ERROR.enhanceYourCalm);
+      return;
+    }
     if (id === 0) {
+      const wasOpen = this.window > 0;
       this.window += increment;
       if (this.window > MAX_WINDOW) this.#refuse(ERROR.flowControl);
-      else if (this.window > 0) for (const { stream } of [...this.#streams.values()]) stream.credit(0);
+      else if (!wasOpen) for (const { stream } of [...this.#streams.values()]) stream.credit(0);
       return;
     }
     const open = this.#streams.get(id);
-    if (open !== undefined) this.#touch(open.stream).credit(increment);
-    else if (this.#isIdle(id)) this.#refuse(ERROR.protocol);
+    if (open !== undefined) {
+      if (!this.#touch(open.stream).credit(increment)) this.#streamError(open, ERROR.flowControl);
+    } else if (this.#isIdle(id)) this.#refuse(ERROR.protocol);
   }
 
   streamError(id: number, code: ErrorCode): void {
@@ -383,30 +430,49 @@ export class Http2Connection implements Session, FrameSink, Timed {
     return this.#piece;
   }
 
-  #open(id: number): Open | undefined {
+  #open(id: number, endsStream: boolean): Open | undefined {
     const { isClient, http2, owner } = this.#options;
-    if (isClient || id % 2 === 0) {
-      // A server opens nothing: we allow no push. Late frames of our own streams are passed over.
-      if (id % 2 === 0 || this.#isIdle(id)) this.#refuse(ERROR.protocol);
+    if (id % 2 === 0 || (isClient && this.#isIdle(id))) {
+      this.#refuse(ERROR.protocol); // a server opens nothing: we allow no push
       return undefined;
     }
-    if (id <= this.#lastId) {
-      this.#refuse(ERROR.streamClosed);
+    if (isClient || id <= this.#lastId) {
+      this.#passOver(id, endsStream);
       return undefined;
     }
     this.#lastId = id;
-    if (this.#isLeaving) return undefined; // after our GOAWAY: it knows that this stream is not served
     if (this.#streams.size >= http2.maxStreams) {
       this.#pay();
       this.writer.reset(id, RESET.refused);
       this.schedule();
+    }
+    const isServed = !this.#isLeaving && this.#streams.size < http2.maxStreams;
+    const stream = isServed ? owner.opened(id) : undefined;
+    if (stream === undefined) {
+      // Refused just now, or opened after our GOAWAY, which says that it is not served.
+      if (!endsStream) this.#late.add(id);
       return undefined;
     }
-    const stream = owner.opened(id);
-    if (stream === undefined) return undefined;
-    const open = { stream, hasHead: false, hasEnded: false };
+    this.#costs.earn(1); // a client that widens the window of each of its streams does no harm
+    const open = { stream, hasHead: false, hasEnded: false, isReset: false };
     this.#streams.set(id, open);
     return open;
+  }
+
+  /** HEADERS or DATA of a stream that is not open: on its way when we ended it, or from a peer that has lost count. */
+  #passOver(id: number, endsStream: boolean): void {
+    if (this.#isIdle(id)) this.#refuse(ERROR.protocol);
+    else if (!this.#late.has(id)) this.#refuse(ERROR.streamClosed);
+    else if (endsStream) this.#late.delete(id);
+  }
+
+  /** Our side is done with a stream and the peer is not. */
+  #endEarly({ stream: { id }, isReset }: Open): void {
+    this.#late.add(id);
+    if (isReset || this.#isGone) return;
+    // RFC 9113 §8.1: a server that has answered in full asks for the rest not to be sent.
+    this.writer.rstStream(id, ERROR.none);
+    this.schedule();
   }
 
   /** RFC 9113 §5.1: whether nobody has opened this stream yet. */
@@ -415,22 +481,30 @@ export class Http2Connection implements Session, FrameSink, Timed {
     return id % 2 === 0 || id > this.#lastId;
   }
 
+  /** RFC 9113 §6.9.2: what changes is the window of every stream, which may become negative. */
   #resize(value: number): void {
-    if (value > MAX_WINDOW) {
-      this.#refuse(ERROR.flowControl);
-      return;
-    }
     const change = value - this.peerCredit;
+    if (change === 0) return;
     this.peerCredit = value;
-    for (const { stream } of [...this.#streams.values()]) stream.credit(change);
+    const isFine = [...this.#streams.values()].every(({ stream }) => stream.credit(change));
+    if (!isFine) this.#refuse(ERROR.flowControl);
   }
 
   #streamError(open: Open, code: ErrorCode): void {
     this.#pay();
-    open.hasEnded = true;
+    if (this.#isGone) return;
     this.writer.rstStream(open.stream.id, code);
     this.schedule();
-    this.#touch(open.stream).reset(RESET.cut);
+    this.#touch(open.stream).reset(RESET.malformed);
+  }
+
+  /** How long the header block that is being read has been on its way, as far as we looked. */
+  #blockAgeMs(nowMs: number): number {
+    const block = this.#reader.openBlock;
+    if (block === this.#block) return block === 0 ? 0 : nowMs - this.#blockSinceMs;
+    this.#block = block;
+    this.#blockSinceMs = nowMs;
+    return 0;
   }
 
   #touch(stream: CarriedStream): CarriedStream {
@@ -443,7 +517,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   /** The peer did something that costs us and not it. */
   #pay(): void {
-    if (++this.#costly > MAX_COSTLY_A_SECOND) this.#refuse(ERROR.enhanceYourCalm);
+    if (this.#costs.pay()) this.#refuse(ERROR.enhanceYourCalm);
   }
 
   // What the socket tells.
@@ -496,22 +570,36 @@ export class Http2Connection implements Session, FrameSink, Timed {
   /** The peer does not keep to the protocol: it is told, and the connection closed (RFC 9113 §5.4.1). */
   #refuse(code: ErrorCode): void {
     if (this.#isGone) return;
-    this.writer.goaway(this.#lastId, code);
+    this.writer.goaway(Math.min(this.#lastId, this.#servedId), code);
     this.#finish();
+  }
+
+  /** No stream is opened from now on. */
+  #lastCall(): void {
+    this.#isLeaving = true;
+    this.#endsWithLast = true;
+    this.#drainingMs = Number.POSITIVE_INFINITY;
+    this.#servedId = this.#lastId;
+    this.writer.goaway(this.#lastId, ERROR.none);
+    this.schedule();
+    if (this.#streams.size === 0) this.#finish();
   }
 
   #finish(): void {
     if (this.#isGone) return;
     if (this.#out.isDirty) this.#out.flush();
     this.#leave('closed');
-    this.#options.socket.destroySoon();
+    linger(this.#options.socket, this.#options.http);
   }
 
   #leave(detail: string): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    const { deadlines, owner } = this.#options;
+    const { deadlines, owner, socket } = this.#options;
     deadlines.delete(this);
+    socket.off('data', this.#onData);
+    socket.off('drain', this.#onDrain);
+    socket.off('end', this.#onEnd);
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const { stream } of streams) stream.gone(detail);

@@ -88,10 +88,14 @@ const EMPTY: Buffer = Buffer.alloc(0);
 export class FrameReader {
   /** Why the connection cannot go on; `none` while it can. */
   error: ErrorCode = ERROR.none;
+  /** Number of the header block that has begun and not ended, counted from 1; 0: none. */
+  openBlock = 0;
   readonly #sink: FrameSink;
   readonly #limits: FrameLimits;
   readonly #header = Buffer.alloc(FRAME_BYTES);
   #has = 0;
+  /** The preface of either side ends with SETTINGS (RFC 9113 §3.4). */
+  #isFirst = true;
   #inPayload = false;
   #type = 0;
   #flags = 0;
@@ -107,6 +111,7 @@ export class FrameReader {
   #blockEnds = false;
   #blocks: Buffer[] = [];
   #blockBytes = 0;
+  #blockCount = 0;
 
   constructor(sink: FrameSink, limits: FrameLimits) {
     this.#sink = sink;
@@ -143,6 +148,12 @@ export class FrameReader {
     this.#gathered = 0;
     this.#inPayload = true;
     this.error = this.#judge();
+    if (this.#isFirst && this.error === ERROR.none) {
+      const isSettings = this.#type === TYPE.settings && (this.#flags & FLAG.ack) === 0;
+      if (!isSettings) this.error = ERROR.protocol;
+      this.#isFirst = false;
+    }
+    if (this.#type === TYPE.headers) this.openBlock = ++this.#blockCount;
   }
 
   /** RFC 9113 §4.2, §6: what can be told from the header alone. */
@@ -295,6 +306,7 @@ export class FrameReader {
     }
     const stream = this.#blockStream;
     this.#blockStream = 0;
+    this.openBlock = 0;
     this.#blockBytes = 0;
     if (this.#blocks.length === 0) this.#sink.headers(stream, bytes, start, end, this.#blockEnds);
     else {

@@ -16,21 +16,31 @@ const ERRORS: Record<ResetCode, ErrorCode> = {
   [RESET.overrun]: ERROR.flowControl,
 };
 
+/** What a connection wants to know of what its streams send. */
+export interface SentObserver {
+  /** Body bytes, which count against the window of the connection, in so many frames. */
+  dataSent(bytes: number, frames: number): void;
+  wasReset(stream: number): void;
+}
+
+/** RFC 7541 §6.3: our table holds nothing from the first block on, however small the peer makes it. */
+const NO_TABLE = 0x20;
+
 export class Http2Writer implements StreamWriter {
   /** The largest payload the peer takes. */
   maxFrameBytes = MAX_FRAME_BYTES;
   readonly #out: Outbox;
   readonly #block = new BlockBuffer();
-  /** Told of body bytes, which count against the window of the connection. */
-  readonly #onData: (bytes: number) => void;
+  readonly #observer: SentObserver;
   /** Where the latest HEADERS or DATA begins, while it has not left: the end of its message may be marked on it. */
   #latest = -1;
   #latestStream = 0;
   #handovers = 0;
 
-  constructor(out: Outbox, onData: (bytes: number) => void) {
+  constructor(out: Outbox, observer: SentObserver) {
     this.#out = out;
-    this.#onData = onData;
+    this.#observer = observer;
+    this.#block.byte(NO_TABLE);
   }
 
   requestHead(stream: number, head: Head, extra: string): void {
@@ -50,7 +60,7 @@ export class Http2Writer implements StreamWriter {
   }
 
   data(stream: number, bytes: Buffer, start: number, end: number): void {
-    this.#onData(end - start);
+    this.#observer.dataSent(end - start, Math.ceil((end - start) / this.maxFrameBytes));
     for (let at = start; at < end; at += this.maxFrameBytes) {
       const stop = Math.min(end, at + this.maxFrameBytes);
       this.#open(stop - at, TYPE.data, 0, stream);
@@ -69,11 +79,6 @@ export class Http2Writer implements StreamWriter {
     this.#latestStream = 0;
   }
 
-  /** RFC 9113 §8.1: a server that has answered in full may ask for the rest not to be sent. */
-  stop(stream: number): void {
-    this.rstStream(stream, ERROR.none);
-  }
-
   reset(stream: number, code: ResetCode): void {
     this.rstStream(stream, ERRORS[code]);
   }
@@ -84,6 +89,7 @@ export class Http2Writer implements StreamWriter {
   }
 
   rstStream(stream: number, code: number): void {
+    this.#observer.wasReset(stream);
     this.#header(4, TYPE.rstStream, 0, stream);
     this.#out.uint32(code);
   }

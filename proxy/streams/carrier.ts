@@ -44,9 +44,13 @@ export interface CarriedStream {
   data(piece: Piece, ends: boolean): void;
   /** The end, with trailer lines and an empty line, or with nothing. */
   end(piece: Piece): void;
+  /** By the peer, or by the connection (`malformed`) for what the peer sent on it; the peer knows. */
   reset(code: number): void;
-  /** May send so many bytes more; less than nothing where the peer takes credit back. */
-  credit(bytes: number): void;
+  /**
+   * May send so many bytes more; less than nothing where the peer takes credit back.
+   * @returns false: more than a window can be, and the stream has to be reset
+   */
+  credit(bytes: number): boolean;
   /** All that came with one read has been told. */
   settle(): void;
   /** The connection takes bytes again. */
@@ -65,10 +69,12 @@ export interface Carrier {
   readonly window: number;
   /** Streams opened so far. */
   readonly served: number;
+  /** Whether a request whose body is not what its head announced gets a response; else its stream is reset. */
+  readonly answersMalformed: boolean;
   /** For who dialled: the id of a stream to come. */
   nextId(): number;
   add(stream: CarriedStream): void;
-  /** A stream has ended on our side; what still comes for it is passed over. */
+  /** A stream has ended on our side. What still comes for it is passed over, and the peer told so where it can be. */
   remove(stream: CarriedStream): void;
   /** Whatever has been written leaves at the end of this turn. */
   schedule(): void;
@@ -110,8 +116,6 @@ export interface StreamWriter {
   data(stream: number, bytes: Buffer, start: number, end: number): void;
   /** @param trailers complete lines, or '' */
   end(stream: number, trailers: string): void;
-  /** The response is out, and the rest of its request is not wanted. */
-  stop(stream: number): void;
   reset(stream: number, code: ResetCode): void;
   /** The peer may send so many bytes more on this stream. */
   credit(stream: number, bytes: number): void;

@@ -17,7 +17,7 @@ import { BodySender } from './sender.ts';
 
 const RESET_REASONS: Readonly<Record<number, ReasonCode>> = {
   [RESET.refused]: 'upstream-overflow',
-  [RESET.malformed]: 'upstream-reset',
+  [RESET.malformed]: 'upstream-malformed',
   [RESET.cut]: 'upstream-reset',
 };
 
@@ -45,6 +45,8 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   #inBody = false;
   #hasBody = false;
   #isReused = false;
+  /** Nothing can be sent any more, but the response had come before and is being read. */
+  #isCut = false;
 
   constructor(options: ClientStreamOptions) {
     const { carrier, http } = options;
@@ -65,12 +67,13 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
     this.#requestEnded = false;
     this.#received = false;
     this.#inBody = false;
+    this.#isCut = false;
   }
 
   // What the exchange asks for.
 
   get isBlocked(): boolean {
-    return this.#sender.isBlocked || this.#carrier.isBlocked;
+    return !this.#isCut && (this.#sender.isBlocked || this.#carrier.isBlocked);
   }
 
   get isReused(): boolean {
@@ -88,12 +91,12 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   }
 
   sendData(bytes: Buffer, start: number, end: number): void {
-    if (this.#hasBody) this.#sender.data(bytes, start, end);
+    if (this.#hasBody && !this.#isCut) this.#sender.data(bytes, start, end);
   }
 
   sendEnd(trailers: string): void {
     this.#requestEnded = true;
-    this.#sender.end(trailers);
+    if (!this.#isCut) this.#sender.end(trailers);
   }
 
   pauseResponse(): void {
@@ -152,16 +155,15 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   }
 
   reset(code: number): void {
+    if (code === RESET.malformed) this.#received = true; // something came, and must not be asked for again
     this.#fail(RESET_REASONS[code] ?? 'upstream-reset', `stream reset (${code})`);
   }
 
-  credit(bytes: number): void {
-    if (!this.#sender.grant(bytes)) {
-      this.#malformed('too much credit');
-      return;
-    }
+  credit(bytes: number): boolean {
+    if (!this.#sender.grant(bytes)) return false;
     this.#carrier.schedule();
     if (!this.isBlocked) this.#sink?.upstreamDrained();
+    return true;
   }
 
   settle(): void {
@@ -235,6 +237,11 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   }
 
   #fail(reason: ReasonCode, detail: string): void {
+    if (this.#receiver.isComplete) {
+      this.#isCut = true; // the response is here, and its reader will come for it
+      this.#sink?.upstreamDrained();
+      return;
+    }
     const sink = this.#sink;
     this.#sink = undefined;
     this.#free();
@@ -243,8 +250,10 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   }
 
   #reset(code: ResetCode): void {
-    this.#carrier.writer.reset(this.id, code);
-    this.#carrier.schedule();
+    if (!this.#isCut) {
+      this.#carrier.writer.reset(this.id, code);
+      this.#carrier.schedule();
+    }
     this.#free();
   }
 

@@ -31,7 +31,6 @@ export class BodyReceiver {
   #left = 0;
   #isHeld = false;
   readonly #kept: Buffer[] = [];
-  /** The end has arrived, and waits behind what is kept. */
   #ended = false;
   #trailers: Head | undefined;
   #trailerBytes: Buffer = EMPTY;
@@ -50,6 +49,11 @@ export class BodyReceiver {
     this.#trailers = undefined;
     this.#trailerBytes = EMPTY;
     this.#window.reset();
+  }
+
+  /** Whether the end has arrived, and waits for its reader. */
+  get isComplete(): boolean {
+    return this.#ended;
   }
 
   hold(): void {

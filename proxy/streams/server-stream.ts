@@ -99,7 +99,7 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
   data(piece: Piece, ends: boolean): void {
     this.#bytesIn += piece.end - piece.start;
     if (this.#state !== REQUEST_BODY) {
-      if (this.#state === RESPONSE && piece.end > piece.start) this.#refuse('bad-length');
+      if (this.#state === RESPONSE && piece.end > piece.start) this.bodyRefused('longer-than-announced');
       return;
     }
     this.deadlineMs = performance.now() + this.#options.context.http.bodyTimeoutMs;
@@ -115,14 +115,12 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
     this.#leave('client-aborted');
   }
 
-  credit(bytes: number): void {
-    if (!this.#sender.grant(bytes)) {
-      this.#reset(RESET.overrun);
-      return;
-    }
+  credit(bytes: number): boolean {
+    if (!this.#sender.grant(bytes)) return false;
     this.#carrier.schedule();
     if (this.#state === DRAINING) this.done();
     else if (!this.isBlocked) this.#exchange.downstreamDrained();
+    return true;
   }
 
   settle(): void {
@@ -161,7 +159,9 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
   }
 
   bodyRefused(problem: BodyProblem): void {
-    this.#refuse(PROBLEMS[problem]);
+    const reason = PROBLEMS[problem];
+    if (this.#carrier.answersMalformed) this.#refuse(reason);
+    else this.#reset(problem === 'overrun' ? RESET.overrun : RESET.malformed, reason);
   }
 
   // What the exchange asks for.
@@ -204,12 +204,10 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
   }
 
   cut(): void {
-    this.#reset(RESET.cut);
+    this.#reset(RESET.cut, 'client-aborted');
   }
 
   done(): void {
-    // What is left of an unwanted request is passed over; who sends it learns from the end of the response.
-    if (this.#state < RESPONSE) this.#carrier.writer.stop(this.id);
     this.#state = DRAINING;
     this.deadlineMs = Number.POSITIVE_INFINITY;
     if (!this.#sender.isWaiting) this.#free();
@@ -242,7 +240,7 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
       return;
     }
     if (head.body === BODY.length && ends) {
-      this.#refuse('request-truncated');
+      this.bodyRefused('shorter-than-announced');
       return;
     }
     this.#receiver.begin(head.body, head.contentLength);
@@ -263,11 +261,11 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
     this.#exchange.flush();
   }
 
-  #reset(code: ResetCode): void {
+  #reset(code: ResetCode, reason: ReasonCode): void {
     if (this.#state === GONE) return;
     this.#carrier.writer.reset(this.id, code);
     this.#carrier.schedule();
-    this.#leave('client-aborted');
+    this.#leave(reason);
   }
 
   #leave(reason: ReasonCode): void {

@@ -43,6 +43,7 @@ const PING = Buffer.from('weft-alv');
 export class TunnelConnection implements Session, FrameSink, Timed {
   readonly writer: FrameWriter;
   readonly budget = new WindowBudget();
+  readonly answersMalformed = true;
   readonly window = Number.POSITIVE_INFINITY;
   deadlineMs: number;
   /** What the peer allows: nothing until its hello, which comes first, has been read. */
@@ -191,7 +192,10 @@ export class TunnelConnection implements Session, FrameSink, Timed {
 
   credit(id: number, bytes: number): void {
     const stream = this.#find(id);
-    if (stream !== undefined) this.#touch(stream).credit(bytes);
+    if (stream === undefined || this.#touch(stream).credit(bytes)) return;
+    this.writer.reset(id, RESET.overrun);
+    this.schedule();
+    stream.reset(RESET.malformed);
   }
 
   hello({ maxStreams, firstCredit }: Hello): void {

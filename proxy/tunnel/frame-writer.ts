@@ -63,9 +63,6 @@ export class FrameWriter implements StreamWriter {
     this.#latestStream = 0;
   }
 
-  /** Nothing to say: what still comes is passed over, and stops for want of credit. */
-  stop(): void {}
-
   reset(stream: number, code: ResetCode): void {
     this.#header(1, KIND.reset, stream);
     this.#out.text(String.fromCharCode(code));

@@ -9,6 +9,7 @@ import type { Balanced } from '../balancer/p2c.ts';
 import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
+import type { ReasonCode } from '../reasons.ts';
 import type { CarrierOwner, Session } from '../streams/carrier.ts';
 import { ClientSession, type ClientSessionOwner } from '../streams/client-session.ts';
 import type { Dialer, DialResult } from './dial.ts';
@@ -124,6 +125,8 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
     const at = this.#sessions.indexOf(session);
     if (at !== -1) this.#sessions.splice(at, 1);
     this.#leaving.delete(session);
+    // What closes before it has said anything would do so again, thousands of times a second.
+    if (!session.isGreeted) this.#failAll('upstream-closed', 'it closed before it said what it allows');
     if (this.#waiting.size > 0) this.#dial();
     this.#checkEmpty();
   }
@@ -143,6 +146,14 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
     this.#checkEmpty();
   }
 
+  /** All who wait would dial the same address: they are told at once, and try another endpoint. */
+  #failAll(reason: ReasonCode, detail: string): void {
+    for (const waiter of [...this.#waiting.keys()]) {
+      this.#waiting.delete(waiter);
+      waiter.acquireFailed(reason, detail);
+    }
+  }
+
   #retire(session: ClientSession): void {
     this.#leaving.add(session);
     session.drain();
@@ -155,13 +166,8 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
     this.#isDialling = true;
     dialer.dial((result) => {
       this.#isDialling = false;
-      if (!result.ok) {
-        // All who wait would dial the same address: they are told at once, and try another endpoint.
-        for (const waiter of [...this.#waiting.keys()]) {
-          this.#waiting.delete(waiter);
-          waiter.acquireFailed(result.reason, result.detail);
-        }
-      } else this.#connected(result);
+      if (!result.ok) this.#failAll(result.reason, result.detail);
+      else this.#connected(result);
       this.#checkEmpty();
     });
   }
