@@ -63,16 +63,20 @@ function folder(): string | undefined {
   return candidates.find((candidate) => candidate !== undefined && existsSync(join(candidate, 'http1')));
 }
 
-/** All cases of a file of the corpus; undefined, after one line on the console, where the corpus is absent. */
-export function loadCorpus<T>(file: string): readonly T[] | undefined {
+/** A file of the corpora; undefined, after one line on the console, where they are absent. */
+export function readCorpus(file: string): string | undefined {
   const root = folder();
   if (root === undefined) {
     console.log('skipped: protocol corpora not found (set WEFT_CORPUS or check out the data beside the repository)');
     return undefined;
   }
-  const text = readFileSync(join(root, file), 'utf8');
-  return text
-    .split('\n')
+  return readFileSync(join(root, file), 'utf8');
+}
+
+/** All cases of a file with one in each line. */
+export function loadCorpus<T>(file: string): readonly T[] | undefined {
+  return readCorpus(file)
+    ?.split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as T);
 }
