@@ -360,6 +360,10 @@ export class Core {
       case 'revoked':
         this.#expelRevoked();
         break;
+      case 'root-dropped':
+        this.#expelRevoked();
+        this.documents?.rootDropped();
+        break;
       case 'leave':
         this.#membership.leave();
         break;

@@ -82,6 +82,8 @@ export type Input =
   | { readonly kind: 'renewed'; readonly chain: readonly Uint8Array[]; readonly isNewKey: boolean }
   /** Certificates that held may be revoked by now. */
   | { readonly kind: 'revoked' }
+  /** A root that was trusted is no more: signer and authority have it already. */
+  | { readonly kind: 'root-dropped' }
   | { readonly kind: 'leave' };
 
 export interface EndpointDelta {

@@ -5,6 +5,7 @@
  * is told what changed. Meant for a thread of its own: a busy neighbour on the same event loop looks like a slow node.
  * @module
  */
+import type { X509Certificate } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { NodeIdentity } from '../certs/node-bundle.ts';
 import type { RevocationEntry } from '../certs/revocation.ts';
@@ -36,6 +37,8 @@ export interface GossipDeps {
   readonly log: Logger;
   /** Answers what other members ask this node; without it they are hung up on. */
   readonly answer?: AnswerCall;
+  /** How long what was admitted under a root that is trusted no more may stay. Default: 30 s. */
+  readonly rootGraceMs?: number;
   /** Default: TCP. */
   readonly carrier?: Carrier;
 }
@@ -50,6 +53,9 @@ interface Parts {
   readonly authority: OperatorAuthority;
 }
 
+/** News of new certificates and documents take seconds at most; news that a root was retired may overtake them. */
+const ROOT_GRACE_MS = 30_000;
+
 const noAnswers: AnswerCall = () => Promise.reject(new Error('this node answers no calls'));
 
 export class Gossip implements AsyncDisposable {
@@ -62,6 +68,8 @@ export class Gossip implements AsyncDisposable {
   readonly #network: Network;
   readonly #teller: Teller;
   readonly #driver: Driver;
+  readonly #rootGraceMs: number;
+  #rootTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #left: Promise<void> | undefined;
 
@@ -89,8 +97,9 @@ export class Gossip implements AsyncDisposable {
 
   private constructor(parts: Parts) {
     const { config, deps, signer, traffic, disk, network, authority } = parts;
-    const { identity, log, events } = deps;
+    const { identity, log, events, rootGraceMs = ROOT_GRACE_MS } = deps;
     this.#config = config;
+    this.#rootGraceMs = rootGraceMs;
     this.#signer = signer;
     this.#authority = authority;
     this.#traffic = traffic;
@@ -118,10 +127,13 @@ export class Gossip implements AsyncDisposable {
 
   /** A renewed bundle of this node: its chain goes to all others, and links are made and prolonged with it. */
   identityChanged(identity: NodeIdentity): void {
-    const isNewKey = !identity.chain[0]!.publicKey.equals(this.#signer.identity.chain[0]!.publicKey);
+    const before = this.#signer.identity;
+    const isNewKey = !identity.chain[0]!.publicKey.equals(before.chain[0]!.publicKey);
     this.#signer.replace(identity);
     this.#authority.trustRoots(identity.trust);
     this.#driver.take({ kind: 'renewed', chain: identity.chain.map(({ raw }) => raw), isNewKey });
+    const isTrusted = (root: X509Certificate): boolean => identity.trust.roots.some(({ raw }) => raw.equals(root.raw));
+    if (!before.trust.roots.every(isTrusted)) this.#dropRootsLater();
   }
 
   /** Tells all nodes that this one is an issuer. */
@@ -178,6 +190,7 @@ export class Gossip implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    clearTimeout(this.#rootTimer);
     await this.leave();
     this.#driver.stop();
     await this.#network.close();
@@ -207,6 +220,15 @@ export class Gossip implements AsyncDisposable {
       default:
         this.#teller.perform(effect);
     }
+  }
+
+  #dropRootsLater(): void {
+    clearTimeout(this.#rootTimer);
+    this.#rootTimer = setTimeout(() => {
+      this.#signer.dropRoots();
+      this.#network.links.revocationsChanged();
+      this.#driver.take({ kind: 'root-dropped' });
+    }, this.#rootGraceMs);
   }
 
   #revoke(entries: readonly RevocationEntry[]): void {

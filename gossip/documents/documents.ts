@@ -160,6 +160,12 @@ export class Documents {
     return true;
   }
 
+  /** A root is trusted no more, and what only it vouched for is of no effect. */
+  rootDropped(): void {
+    this.library.forgetUncertified();
+    this.#tellFallout([]);
+  }
+
   received(from: string, message: DocumentMessage): void {
     switch (message.kind) {
       case 'doc-have':
@@ -264,6 +270,11 @@ export class Documents {
     if (news.length === 0) return;
     this.#note(news.map((held) => noteOf(held, arrival)));
     this.#context.out.push({ kind: 'keep-revisions', revisions: news.map((held) => held.revision) });
+    this.#tellFallout(news);
+  }
+
+  /** @param news what came in, and may have put other revisions into force */
+  #tellFallout(news: readonly Held[]): void {
     const { heads: uncovered, gone } = this.library.takeFallout();
     // Before the documents: once they are said to be in use, they are.
     if (news.some((held) => isRevocation(held.revision)) || uncovered.length + gone.length > 0) this.#tellRevocations();

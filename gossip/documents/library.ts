@@ -307,14 +307,43 @@ export class Library {
     if (isOther) this.#sweep();
   }
 
+  /**
+   * A root is trusted no more: forgets what only it vouched for, as whoever starts now would not take it. Otherwise those
+   * who start later would seem to miss something for ever.
+   */
+  forgetUncertified(): void {
+    const { authority } = this.#options;
+    const isLost = ({ revision }: Held): boolean => !authority.certifies(revision.certificate);
+    const revoking = [...this.#chains].filter(([, { head }]) => isRevocation(head.revision)).map(([key]) => key);
+    this.#rearrange(() => {
+      for (const chains of [this.#chains, this.#setAside]) move(chains, new Map(), isLost);
+    });
+    const others = revoking.filter((key) => this.#noteAgain(key));
+    if (others.length > 0) this.#sweep();
+  }
+
+  /** @returns whether it changed which operators are revoked */
+  #noteAgain(key: string): boolean {
+    const held = this.#chains.get(key)?.held ?? [];
+    const isOther = this.revocations.note(key, held, (one) => this.#issued(one));
+    return held.length === 0 ? this.revocations.drop(key) : isOther;
+  }
+
   /** Sorts all that is held by whether its author counts. */
   #sweep(): void {
-    const before = new Map([...this.#chains].map(([key, chain]) => [key, chain.head]));
     const { operators } = this.revocations;
     const isRevoked = (held: Held): boolean =>
       !isCall(held.revision) && operators.covers({ spiffeId: held.revision.author, issuedAtMs: this.#issued(held) });
-    move(this.#chains, this.#setAside, isRevoked);
-    move(this.#setAside, this.#chains, (held) => !isRevoked(held));
+    this.#rearrange(() => {
+      move(this.#chains, this.#setAside, isRevoked);
+      move(this.#setAside, this.#chains, (held) => !isRevoked(held));
+    });
+  }
+
+  /** Moves revisions, and notes of which documents another one is in force, or none. */
+  #rearrange(change: () => void): void {
+    const before = new Map([...this.#chains].map(([key, chain]) => [key, chain.head]));
+    change();
     this.#weigh();
     for (const key of new Set([...before.keys(), ...this.#chains.keys()])) {
       const [was, is] = [before.get(key), this.#chains.get(key)];

@@ -23,6 +23,8 @@ export interface DocumentAuthority {
     readonly signature: Uint8Array;
     readonly atMs: number;
   }): Judgement;
+  /** Whether a root that is trusted now signed this certificate, whatever else is to be said of it. */
+  certifies(certificate: Uint8Array): boolean;
   /** A collision-resistant hash. */
   digest(bytes: Uint8Array): Uint8Array;
   /** The wall clock, Unix milliseconds: only to refuse what claims to be from the future. */

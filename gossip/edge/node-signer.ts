@@ -36,11 +36,14 @@ export class NodeSigner implements Signer {
   readonly #wallMs: () => number;
   readonly #memory = new CertificateMemory();
   #revocations = new Revocations();
+  /** Fingerprints of roots that certificates may lead to; one that was dropped is among them until `dropRoots`. */
+  #roots: ReadonlySet<string>;
 
   /** @param wallMs certificates are the one thing that is judged by the wall clock */
   constructor(identity: NodeIdentity, wallMs: () => number = Date.now) {
     this.#identity = identity;
     this.#wallMs = wallMs;
+    this.#roots = new Set(fingerprints(identity));
   }
 
   /** Who this node is at this moment. */
@@ -51,6 +54,12 @@ export class NodeSigner implements Signer {
   /** Signs and judges by a renewed bundle of the same node from here on. */
   replace(identity: NodeIdentity): void {
     this.#identity = identity;
+    this.#roots = new Set([...this.#roots, ...fingerprints(identity)]);
+  }
+
+  /** From here on, what was admitted under roots that are trusted no more counts as revoked. */
+  dropRoots(): void {
+    this.#roots = new Set(fingerprints(this.#identity));
   }
 
   /** From here on these hold, and no others. */
@@ -98,7 +107,8 @@ export class NodeSigner implements Signer {
   }
 
   isRevoked(credential: Credential): boolean {
-    return (credential as NodeCredential).issued.some((one) => this.#revocations.covers(one));
+    const { issued, root } = credential as NodeCredential;
+    return issued.some((one) => this.#revocations.covers(one)) || (root !== '' && !this.#roots.has(root));
   }
 
   mayClaim(credential: Credential, identity: string): boolean {
@@ -110,6 +120,10 @@ export class NodeSigner implements Signer {
   digest(bytes: Uint8Array): Uint8Array {
     return createHash('sha256').update(bytes).digest();
   }
+}
+
+function fingerprints({ trust }: NodeIdentity): string[] {
+  return trust.roots.map((root) => root.fingerprint256);
 }
 
 function factsOf(certificate: Parameters<typeof readCertificate>[0]) {

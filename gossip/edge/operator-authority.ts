@@ -2,13 +2,18 @@
 import { createHash, verify, X509Certificate } from 'node:crypto';
 import { CertificateMemory } from '../../certs/memory.ts';
 import { verifyOperator } from '../../certs/operator.ts';
+import { rootOf } from '../../certs/root-rotation.ts';
 import { scopeCovers } from '../../certs/scope.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
 import type { DocumentAuthority, Judgement } from '../documents/ports.ts';
 
+const MAX_CERTIFIED = 1_024;
+
 export class OperatorAuthority implements DocumentAuthority {
   #trust: TrustBundle;
   readonly #memory = new CertificateMemory(256);
+  /** By certificate (DER), what `certifies` found: documents are many, operators few. */
+  readonly #certified = new Map<string, boolean>();
   readonly wallMs: () => number;
 
   constructor(trust: TrustBundle, wallMs: () => number = Date.now) {
@@ -19,6 +24,19 @@ export class OperatorAuthority implements DocumentAuthority {
   /** Judges by these roots from here on. */
   trustRoots(trust: TrustBundle): void {
     this.#trust = trust;
+    this.#certified.clear();
+  }
+
+  certifies(der: Uint8Array): boolean {
+    const key = Buffer.from(der).toString('latin1');
+    let isCertified = this.#certified.get(key);
+    if (isCertified === undefined) {
+      const certificate = parse(der);
+      isCertified = certificate !== undefined && rootOf([certificate], this.#trust) !== undefined;
+      if (this.#certified.size >= MAX_CERTIFIED) this.#certified.clear();
+      this.#certified.set(key, isCertified);
+    }
+    return isCertified;
   }
 
   judge(signed: Parameters<DocumentAuthority['judge']>[0]): Judgement {

@@ -67,6 +67,7 @@ export class Operators {
         verified();
         return judge(this.#seed, shown, statement, given);
       },
+      certifies: (shown) => new TextDecoder().decode(shown).split(' ')[2] === rootOf(this.#seed),
       digest,
       wallMs: () => host.wallMs(),
     };

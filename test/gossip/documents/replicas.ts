@@ -47,6 +47,14 @@ export class ToyAuthority implements DocumentAuthority {
     return { ok: true, author: name, issuedAtMs: Number(issued), mayWrite };
   }
 
+  /** Operators whom a root certified that was trusted and is no more. */
+  readonly retired = new Set<string>();
+
+  certifies(certificate: Uint8Array): boolean {
+    const [name = ''] = Buffer.from(certificate).toString().split(' ');
+    return name !== 'stranger' && !this.retired.has(name);
+  }
+
   digest(bytes: Uint8Array): Uint8Array {
     return digest(bytes);
   }
