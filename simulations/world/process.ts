@@ -25,6 +25,8 @@ export abstract class Process {
   readonly queue: EventQueue;
   readonly startedAtMs: number;
   state: ProcessState = 'running';
+  /** It has said goodbye, and lingers for it to be passed on. */
+  isLeaving = false;
   /** When it began to stand still. */
   stalledAtMs = 0;
   /** How long it stood still the last time. */

@@ -196,7 +196,7 @@ export class World implements Surroundings {
 
   publish(host: Host, page: PageVersion): void {
     const process = this.processOn(host);
-    if (process === undefined || process.state !== 'running') return;
+    if (process === undefined || process.state !== 'running' || process.isLeaving) return;
     this.pages.set(host.name, page);
     for (const watcher of this.watchers) watcher.published?.(process, page);
     process.publish(page);
@@ -214,7 +214,8 @@ export class World implements Surroundings {
 
   leave(host: Host): void {
     const process = this.processOn(host);
-    if (process?.state !== 'running') return;
+    if (process?.state !== 'running' || process.isLeaving) return;
+    process.isLeaving = true;
     for (const watcher of this.watchers) watcher.ended?.(process, 'left');
     process.leave();
     this.queue.later(LINGER_MS, () => process.end(false));
