@@ -84,7 +84,7 @@ test.each([
   ['http/1.1', 'http'],
   ['kubernetes.io/ws', 'http'],
   ['HTTP', 'http'],
-  ['grpc', 'tcp'],
+  ['grpc', 'http2'],
   ['https', 'tcp'],
   ['redis', 'tcp'],
 ])('appProtocol %s is carried as %s', (written, protocol) => {
