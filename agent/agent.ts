@@ -147,7 +147,14 @@ class Agent implements AsyncDisposable {
       }),
     );
     const certificates = this.#owned.use(
-      new Certificates({ config, node, revocations: () => documents.revocations, record: (what) => audit.record(what), log }),
+      new Certificates({
+        config,
+        node,
+        revocations: () => documents.revocations,
+        bundleChanged: () => void roots.catchUp(),
+        record: (what) => audit.record(what),
+        log,
+      }),
     );
     certificates.holder.onChange((identity) => {
       svids.identityChanged(identity);
@@ -167,6 +174,7 @@ class Agent implements AsyncDisposable {
       },
       log,
     });
+    await roots.catchUp();
     const sockets = captures?.sockets ?? plainSockets();
     const health = this.#owned.use(
       new HealthChecker({

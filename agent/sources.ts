@@ -63,6 +63,7 @@ export function adminSources(running: Running, { metrics, waitingFor, shutdown }
         seeds: running.config.gossip.seeds.length,
         peerSkewsMs: [...(await peerHealth(running.mesh)).values()].flatMap(({ skewMs = [] }) => skewMs),
         certificates: running.certificates.view(),
+        trust: { roots: running.node.trust.roots, strangers: await strangers(running.mesh) },
         workloads: running.directory.workloads().length,
         problems: running.directory.problems(),
       }),
@@ -125,6 +126,12 @@ async function memberViews({ mesh }: Running): Promise<readonly MemberView[]> {
 async function peerHealth(mesh: MeshThread): Promise<ReadonlyMap<string, PeerHealth>> {
   const { peers } = await mesh.stats().catch(() => ({ peers: [] as readonly PeerHealth[] }));
   return new Map(peers.map((peer) => [peer.name, peer]));
+}
+
+/** Peers that this node refused for their root, or that refused this node; 0 when the mesh thread is gone. */
+async function strangers(mesh: MeshThread): Promise<number> {
+  const { refused = {} } = await mesh.stats().catch(() => ({ refused: {} as Readonly<Record<string, number>> }));
+  return (refused['untrusted-root'] ?? 0) + (refused['refused-us'] ?? 0);
 }
 
 function serviceViews({ services }: Running): readonly ServiceView[] {

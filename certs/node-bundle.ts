@@ -20,7 +20,7 @@ import {
   writePublic,
 } from './files.ts';
 import { issueNodeCertificate, loadIssuer } from './issuer.ts';
-import { readRotation, writeRotation } from './root-rotation-files.ts';
+import { forgetRotation, readRotation, writeRotation } from './root-rotation-files.ts';
 import { nodeId, parseSpiffeId } from './spiffe.ts';
 import { parseTrustBundle, type TrustBundle, toPem } from './trust-bundle.ts';
 import { trustDomainFiles } from './trust-domain.ts';
@@ -99,6 +99,7 @@ export interface NodeBundle {
 export function installNodeBundle(directory: string, { privateKey, chain, roots }: NodeBundle): void {
   const files = nodeBundleFiles(directory);
   makeDirectory(directory);
+  if (privateKey !== undefined) forgetRotation(directory);
   if (roots !== undefined) writePublic(files.roots, toPem(roots));
   if (privateKey !== undefined) writeKey(files.nextKey, privateKey);
   writePublic(files.certificates, toPem(chain));

@@ -4,14 +4,15 @@
  * @module
  */
 import { X509Certificate } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertsError } from './errors.ts';
 import { listDirectory, readPublic, writePublic } from './files.ts';
 import {
+  isSameSet,
   type RootSignature,
   type RootsStatement,
   type Rotation,
-  rootFingerprint,
   type TrustedRoots,
 } from './root-rotation.ts';
 import type { TrustBundle } from './trust-bundle.ts';
@@ -78,12 +79,15 @@ export function writeRotation(directory: string, rotation: Rotation): void {
   writePublic(join(directory, FILE), `${JSON.stringify(rotationToJson(rotation), null, 2)}\n`);
 }
 
-/** How far somebody has followed, by what lies beside its roots; that of another trust domain says nothing. */
+/** A new bundle, perhaps of another trust domain, begins anew. */
+export function forgetRotation(directory: string): void {
+  rmSync(join(directory, FILE), { force: true });
+}
+
+/** How far somebody has followed, by what lies beside its roots; 0 when that speaks of other roots than these. */
 export function followedSoFar(trust: TrustBundle, rotation: Rotation | undefined): TrustedRoots {
   const last = rotation?.statements.at(-1);
-  const names = new Set(trust.roots.map(rootFingerprint));
-  const isOurs = last?.roots.some((root) => names.has(rootFingerprint(root))) === true;
-  return { trust, sequence: isOurs ? last.sequence : 0 };
+  return { trust, sequence: last !== undefined && isSameSet(last.roots, trust.roots) ? last.sequence : 0 };
 }
 
 function toStatement(json: unknown): RootsStatement {

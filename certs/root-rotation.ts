@@ -216,7 +216,8 @@ function statementBytes(trustDomain: string, { sequence, roots }: Omit<RootsStat
   return new TextEncoder().encode(`${lines.join('\n')}\n`);
 }
 
-function isSameSet(a: readonly X509Certificate[], b: readonly X509Certificate[]): boolean {
+/** Whether both lists hold the same certificates, in any order. */
+export function isSameSet(a: readonly X509Certificate[], b: readonly X509Certificate[]): boolean {
   const names = new Set(a.map(rootFingerprint));
   return a.length === b.length && b.every((root) => names.has(rootFingerprint(root)));
 }

@@ -12,6 +12,7 @@ import { checkCapabilities, checkClock, checkKernel, checkNft, readClock } from 
 import { checkPeers } from './mesh.ts';
 import { checkDataDirectory, checkPorts, checkProblems, checkWorkloadFiles, checkWorkloadsDirectory } from './node.ts';
 import { type CheckReport, type CheckResult, reportOf } from './report.ts';
+import { checkRoots, type RootFacts } from './roots.ts';
 
 /** What only a running agent knows. */
 export interface RunningFacts {
@@ -21,6 +22,7 @@ export interface RunningFacts {
   /** Clocks of peers against ours, where known. */
   readonly peerSkewsMs: readonly number[];
   readonly certificates: Pick<CertificatesView, 'life' | 'renewal' | 'bundleProblem' | 'desk'>;
+  readonly trust: Omit<RootFacts, 'peersAlive'>;
   readonly workloads: number;
   readonly problems: readonly Problem[];
 }
@@ -31,6 +33,7 @@ export async function checkRunning(config: AgentConfig, facts: RunningFacts): Pr
     ...(await checkCaptureNeeds(config)),
     checkClock(readClock(facts.peerSkewsMs)),
     ...checkCertificates(facts.certificates, Date.now()),
+    checkRoots({ ...facts.trust, peersAlive: alivePeers(facts.members) }, Date.now()),
     await checkDataDirectory(config.dataDirectory),
     await checkWorkloadsDirectory(config.workloadsDirectory),
     checkProblems(facts.problems, facts.workloads),
@@ -49,6 +52,10 @@ export async function checkBeforeStart(config: AgentConfig): Promise<CheckReport
     await checkWorkloadsDirectory(config.workloadsDirectory),
     await checkWorkloadFiles(config.workloadsDirectory),
   ]);
+}
+
+function alivePeers(members: RunningFacts['members']): number {
+  return members.filter(({ isSelf, state }) => !isSelf && state === 'alive').length;
 }
 
 async function checkCaptureNeeds({ capture }: AgentConfig): Promise<readonly CheckResult[]> {

@@ -43,6 +43,8 @@ export interface CertificatesOptions {
   readonly config: Pick<AgentConfig, 'certs' | 'dataDirectory' | 'gossip'>;
   readonly node: NodeIdentity;
   readonly revocations: () => Revocations;
+  /** Somebody wrote into the bundle directory. */
+  readonly bundleChanged: () => void;
   /** Into the audit trail. */
   readonly record: (what: AuditRecord) => void;
   readonly log: Logger;
@@ -93,7 +95,10 @@ export class Certificates implements AsyncDisposable {
       await this.#openDesk(loadIssuer(config.certs.issuerDirectory), mesh);
     const ways = (isExpired: boolean): readonly Way[] => this.#ways(mesh, isExpired);
     this.#renewer = this.#owned.use(new Renewer({ holder: this.holder, ways, log, random: Math.random }));
-    const changed = (): void => this.holder.reload();
+    const changed = (): void => {
+      this.holder.reload();
+      this.#options.bundleChanged();
+    };
     this.#owned.use(new BundleWatch({ directory: config.certs.bundleDirectory, changed, log }));
     this.members(mesh.members());
   }
@@ -114,8 +119,9 @@ export class Certificates implements AsyncDisposable {
     await this.#renewer?.renewNow();
   }
 
+  /** As `renewNow`, at some moment of the next seconds; not at all where nobody could give one. */
   renewSoon(): void {
-    this.#renewer?.renewSoon();
+    if (this.#issuers.all().length > 0) this.#renewer?.renewSoon();
   }
 
   /** A root certified these issuers anew: if this is one of them, it uses that certificate, also after a restart. */

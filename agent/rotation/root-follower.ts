@@ -54,14 +54,24 @@ export class RootFollower {
     return followedSoFar(this.#options.holder.current.trust, this.#rotation).sequence;
   }
 
+  /** A node that was away may find what it missed in its bundle directory: somebody put rotation.json there. */
+  async catchUp(): Promise<void> {
+    const rotation = this.#read();
+    const last = rotation?.statements.at(-1)?.sequence;
+    if (rotation === undefined || followedSoFar(this.#options.holder.current.trust, rotation).sequence === last) return;
+    await this.follow(rotation).catch((err: unknown) => {
+      this.#options.log.error({ err }, 'rotation.json in the bundle directory is not followed');
+    });
+  }
+
   /** @throws AgentError saying why this is not followed; then all is as before */
   async follow(rotation: Rotation): Promise<void> {
     const { holder, issuersCertified, renewSoon, settled } = this.#options;
     const before = holder.current;
     const standing = this.#judge(rotation, before);
+    holder.preferIssuers(rotation.issuers); // first: what is installed from here on is to lead there
     this.#take(standing, before);
     this.#rotation = rotation;
-    holder.preferIssuers(rotation.issuers);
     writeRotation(this.#options.directory, rotation);
     issuersCertified(rotation.issuers);
     if (!this.#hasMoved(rotation)) await this.#renew(rotation);

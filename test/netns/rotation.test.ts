@@ -4,8 +4,9 @@ import { labObstacle } from '../../agent/lab/support.ts';
 import { runTrust } from '../../simulations/trust/trust.ts';
 
 const obstacle = await labObstacle();
+const skipped = obstacle === undefined ? '' : ` (skipped: ${obstacle})`;
 
-describe.skipIf(obstacle !== undefined)(`a root${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`, () => {
+describe.skipIf(obstacle !== undefined)(`a root${skipped}`, () => {
   test('is replaced under load without one failed request, and revoking works after as before', async () => {
     const report = await runTrust({
       name: 'rotate',

@@ -17,7 +17,7 @@ import {
 import { type AgentConfig, loadConfig } from '../../../agent/config.ts';
 import { thisMachine } from '../../../agent/machine.ts';
 import { issueNodeBundle } from '../../../certs/node-bundle.ts';
-import { createTrustDomain } from '../../../certs/trust-domain.ts';
+import { createTrustDomain, makeRoot } from '../../../certs/trust-domain.ts';
 import { workloadYaml } from '../workloads/fixtures.ts';
 
 const HOUR_MS = 3_600_000;
@@ -270,6 +270,10 @@ test('a running agent answers from what it knows', async () => {
       bundleProblem: '',
       desk: undefined,
     },
+    trust: {
+      roots: [makeRoot('test.example', { name: 'root', ttlMs: HOUR_MS, nowMs: Date.now() }).certificate],
+      strangers: 0,
+    },
     workloads: 3,
     problems: [],
   };
@@ -277,6 +281,7 @@ test('a running agent answers from what it knows', async () => {
   expect(report.results.map(({ name, status }) => `${name} ${status}`)).toEqual([
     'clock ok',
     'certificates ok',
+    'roots ok',
     'data directory ok',
     'workloads directory warn',
     'workload files ok',

@@ -1,0 +1,156 @@
+/** What a node does when the roots of its trust domain change, and in which order. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { IdentityHolder } from '../../../agent/identity/holder.ts';
+import { type FollowerParts, RootFollower } from '../../../agent/rotation/root-follower.ts';
+import { issueNodeCertificate, loadIssuer } from '../../../certs/issuer.ts';
+import { loadNodeBundle, type NodeIdentity } from '../../../certs/node-bundle.ts';
+import { rootOf } from '../../../certs/root-rotation.ts';
+import { RotatingTrustDomain } from '../../../certs/root-rotation-authority.ts';
+import { readRotation, writeRotation } from '../../../certs/root-rotation-files.ts';
+import { certifyIssuer } from '../../../certs/trust-domain.ts';
+import { verifyChain } from '../../../certs/verify.ts';
+import { HOUR_MS, makeNode, TemporaryDirectory } from '../../certs/trust.ts';
+
+let directory: TemporaryDirectory;
+let domain: RotatingTrustDomain;
+let holder: IdentityHolder;
+/** Every identity that was in use, in order. */
+let seen: NodeIdentity[];
+let did: string[];
+
+beforeEach(() => {
+  directory = new TemporaryDirectory();
+  const identity = makeNode(directory);
+  domain = new RotatingTrustDomain(directory.sub('trust'));
+  holder = new IdentityHolder({ directory: bundle(), identity, log: pino({ level: 'silent' }) });
+  seen = [identity];
+  did = [];
+  holder.onChange((one) => seen.push(one));
+  return () => directory[Symbol.dispose]();
+});
+
+const bundle = (): string => directory.sub('node-a');
+
+function follower(changes: Partial<FollowerParts> = {}): RootFollower {
+  return new RootFollower({
+    directory: bundle(),
+    log: pino({ level: 'silent' }),
+    holder,
+    issuersCertified: () => did.push('issuers'),
+    renewNow: async () => void did.push('renew now'),
+    renewSoon: () => did.push('renew soon'),
+    settled: async () => void did.push('settled'),
+    ...changes,
+  });
+}
+
+function rootNow() {
+  const { chain, trust } = holder.current;
+  return rootOf(chain, trust);
+}
+
+describe('a node that follows its roots', () => {
+  test('presents nothing at any moment that those before and after would not accept', async () => {
+    const roots = follower();
+    domain.distribute(Date.now());
+    await roots.follow(domain.rotation);
+    domain.move(domain.next!, Date.now());
+    await roots.follow(domain.rotation);
+    domain.retire();
+    await roots.follow(domain.rotation);
+    expect(rootNow()).toEqual(domain.next!.certificate);
+    for (const [i, { chain, trust }] of seen.entries()) {
+      for (const other of seen.slice(Math.max(0, i - 1), i + 2)) {
+        const options = { trust: other.trust, role: 'node', nowMs: Date.now() } as const;
+        expect(verifyChain(chain, options).ok, `${i} of ${seen.length}, ${trust.roots.length} roots`).toBe(true);
+      }
+    }
+    expect(did).toEqual(['issuers', 'settled', 'issuers', 'renew soon', 'settled', 'issuers', 'settled']);
+    expect(loadNodeBundle(bundle()).trust.roots).toEqual([domain.next!.certificate]);
+  });
+
+  test('catches up in one go, and with both at once keeps that order', async () => {
+    domain.distribute(Date.now());
+    domain.move(domain.next!, Date.now());
+    domain.retire();
+    writeRotation(bundle(), domain.rotation);
+    await follower().catchUp();
+    expect(seen.map(({ trust }) => trust.roots.length)).toEqual([1, 2, 2, 1]);
+    expect(seen.every(({ chain, trust }) => rootOf(chain, trust) !== undefined)).toBe(true);
+    expect(rootNow()).toEqual(domain.next!.certificate);
+    did = [];
+    await follower().catchUp();
+    expect(did).toEqual([]);
+  });
+
+  test('says that it has it only when all of the agent has', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const roots = follower({ settled: () => promise });
+    domain.distribute(Date.now());
+    let isDone = false;
+    const following = roots.follow(domain.rotation).then(() => {
+      isDone = true;
+    });
+    await new Promise((turn) => setImmediate(turn));
+    expect(isDone).toBe(false);
+    resolve();
+    await following;
+  });
+
+  test('takes no statement twice, and leaves all as it was when it refuses one', async () => {
+    const roots = follower();
+    domain.distribute(Date.now());
+    const begun = domain.rotation;
+    await roots.follow(begun);
+    domain.move(domain.next!, Date.now());
+    domain.retire();
+    await roots.follow(domain.rotation);
+    const files = (): string[] =>
+      ['roots.crt', 'node.crt', 'rotation.json'].map((name) => readFileSync(join(bundle(), name), 'utf8'));
+    const before = files();
+    await expect(roots.follow(begun)).rejects.toThrow('replayed: it ends with statement 1, this node follows 2');
+    await expect(follower().follow(begun)).rejects.toThrow('replayed'); // after a restart
+    expect(files()).toEqual(before);
+    expect(roots.sequence).toBe(2);
+  });
+
+  test('keeps leading there when an issuer that has yet to hear of it renews its certificate', async () => {
+    const late = loadIssuer(domain.directory);
+    const roots = follower();
+    domain.distribute(Date.now());
+    domain.move(domain.next!, Date.now());
+    await roots.follow(domain.rotation);
+    const { trust, name, grant, chain } = holder.current;
+    const request = { name, grant, publicKey: chain[0]!.publicKey, ttlMs: HOUR_MS, nowMs: Date.now() };
+    holder.install({ chain: issueNodeCertificate(late, trust, request) });
+    expect(rootNow()).toEqual(domain.next!.certificate);
+  });
+
+  test('asks for another certificate when its issuer has no new one, and says so when none comes', async () => {
+    domain.distribute(Date.now());
+    domain.move(domain.next!, Date.now());
+    using other = new TemporaryDirectory();
+    makeNode(other);
+    const stranger = new RotatingTrustDomain(other.sub('trust'));
+    const { rotation } = domain;
+    // An issuer with another key, under the new root: the bundle of this node was signed by one that is not named.
+    const foreign = loadIssuer(stranger.directory);
+    const { publicKey } = foreign.certificate;
+    const { trustDomain } = domain;
+    const issuer = certifyIssuer(domain.next!, { trustDomain, publicKey, nowMs: Date.now() });
+    const named = { ...rotation, issuers: [issuer] };
+    await expect(follower().follow(named)).rejects.toThrow('no issuer in reach gave this node a certificate');
+    expect(did).toEqual(['issuers', 'renew now']);
+    const { trust, name, grant, chain } = holder.current;
+    const request = { name, grant, publicKey: chain[0]!.publicKey, ttlMs: HOUR_MS, nowMs: Date.now() };
+    const renewNow = async (): Promise<void> => {
+      holder.install({ chain: issueNodeCertificate({ ...foreign, certificate: issuer }, trust, request) });
+    };
+    await follower({ renewNow }).follow(named);
+    expect(rootNow()).toEqual(domain.next!.certificate);
+    expect(readRotation(bundle())!.issuers).toEqual([issuer]);
+  });
+});
