@@ -3,20 +3,23 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Linux } from './capture/linux.ts';
 import { Namespace } from './capture/namespace.ts';
+import { Releases } from './capture/releases.ts';
 import { CaptureSockets } from './capture/sockets.ts';
 import { CaptureState, type Recovery, recoverCaptures } from './capture/state.ts';
 import { locatorOf } from './enrolment/captured-unit.ts';
 import type { Workload } from './workloads/workload.ts';
 
-export class Captures implements Disposable {
+export class Captures implements Disposable, AsyncDisposable {
   readonly linux: Linux;
   readonly state: CaptureState;
+  readonly releases: Releases;
   /** Of the control thread, for health checks. */
   readonly sockets: CaptureSockets;
 
   private constructor(linux: Linux, state: CaptureState) {
     this.linux = linux;
     this.state = state;
+    this.releases = new Releases(linux);
     this.sockets = new CaptureSockets(linux);
   }
 
@@ -49,6 +52,12 @@ export class Captures implements Disposable {
   /** Removes the rules of an earlier run from every namespace, for good. Only where no agent runs. */
   removeAll(): Promise<Recovery> {
     return recoverCaptures(this.linux, { state: this.state, wanted: [] });
+  }
+
+  /** After the data plane: its connections may need what is given up here. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.releases[Symbol.asyncDispose]();
+    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -44,6 +44,12 @@ const httpConfig = z.strictObject({
     .min(0)
     .default(1_048_576)
     .describe('Most bytes of an unwanted request body that are read and dropped to keep its connection.'),
+  forwardedFor: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether applications get the client's address in an X-Forwarded-For line of their own, after those that the client sent.",
+    ),
   replayBytes: z
     .int()
     .min(0)
@@ -180,6 +186,12 @@ export const proxyConfig = z.strictObject({
     .default(20_000)
     .describe(
       'Accepted connections per worker; connections beyond it are closed at once. The last eighth is for workloads that hold less than an equal share.',
+    ),
+  clientAddress: z
+    .enum(['transparent', 'off'])
+    .default('transparent')
+    .describe(
+      "What applications see as the address of a client. transparent: the client's own, where the workload has a network namespace to itself; connections to the application are then kept for each client by itself. off: the agent's.",
     ),
   http: httpConfig.prefault({}),
   upstream: upstreamConfig.prefault({}),

@@ -81,6 +81,7 @@ export class Proxy implements AsyncDisposable {
     this.#budget = new ConnectionBudget(config.maxConnections);
     this.#context = {
       node: config.node,
+      clientAddress: config.clientAddress,
       http: config.http,
       upstream: config.upstream,
       tcp: config.tcp,

@@ -40,6 +40,8 @@ export interface LocalPort {
   readonly protocol: Protocol;
   /** Where the application is reached from inside its namespace. */
   readonly address: string;
+  /** The header that the application reads at the beginning of each connection; undefined for none. */
+  readonly proxyProtocol?: 'v2';
 }
 
 export interface LocalSvid {

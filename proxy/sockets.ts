@@ -6,14 +6,21 @@
 
 import net from 'node:net';
 
+export interface SocketOptions {
+  /** To be given to the constructor of the socket; who ignores it only makes reading dearer. */
+  readonly onread?: net.OnReadOpts | undefined;
+  /** The address that the connection is to come from, somebody else's perhaps. Where that cannot be, it is the unit's own. */
+  readonly source?: string | undefined;
+}
+
 export interface Sockets {
   /**
    * A fresh, unconnected TCP socket inside the unit's network namespace, marked so that capture leaves it alone. The
-   * caller connects it and owns it from then on. Throws on EMFILE and the like.
+   * caller connects it and owns it from then on.
    *
-   * @param onread to be given to the constructor of the socket; who ignores it only makes reading dearer
+   * @throws what the kernel says, on EMFILE and the like, and for a `source` that nobody may use
    */
-  open(unit: string, family: 4 | 6, onread?: net.OnReadOpts): net.Socket;
+  open(unit: string, family: 4 | 6, options?: SocketOptions): net.Socket;
   /** Where the client of a captured connection meant to go; undefined if the kernel does not know. */
   originalDestination(socket: net.Socket): { readonly address: string; readonly port: number } | undefined;
 }
@@ -21,7 +28,7 @@ export interface Sockets {
 /** Sockets of the process's own namespace, for loopback mode and tests. Nothing is captured, so nothing has a destination. */
 export function plainSockets(): Sockets {
   return {
-    open: (_unit, _family, onread) =>
+    open: (_unit, _family, { onread } = {}) =>
       new net.Socket({ allowHalfOpen: true, ...(onread === undefined ? {} : { onread }) }),
     originalDestination: () => undefined,
   };

@@ -6,11 +6,10 @@
  * @module
  */
 
-import type { X509Certificate } from 'node:crypto';
 import type tls from 'node:tls';
 import type { Logger } from 'pino';
 import { Revocations } from '../certs/revocation.ts';
-import { parseCertificates, parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
+import { parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
 import { AccessBoard } from './access/board.ts';
 import type { AccessRules } from './access/policy.ts';
 import { ProxyError } from './errors.ts';
@@ -26,37 +25,7 @@ import type { StatsWriter } from './telemetry/stats-writer.ts';
 import { secureContext } from './tls.ts';
 import { Cluster, UpstreamEndpoint } from './upstream/cluster.ts';
 import { LocalTarget } from './upstream/local-target.ts';
-
-/** A workload of this node with its TLS credentials, which are replaced while connections run. */
-export class Workload {
-  data: LocalWorkload;
-  secureContext: tls.SecureContext;
-  /** By endpoint id. */
-  readonly targets = new Map<string, LocalTarget>();
-  #chain: readonly X509Certificate[] = [];
-  #chainPem = '';
-
-  constructor(data: LocalWorkload, context: tls.SecureContext) {
-    this.data = data;
-    this.secureContext = context;
-  }
-
-  /** What it shows to others: SVID, node, issuer. */
-  get chain(): readonly X509Certificate[] {
-    const pem = this.data.svid.certificateChainPem;
-    if (pem !== this.#chainPem) {
-      this.#chain = parseCertificates(pem, this.data.identity);
-      this.#chainPem = pem;
-    }
-    return this.#chain;
-  }
-}
-
-/** A port of a local workload, as a TLS server name finds it. */
-export interface NamedTarget {
-  readonly workload: Workload;
-  readonly target: LocalTarget;
-}
+import { type NamedTarget, Workload } from './workload.ts';
 
 /** Where a captured connection leads. */
 export type Destination =

@@ -3,6 +3,17 @@
 /** SO_MARK of every socket the agent opens in a workload's namespace: what carries it is never captured. */
 export const CAPTURE_MARK = 0x539;
 
+/**
+ * Marks answers to connections made in a client's name. The numbers are ztunnel's, which does the same; only one of the two
+ * can capture a namespace.
+ */
+export const CLIENT_MARK = 0x111;
+/** The routing table for what is marked so, and where its rule stands: right before the main table's. */
+export const CLIENT_TABLE = 100;
+export const CLIENT_RULE_PRIORITY = 32_764;
+/** A conntrack zone of their own: a client may have a connection to the same port from the same port already. */
+export const CLIENT_ZONE = 0x539;
+
 /** The one nft table, of family inet. Whatever is in it is ours; whatever is not is never touched. */
 export const CAPTURE_TABLE = 'weft';
 

@@ -22,6 +22,8 @@ export const CAPTURE_ERRORS = {
     'the program nft was not found; install the package nftables (apt install nftables, dnf install nftables, apk add nftables)',
   WEFT_CAPTURE_NFT_FAILED:
     'nft refused the rules or could not run; the kernel needs nf_tables, nft_redir and nft_chain_nat (modprobe shows which is absent)',
+  WEFT_CAPTURE_CLIENT_ADDRESS:
+    "this kernel does not route by marks (CONFIG_IP_MULTIPLE_TABLES), which keeping the client's address needs; set proxy.clientAddress to off",
   WEFT_CAPTURE_STATE_UNREADABLE:
     'the list of captured namespaces is damaged; delete the file, and in namespaces that left the mesh run: nft delete table inet weft',
 } as const;

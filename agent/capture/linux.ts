@@ -58,6 +58,7 @@ const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_ROUTE = 0;
 const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
@@ -68,6 +69,8 @@ const SO_MARK = 36;
 const SO_NETNS_COOKIE = 71;
 const SOL_IP = 0;
 const IP_TRANSPARENT = 19;
+/** The port is chosen when the socket connects, so that destinations do not compete for ports. For IPv6 as well. */
+const IP_BIND_ADDRESS_NO_PORT = 24;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_TRANSPARENT = 75;
@@ -172,9 +175,13 @@ export class Linux implements Disposable {
     return this.#opened(options, SOCK_DGRAM, () => {});
   }
 
-  /** An unconnected TCP socket that capture leaves alone, ready for `new net.Socket({ fd })`. The caller closes it. */
-  openMarkedSocket(namespace: number, family: Family): number {
-    return this.#openMarked(namespace, family, SOCK_STREAM);
+  /**
+   * An unconnected TCP socket that capture leaves alone, ready for `new net.Socket({ fd })`. The caller closes it.
+   *
+   * @param source an IP literal of that family that the connection shall come from, whoever's it is
+   */
+  openMarkedSocket(namespace: number, family: Family, source?: string): number {
+    return this.#openMarked(namespace, family, SOCK_STREAM, source);
   }
 
   /** An unbound UDP socket that capture leaves alone, ready for `dgramSocket.bind({ fd })`. The caller closes it. */
@@ -184,9 +191,18 @@ export class Linux implements Disposable {
 
   /** A socket for asking netfilter, bound to its namespace. The caller closes it. */
   openNetfilter(namespace: number): number {
+    return this.#openNetlink(namespace, NETLINK_NETFILTER);
+  }
+
+  /** A socket for changing rules and routes, bound to its namespace. The caller closes it. */
+  openRoutes(namespace: number): number {
+    return this.#openNetlink(namespace, NETLINK_ROUTE);
+  }
+
+  #openNetlink(namespace: number, protocol: number): number {
     return this.inNamespace(namespace, () => {
-      const fd = this.#libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-      if (fd < 0) throw this.#failed('socket', 'netlink to netfilter');
+      const fd = this.#libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+      if (fd < 0) throw this.#failed('socket', 'netlink');
       this.#closedOnFailure(fd, () => this.#set(fd, SOL_SOCKET, SO_RCVTIMEO, timeval(NETLINK_TIMEOUT_MS)));
       return fd;
     });
@@ -195,12 +211,12 @@ export class Linux implements Disposable {
   /** Sends one request to the kernel. Its answer is there as soon as this returns. */
   sendNetlink(fd: number, request: Buffer, bytes: number): void {
     const sent = this.#libc.sendto(fd, request, bytes, 0, NETLINK_KERNEL, NETLINK_KERNEL.length);
-    this.#check(sent, 'sendto', () => 'netlink to netfilter');
+    this.#check(sent, 'sendto', () => 'netlink');
   }
 
   /** @returns how many bytes of one datagram were written to `into` */
   receiveNetlink(fd: number, into: Buffer): number {
-    return this.#check(this.#libc.recv(fd, into, into.length, 0), 'recv', () => 'netlink from netfilter');
+    return this.#check(this.#libc.recv(fd, into, into.length, 0), 'recv', () => 'netlink');
   }
 
   /** Where a redirected TCP connection was going. undefined: it was not tracked, so it came here on purpose. */
@@ -269,12 +285,27 @@ export class Linux implements Disposable {
     return value;
   }
 
-  #openMarked(namespace: number, family: Family, type: number): number {
+  #openMarked(namespace: number, family: Family, type: number, source?: string): number {
     return this.inNamespace(namespace, () => {
       const fd = this.#socket(family, type);
-      this.#closedOnFailure(fd, () => this.#set(fd, SOL_SOCKET, SO_MARK, MARK));
+      this.#closedOnFailure(fd, () => {
+        this.#set(fd, SOL_SOCKET, SO_MARK, MARK);
+        if (source !== undefined) this.#bindSource(fd, family, source);
+      });
       return fd;
     });
+  }
+
+  #bindSource(fd: number, family: Family, source: string): void {
+    this.#set(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, ONE);
+    this.#setTransparent(fd, family);
+    const sockaddr = writeSockaddr(family, source, 0);
+    this.#check(this.#libc.bind(fd, sockaddr, sockaddr.length), 'bind', () => `tcp ${source}`);
+  }
+
+  #setTransparent(fd: number, family: Family): void {
+    if (family === 4) this.#set(fd, SOL_IP, IP_TRANSPARENT, ONE);
+    else this.#set(fd, SOL_IPV6, IPV6_TRANSPARENT, ONE);
   }
 
   #opened(options: BindOptions, type: number, finish: (fd: number, subject: () => string) => void): number {
@@ -288,8 +319,7 @@ export class Linux implements Disposable {
         if (type === SOCK_STREAM) this.#set(fd, SOL_SOCKET, SO_REUSEADDR, ONE);
         if (options.reusePort) this.#set(fd, SOL_SOCKET, SO_REUSEPORT, ONE);
         if (family === 6) this.#set(fd, SOL_IPV6, IPV6_V6ONLY, ONE);
-        if (options.transparent && family === 4) this.#set(fd, SOL_IP, IP_TRANSPARENT, ONE);
-        if (options.transparent && family === 6) this.#set(fd, SOL_IPV6, IPV6_TRANSPARENT, ONE);
+        if (options.transparent) this.#setTransparent(fd, family);
         this.#check(this.#libc.bind(fd, sockaddr, sockaddr.length), 'bind', subject);
         finish(fd, subject);
       });

@@ -73,6 +73,12 @@ export class Namespace implements Disposable {
       .map(({ name, address }) => ({ family: isIPv6(address) ? 6 : 4, address, interface: name }));
   }
 
+  /** Whether an address is one of the namespace's own, of whatever interface. */
+  ownAddresses(linux: Linux): (address: string) => boolean {
+    const own = new Set(this.#interfaces(linux).map(({ address }) => address));
+    return (address) => own.has(address) || address.startsWith('127.');
+  }
+
   /** The addresses of loopback interfaces that are up. */
   loopbackAddresses(linux: Linux): readonly string[] {
     return this.#interfaces(linux)

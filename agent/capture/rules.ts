@@ -9,13 +9,18 @@
  */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { CAPTURE_MARK, CAPTURE_TABLE } from './constants.ts';
+import { CAPTURE_MARK, CAPTURE_TABLE, CLIENT_MARK, CLIENT_ZONE } from './constants.ts';
 import { CaptureError } from './errors.ts';
+
+const MARK = hex(CAPTURE_MARK);
+const CLIENT = hex(CLIENT_MARK);
 
 export interface CaptureRules {
   /** Chains for what leaves, in order. */
   readonly outbound: readonly OutboundRule[];
   readonly inbound: InboundRule;
+  /** Whether the agent may connect to the applications in the name of their clients, from these clients' addresses. */
+  readonly keepsClientAddress?: boolean;
 }
 
 export interface OutboundRule {
@@ -49,9 +54,15 @@ export function captureRuleset(rules: CaptureRules): string {
     ...block('chain output', outputChain(rules.outbound)),
     ...rules.outbound.flatMap((rule, index) => block(`chain ${chainName(index)}`, workloadChain(rule))),
     ...block('chain prerouting', preroutingChain(rules.inbound)),
+    ...(rules.keepsClientAddress ? clientChains() : []),
     '}',
     '',
   ].join('\n');
+}
+
+/** The text that leaves nothing of capture but the way back of connections that are open in a client's name. */
+export function returningRuleset(): string {
+  return [removeRuleset(), `table inet ${CAPTURE_TABLE} {`, ...clientChains(), '}', ''].join('\n');
 }
 
 /** The text for `nft -f -` that removes capture; `add` first, so that it also succeeds where there is none. */
@@ -59,11 +70,31 @@ export function removeRuleset(): string {
   return `add table inet ${CAPTURE_TABLE}\ndelete table inet ${CAPTURE_TABLE}\n`;
 }
 
+/**
+ * What arrives over loopback from a socket of ours belongs to a connection made in a client's name; what the application
+ * answers there is marked, and so routed back (return-path.ts).
+ */
+function clientChains(): string[] {
+  return [
+    ...block('chain client_zone', [
+      'type filter hook output priority -300; policy accept;',
+      `meta mark ${MARK} oif "lo" meta l4proto tcp ct original zone set ${CLIENT_ZONE}`,
+    ]),
+    ...block('chain client_in', [
+      'type filter hook prerouting priority -150; policy accept;',
+      `meta mark ${MARK} iif "lo" meta l4proto tcp ct mark set ${CLIENT}`,
+    ]),
+    ...block('chain client_out', [
+      'type route hook output priority -150; policy accept;',
+      `meta mark != ${MARK} ct mark ${CLIENT} meta mark set ${CLIENT}`,
+    ]),
+  ];
+}
+
 function outputChain(outbound: readonly OutboundRule[]): string[] {
-  const mark = `0x${CAPTURE_MARK.toString(16)}`;
   return [
     'type nat hook output priority -100; policy accept;',
-    `meta mark ${mark} return comment "sockets of the agent"`,
+    `meta mark ${MARK} return comment "sockets of the agent"`,
     ...outbound.map(({ uid, workload }, index) => {
       const whose = uid === undefined ? '' : `meta skuid ${uid} `;
       return `${whose}goto ${chainName(index)} comment "${commentText(workload)}"`;
@@ -103,6 +134,10 @@ function returns(selector: string, values: readonly (string | number)[]): string
 /** nft refuses a set that names an element twice. */
 function unique(values: readonly (string | number)[]): string {
   return [...new Set(values)].join(', ');
+}
+
+function hex(mark: number): string {
+  return `0x${mark.toString(16)}`;
 }
 
 function chainName(index: number): string {

@@ -1,7 +1,8 @@
 /** The data plane's sockets in the namespaces of captured workloads. One a worker thread. @module */
 import { closeSync, openSync } from 'node:fs';
-import { type OnReadOpts, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { DatagramFlow, DnsSockets } from '../../proxy/dns/sockets.ts';
+import type { SocketOptions } from '../../proxy/sockets.ts';
 import { CaptureError } from './errors.ts';
 import {
   type Destination,
@@ -20,6 +21,8 @@ export interface UnitNamespace {
   readonly path: string;
   /** What must be found there: a number of a descriptor may have been given to another file by then. */
   readonly identity: NamespaceIdentity;
+  /** Whether answers to other addresses than its own come back to the sockets bound to them. Default: false. */
+  readonly keepsClientAddress?: boolean;
 }
 
 /** What Node keeps of the handle below a socket, and does not publish. */
@@ -38,6 +41,7 @@ interface HeldUnit {
   /** The home namespace of the thread where possible: no move is needed then. */
   readonly namespace: number;
   readonly isOwn: boolean;
+  readonly keepsClientAddress: boolean;
   origins: UdpOrigins | undefined;
 }
 
@@ -51,7 +55,7 @@ export class CaptureSockets implements DnsSockets, Disposable {
   }
 
   /** Takes hold of a unit's namespace; once this returns, the other thread may let go. Replaces what the name meant. */
-  set({ unit, path, identity }: UnitNamespace): void {
+  set({ unit, path, identity, keepsClientAddress = false }: UnitNamespace): void {
     const fd = openSync(path, 'r');
     if (!isSameNamespace(namespaceIdentity(fd), identity)) {
       closeSync(fd);
@@ -60,7 +64,8 @@ export class CaptureSockets implements DnsSockets, Disposable {
     const isOwn = !isSameNamespace(identity, this.#linux.homeIdentity);
     if (!isOwn) closeSync(fd);
     this.delete(unit);
-    this.#units.set(unit, { namespace: isOwn ? fd : this.#linux.home, isOwn, origins: undefined });
+    const namespace = isOwn ? fd : this.#linux.home;
+    this.#units.set(unit, { namespace, isOwn, keepsClientAddress, origins: undefined });
   }
 
   /** Sockets that are open stay open. */
@@ -73,8 +78,9 @@ export class CaptureSockets implements DnsSockets, Disposable {
   }
 
   /** A fresh, unconnected TCP socket in the unit's namespace that capture leaves alone. A half-closed one stays open. */
-  open(unit: string, family: Family, onread?: OnReadOpts): Socket {
-    const fd = this.#linux.openMarkedSocket(this.#held(unit).namespace, family);
+  open(unit: string, family: Family, { onread, source }: SocketOptions = {}): Socket {
+    const { namespace, keepsClientAddress } = this.#held(unit);
+    const fd = this.#linux.openMarkedSocket(namespace, family, keepsClientAddress ? source : undefined);
     return new Socket({ allowHalfOpen: true, fd, ...(onread === undefined ? {} : { onread }) });
   }
 

@@ -23,6 +23,7 @@ export interface UnitSettings {
   readonly scope: 'namespace' | 'host';
   readonly ports: CapturePorts;
   readonly isDnsCaptured: boolean;
+  readonly keepsClientAddress: boolean;
 }
 
 /** The ports chosen for one workload. */
@@ -84,7 +85,7 @@ export function unitRules(
   workloads: readonly CapturedWorkload[],
   portsOf: (workload: string) => WorkloadPorts,
 ): CaptureRules {
-  const { scope, ports } = settings;
+  const { scope, ports, keepsClientAddress } = settings;
   const excludePorts = workloads.flatMap(({ exclude }) => exclude?.inboundPorts ?? []);
   const inboundPorts = workloads.flatMap((workload) => workload.ports).filter((port) => !excludePorts.includes(port));
   return {
@@ -102,5 +103,6 @@ export function unitRules(
       scope === 'namespace'
         ? { kind: 'all', port: ports.inbound, tunnelPort: ports.tunnel, excludePorts }
         : { kind: 'ports', port: ports.inbound, ports: inboundPorts },
+    keepsClientAddress,
   };
 }

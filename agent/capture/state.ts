@@ -8,8 +8,7 @@ import { writeFileAtomic } from '../files.ts';
 import { CaptureError } from './errors.ts';
 import { isSameNamespace, type Linux, type NamespaceIdentity } from './linux.ts';
 import { findNamespace, Namespace, type NamespaceLocator } from './namespace.ts';
-import { applyRuleset } from './nft.ts';
-import { removeRuleset } from './rules.ts';
+import { removeCapture } from './releases.ts';
 
 export interface CaptureEntry {
   readonly unit: string;
@@ -117,7 +116,7 @@ export async function recoverCaptures(
       continue;
     }
     try {
-      const wasThere = await removeCapture(linux, entry);
+      const wasThere = await removeFrom(linux, entry);
       recovery[wasThere ? 'removed' : 'gone'].push(entry);
       await state.delete(entry.unit);
     } catch (err) {
@@ -127,10 +126,10 @@ export async function recoverCaptures(
   return recovery;
 }
 
-async function removeCapture(linux: Linux, entry: CaptureEntry): Promise<boolean> {
+async function removeFrom(linux: Linux, entry: CaptureEntry): Promise<boolean> {
   using namespace = reopen(linux, entry);
   if (namespace === undefined) return false;
-  await applyRuleset(linux, namespace.fd, removeRuleset());
+  await removeCapture(linux, namespace.fd);
   return true;
 }
 

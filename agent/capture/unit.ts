@@ -11,7 +11,9 @@ import { CaptureError, SystemCallError } from './errors.ts';
 import { type BindOptions, type Family, isSameNamespace, type Linux } from './linux.ts';
 import { describeLocator, type Namespace } from './namespace.ts';
 import { applyRuleset } from './nft.ts';
-import { captureRuleset, removeRuleset } from './rules.ts';
+import { type Releases, removeCapture } from './releases.ts';
+import { addReturnPath, removeReturnPath } from './return-path.ts';
+import { captureRuleset } from './rules.ts';
 import { type CapturedWorkload, checkWorkloads, type UnitSettings, unitRules, type WorkloadPorts } from './spec.ts';
 import type { CaptureState } from './state.ts';
 
@@ -39,6 +41,11 @@ export interface CaptureUnitOptions {
   readonly ports?: CapturePorts;
   /** Whether DNS queries are redirected too. Default: true. */
   readonly isDnsCaptured?: boolean;
+  /**
+   * Whether applications are to see the addresses of their clients. Default: false. Never in the host's namespace, whose
+   * routing is not ours to change.
+   */
+  readonly keepsClientAddress?: boolean;
   /** The sockets of a predecessor still listen and are to be shared, as in a hot upgrade. Default: false, they are in the way. */
   readonly isTakeover?: boolean;
 }
@@ -47,6 +54,8 @@ export interface CaptureUnitDeps {
   readonly linux: Linux;
   /** Where it is written down that this namespace holds our rules. */
   readonly state: CaptureState;
+  /** Without it, connections in a client's name lose their way back as soon as the unit is closed. */
+  readonly releases?: Releases;
 }
 
 /** A listener before it is opened. */
@@ -84,7 +93,8 @@ export class CaptureUnit implements AsyncDisposable {
     this.unit = unit;
     this.namespace = namespace;
     this.#deps = deps;
-    this.#settings = { unit, scope, ports, isDnsCaptured };
+    const keepsClientAddress = scope === 'namespace' && (options.keepsClientAddress ?? false);
+    this.#settings = { unit, scope, ports, isDnsCaptured, keepsClientAddress };
     this.#workers = options.workers;
     this.#isTakeover = options.isTakeover ?? false;
     this.#sockets = Array.from({ length: options.workers }, () => new Map());
@@ -109,6 +119,7 @@ export class CaptureUnit implements AsyncDisposable {
     }
     try {
       const { identity, locator } = namespace;
+      await deps.releases?.reclaim(identity);
       await deps.state.put({ unit: unit.unit, identity, locator }); // before there is anything to clean up
       await unit.#apply(options.workloads);
       return unit;
@@ -116,6 +127,11 @@ export class CaptureUnit implements AsyncDisposable {
       await unit.close().catch(() => {}); // what went wrong first is what to tell
       throw err;
     }
+  }
+
+  /** Whether sockets may be bound to the addresses of clients. */
+  get keepsClientAddress(): boolean {
+    return this.#settings.keepsClientAddress;
   }
 
   /** Hands out the sockets of one worker that were opened since the last call. The caller owns them. */
@@ -154,7 +170,10 @@ export class CaptureUnit implements AsyncDisposable {
     return [...before].filter((id) => !wanted.has(id)).flatMap((id) => this.#forgetWorkload(id));
   }
 
-  /** Removes the rules, then closes what was not handed out. Connections that are open stay open. Twice is fine. */
+  /**
+   * Removes the rules, then closes what was not handed out. Connections that are open stay open, those made in a client's
+   * name for as long as `Releases` waits. Twice is fine.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -180,17 +199,26 @@ export class CaptureUnit implements AsyncDisposable {
   }
 
   async #apply(workloads: readonly CapturedWorkload[]): Promise<void> {
+    const { linux } = this.#deps;
     const rules = unitRules(this.#settings, workloads, (id) => this.#ports.get(id)!);
-    await applyRuleset(this.#deps.linux, this.namespace.fd, captureRuleset(rules));
+    // Routes cannot be part of nft's transaction, and change nothing without marks: they come first and go last.
+    if (rules.keepsClientAddress) addReturnPath(linux, this.namespace.fd, this.#families);
+    await applyRuleset(linux, this.namespace.fd, captureRuleset(rules));
+    if (!rules.keepsClientAddress) removeReturnPath(linux, this.namespace.fd); // of an earlier run
   }
 
   async #close(): Promise<void> {
+    const { linux, state, releases } = this.#deps;
+    const removed = (): Promise<void> => state.delete(this.unit);
     try {
-      await applyRuleset(this.#deps.linux, this.namespace.fd, removeRuleset());
-      await this.#deps.state.delete(this.unit);
+      if (releases !== undefined && this.keepsClientAddress) await releases.release(this.namespace, removed);
+      else {
+        await removeCapture(linux, this.namespace.fd);
+        await removed();
+      }
     } finally {
       this.#closeAllSockets();
-      this.namespace.close();
+      if (releases === undefined || !this.keepsClientAddress) this.namespace.close();
     }
   }
 

@@ -10,14 +10,15 @@ import type { DataPlane } from '../threads/data-plane.ts';
 import type { Workload } from '../workloads/workload.ts';
 import type { OpenUnit, Unit } from './unit.ts';
 
-interface CapturedUnitDeps extends CaptureUnitDeps {
+interface CapturedUnitDeps extends Required<CaptureUnitDeps> {
   readonly plane: DataPlane;
   /** The control thread's own sockets, for health checks. */
   readonly sockets: CaptureSockets;
 }
 
-export function capturedUnits({ linux, state, sockets }: Omit<CapturedUnitDeps, 'plane'>, plane: DataPlane): OpenUnit {
-  return (id, workloads) => CapturedUnit.open(id, workloads, { linux, state, sockets, plane });
+export function capturedUnits(captures: Omit<CapturedUnitDeps, 'plane'>, plane: DataPlane): OpenUnit {
+  const { linux, state, releases, sockets } = captures;
+  return (id, workloads) => CapturedUnit.open(id, workloads, { linux, state, releases, sockets, plane });
 }
 
 class CapturedUnit implements Unit {
@@ -39,11 +40,18 @@ class CapturedUnit implements Unit {
   static async open(id: string, workloads: readonly Workload[], deps: CapturedUnitDeps): Promise<CapturedUnit> {
     const namespace = Namespace.open(deps.linux, locatorOf(workloads[0]!));
     const scope = workloads[0]!.runs.kind === 'host' ? 'host' : 'namespace';
-    const options = { unit: id, scope, workloads: workloads.map(captured), workers: deps.plane.workers } as const;
-    const unit = new CapturedUnit(id, await CaptureUnit.install(namespace, options, deps), deps);
+    const { workers, keepsClientAddress } = deps.plane;
+    const options = { unit: id, scope, workloads: workloads.map(captured), workers, keepsClientAddress } as const;
+    const capture = await CaptureUnit.install(namespace, options, deps);
+    const unit = new CapturedUnit(id, capture, deps);
     try {
       for (const workload of workloads) unit.addressOf(workload);
-      const place: UnitNamespace = { unit: id, path: namespace.path, identity: namespace.identity };
+      const place: UnitNamespace = {
+        unit: id,
+        path: namespace.path,
+        identity: namespace.identity,
+        keepsClientAddress: capture.keepsClientAddress,
+      };
       deps.sockets.set(place);
       deps.plane.addUnit(place);
       await unit.#handOut();

@@ -109,6 +109,11 @@ export class DataPlane implements AsyncDisposable {
     return this.#options.workers;
   }
 
+  /** Whether applications are to see the addresses of their clients, where their namespace allows it. */
+  get keepsClientAddress(): boolean {
+    return this.#options.config.clientAddress === 'transparent';
+  }
+
   /** How many workers have died and been started again. */
   get restarted(): number {
     return this.#restarted;

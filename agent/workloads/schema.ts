@@ -119,6 +119,12 @@ const port = z.strictObject({
     .refine((name) => protocolOf(name) !== undefined, { error: ({ input }) => unknownProtocolMessage(String(input)) })
     .optional()
     .describe('What the application speaks. Left out, the first bytes of a connection decide.'),
+  proxyProtocol: z
+    .enum(['v2'])
+    .optional()
+    .describe(
+      'The header with the address of the client that the application expects at the beginning of each connection. Health checks send none: give them another port, or the kind tcp. Default: none.',
+    ),
 });
 
 const upstream = z.strictObject({
@@ -243,8 +249,9 @@ function onePath(path: string): string {
 }
 
 function toPort(written: z.output<typeof port>): WorkloadPort {
-  const { name, servicePort = written.port, appProtocol } = written;
-  return { name, port: written.port, servicePort, protocol: protocolOf(appProtocol) ?? 'auto' };
+  const { name, servicePort = written.port, appProtocol, proxyProtocol } = written;
+  const protocol = protocolOf(appProtocol) ?? 'auto';
+  return { name, port: written.port, servicePort, protocol, ...(proxyProtocol === undefined ? {} : { proxyProtocol }) };
 }
 
 function toHealthCheck(spec: Written['spec']): HealthCheck | undefined {

@@ -36,6 +36,8 @@ export interface WorkloadPort {
   /** What callers dial. */
   readonly servicePort: number;
   readonly protocol: Protocol;
+  /** The header that the application reads at the beginning of each connection; undefined for none. */
+  readonly proxyProtocol?: 'v2';
 }
 
 export type HealthCheck = HealthCheckTiming &

@@ -13,8 +13,16 @@ import { BODY, FIELD, type Head } from '../http1/grammar/head.ts';
 import { passingTrailers } from '../http1/grammar/trailers.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
 import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
-import type { Arrival, Route } from './route.ts';
-import type { DownstreamStream, RequestSink, ResponseSink, StreamPool, UpstreamStream, Waiter } from './streams.ts';
+import type { Route } from './route.ts';
+import type {
+  Arrival,
+  DownstreamStream,
+  RequestSink,
+  ResponseSink,
+  StreamPool,
+  UpstreamStream,
+  Waiter,
+} from './streams.ts';
 
 /** A connection that draining and closing reach. */
 export interface Drainable {
@@ -225,7 +233,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     const head = this.#head!;
     this.#upstream = stream;
     stream.begin(this);
-    stream.sendHead(head, this.#extra);
+    stream.sendHead(head, this.#extra + (this.#arrival ?? this.#route).lines);
     if (stream.isReused) this.#context.stats.count('upstreamReused');
     if (head.body !== BODY.none && !this.#wasReplayed && IDEMPOTENT.test(head.method())) this.#replay = [];
     if (this.#wasReplayed && this.#replay !== undefined) {

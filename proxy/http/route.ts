@@ -1,9 +1,9 @@
 /** Where the requests of one downstream connection go. @module */
 
 import type { Balanced } from '../balancer/p2c.ts';
-import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { RawEnd, StreamPool } from './streams.ts';
+import type { RequestGuard } from './request-guard.ts';
+import type { StreamPool } from './streams.ts';
 
 export interface Route {
   /** Row in the statistics. */
@@ -12,6 +12,8 @@ export interface Route {
   readonly authority: string;
   /** Whether the endpoint is an application of this node: what it says about the mesh is then not passed on. */
   readonly isLocal: boolean;
+  /** Complete header lines that each request gets; '' for none. */
+  readonly lines: string;
   /** Says who may send which request; undefined where that is judged elsewhere. */
   readonly guard: RequestGuard | undefined;
   /**
@@ -19,26 +21,4 @@ export interface Route {
    * @param isUpgrade whether the exchange may turn into bytes, which takes a connection of its own
    */
   pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode;
-}
-
-/** The destination's half of a hop that ends on this node: what another agent would judge and count is done in the same pass. */
-export interface Arrival {
-  /** Row in the statistics, beside that of the route. */
-  readonly row: number;
-  readonly guard: RequestGuard;
-  /** The request has become bytes between this client and the application. */
-  switched(client: RawEnd): void;
-}
-
-export interface RequestGuard {
-  /** @returns undefined for a request that may go on. The head must not have been edited for the next hop. */
-  judge(head: Head): Denial | undefined;
-}
-
-export interface Denial {
-  readonly reason: ReasonCode;
-  /** One more sentence, for people. */
-  readonly detail: string;
-  /** For `weft-policy`: the rule that decided, as 'namespace/policy/rule', or the word for what decided instead. */
-  readonly policy: string;
 }

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/p2c.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { Arrival } from './route.ts';
+import type { RequestGuard } from './request-guard.ts';
 
 /** A byte stream taken out of a protocol, with what was read from it but not used. */
 export interface RawEnd {
@@ -93,6 +93,17 @@ export interface ResponseSink {
 export interface Waiter {
   acquired(stream: UpstreamStream): void;
   acquireFailed(reason: ReasonCode, detail: string): void;
+}
+
+/** The destination's half of a hop that ends on this node: what another agent would judge and count is done in the same pass. */
+export interface Arrival {
+  /** Row in the statistics, beside that of the route. */
+  readonly row: number;
+  readonly guard: RequestGuard;
+  /** Complete header lines that each request gets; '' for none. */
+  readonly lines: string;
+  /** The request has become bytes between this client and the application. */
+  switched(client: RawEnd): void;
 }
 
 /** Streams to one endpoint under one identity. */

@@ -8,7 +8,7 @@ import type { AccessBoard } from '../access/board.ts';
 import type { CallerAccess, Decision, DestinationAccess } from '../access/destination.ts';
 import { peerOf } from '../access/peer.ts';
 import { type AccessRequest, type DescribedRequest, HeadRequest } from '../access/request.ts';
-import type { Denial, RequestGuard } from '../http/route.ts';
+import type { Denial, RequestGuard } from '../http/request-guard.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { AccessRecorder } from './access-recorder.ts';
 import type { Call } from './call.ts';

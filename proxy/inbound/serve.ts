@@ -9,8 +9,10 @@ import { ServerSession } from '../streams/server-session.ts';
 import { connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
+import { dialContext } from '../upstream/context.ts';
 import { dialTcp } from '../upstream/dial.ts';
-import { dialContext, LocalRoute } from '../upstream/routes.ts';
+import { LocalRoute } from '../upstream/routes.ts';
+import { appDestination } from './app-connection.ts';
 import type { Call } from './call.ts';
 import { Guard } from './guard.ts';
 import type { Guarded } from './guarded.ts';
@@ -38,7 +40,7 @@ export function serveHttp(
     ...options,
     socket,
     transport,
-    route: new LocalRoute(call.target, callerKey(call), guard, row, context),
+    route: new LocalRoute(call, guard, row, context),
     context,
     onGone: (gone) => {
       context.connections.delete(gone);
@@ -83,7 +85,7 @@ function serveStreams(
   const { row, guard } = enter(call, 'http', context);
   const session = new ServerSession({
     connect,
-    route: new LocalRoute(call.target, callerKey(call), guard, row, context),
+    route: new LocalRoute(call, guard, row, context),
     context,
     onGone: (gone) => context.connections.delete(gone),
   });
@@ -103,14 +105,14 @@ export function relayOpaque({ socket, transport, call, leftover }: InboundConnec
     return;
   }
   context.guarded.add({ guard, socket, transport, row, drain: undefined });
-  const { unit, address, port } = call.target;
+  const destination = appDestination(call, context);
   connectOpaque({
     downstream: { socket, transport, leftover },
     row,
     maxAttempts: 1,
     next: () => ({
       endpoint: call.target,
-      dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(context), done),
+      dial: (done) => dialTcp(destination, dialContext(context), done),
     }),
     context,
   });
@@ -120,9 +122,4 @@ function enter(call: Call, protocol: 'http' | 'tcp', context: InboundContext): {
   const source = call.identity ?? 'plaintext';
   const row = context.stats.series({ direction: 'inbound', source, destination: call.target.service, protocol });
   return { row, guard: new Guard(call, context) };
-}
-
-/** Connections to the application are shared by requests of one caller. */
-function callerKey({ identity, address }: Call): string {
-  return identity ?? `plaintext ${address}`;
 }

@@ -6,14 +6,17 @@
 
 import type { Issued } from '../../certs/revocation.ts';
 import { type Verdict, verifyChain } from '../../certs/verify.ts';
+import { appDestination } from '../inbound/app-connection.ts';
+import type { Call } from '../inbound/call.ts';
 import { countRefusal } from '../tls.ts';
+import { dialContext, type RouteContext } from '../upstream/context.ts';
 import { type DialResult, dialTcp } from '../upstream/dial.ts';
-import { dialContext, type RouteContext } from '../upstream/routes.ts';
-import type { NamedTarget, Workload } from '../world.ts';
+import type { NamedTarget, Workload } from '../workload.ts';
 
 export interface LocalCall {
   readonly caller: Workload;
   readonly callee: NamedTarget;
+  readonly call: Call;
 }
 
 /** A connection, and whose certificates it stands on; or why there is none. */
@@ -29,8 +32,7 @@ export function dialLocal(call: LocalCall, context: RouteContext, done: (result:
     return;
   }
   const { revocations } = context.world;
-  const { unit, address, port } = call.callee.target;
-  dialTcp({ unit, address, port, failure: 'app-unreachable' }, dialContext(context), (result) => {
+  dialTcp(appDestination(call.call, context), dialContext(context), (result) => {
     if (!result.ok) {
       done(result);
       return;

@@ -7,18 +7,18 @@
  * @module
  */
 
-import type { Arrival } from '../http/route.ts';
-import type { RawEnd, StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
+import type { Arrival, RawEnd, StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
+import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
 import type { Call } from '../inbound/call.ts';
 import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
+import type { RouteContext } from '../upstream/context.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import { localPool } from '../upstream/local-pools.ts';
 import type { LocalTarget } from '../upstream/local-target.ts';
-import type { RouteContext } from '../upstream/routes.ts';
-import type { NamedTarget, Workload } from '../world.ts';
+import type { NamedTarget, Workload } from '../workload.ts';
 import { dialLocal } from './dial-local.ts';
 
 /** The calls of one downstream connection. */
@@ -70,7 +70,7 @@ export class LocalCalls {
       endpoint,
       row,
       dial: (done) =>
-        dialLocal({ caller: this.#caller, callee }, context, (result) => {
+        dialLocal({ caller: this.#caller, callee, call }, context, (result) => {
           if (result.ok) {
             guarded.add({ guard, socket, transport, row, drain: undefined });
             sessions.add({ socket, transport }, result.issued);
@@ -100,6 +100,7 @@ class LocalHop implements StreamPool, Arrival {
   readonly guard: Guard;
   /** Of its connections to the application, which calls of the same workload share. */
   readonly key: string;
+  readonly lines: string;
   readonly #options: LocalHopOptions;
   readonly #context: RouteContext;
 
@@ -108,7 +109,8 @@ class LocalHop implements StreamPool, Arrival {
     this.endpoint = endpoint;
     this.row = arrivalRow(call, 'http', context);
     this.guard = new Guard(call, context);
-    this.key = `workload ${caller.data.id}`;
+    this.key = connectionKey(`workload ${caller.data.id}`, call, context);
+    this.lines = forwardedLines(call, context);
     this.#options = options;
     this.#context = context;
   }

@@ -22,16 +22,11 @@ import { type Attempt, connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
+import { dialContext, type RouteContext } from '../upstream/context.ts';
 import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import {
-  dialContext,
-  EndpointRoute,
-  meshDestination,
-  pickEndpoint,
-  type RouteContext,
-  ServiceRoute,
-} from '../upstream/routes.ts';
-import type { Destination, Workload } from '../world.ts';
+import { EndpointRoute, meshDestination, pickEndpoint, ServiceRoute } from '../upstream/routes.ts';
+import type { Workload } from '../workload.ts';
+import type { Destination } from '../world.ts';
 import { detect } from './detect.ts';
 import { readFirstBytes } from './first-bytes.ts';
 

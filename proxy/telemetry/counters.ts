@@ -31,6 +31,8 @@ export const COUNTERS = {
   sessionsCutRevoked: 'Open connections with other agents cut because the other side was revoked',
   upstreamConnects: 'Connections opened to endpoints and local applications',
   upstreamConnectFailures: 'Connections to endpoints and local applications that failed before any byte was sent',
+  clientAddressesLost:
+    'Connections to local applications that could not be made from the address of their client, and come from their own',
   upstreamHandshakeFailures: 'TLS handshakes with endpoints that failed',
   upstreamReused: 'Requests sent over a connection that had served another before',
   upstreamReplayed: 'Requests repeated on a fresh connection because a pooled one turned out dead',

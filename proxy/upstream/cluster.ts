@@ -2,7 +2,7 @@
 
 import { type Balanced, type BalancedSet, balancedSet } from '../balancer/p2c.ts';
 import type { Endpoint, Protocol } from '../snapshot.ts';
-import type { NamedTarget } from '../world.ts';
+import type { NamedTarget } from '../workload.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
 

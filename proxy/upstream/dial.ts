@@ -22,6 +22,9 @@ import { countRefusal, TLS_OPTIONS } from '../tls.ts';
 /** Silence after which the kernel asks whether the other side still lives. */
 const KEEP_ALIVE_MS = 60_000;
 
+/** All ports of a source are taken by connections to the same destination, open ones or such as ended a minute ago. */
+const NO_PORT = new Set(['EADDRNOTAVAIL', 'EADDRINUSE']);
+
 export type DialResult =
   | {
       readonly ok: true;
@@ -54,22 +57,35 @@ export interface TcpDestination {
   readonly failure: ReasonCode;
   /** Whether TLS will run on it. */
   readonly isForTls?: boolean;
+  /** The address that the connection is to come from; where that is not to be had, the unit's own. */
+  readonly source?: string;
+  /** Sent before anything else. */
+  readonly preface?: Buffer;
 }
 
 /** Connects within a unit, with a time limit. */
 export function dialTcp(destination: TcpDestination, context: DialContext, done: (result: DialResult) => void): void {
   const { sockets, reader, config, stats } = context;
-  const { unit, address, port, failure, isForTls = false } = destination;
+  const { unit, address, port, failure, isForTls = false, source, preface } = destination;
   const fail = (reason: ReasonCode, detail: string): void => {
     stats.count('upstreamConnectFailures');
     done({ ok: false, reason, detail });
   };
+  const dialWithoutSource = (): void => {
+    stats.count('clientAddressesLost');
+    const { source: _, ...rest } = destination;
+    dialTcp(rest, context, done);
+  };
   let socket: Socket;
   try {
     const read = isForTls ? undefined : reader.options();
-    socket = sockets.open(unit, address.includes(':') ? 6 : 4, read?.onread);
+    socket = sockets.open(unit, address.includes(':') ? 6 : 4, { onread: read?.onread, source });
     read?.bind(socket);
   } catch (error) {
+    if (source !== undefined) {
+      dialWithoutSource();
+      return;
+    }
     const detail = error instanceof Error ? error.message : String(error);
     process.nextTick(fail, 'out-of-sockets', detail);
     return;
@@ -84,12 +100,14 @@ export function dialTcp(destination: TcpDestination, context: DialContext, done:
       stats.count('upstreamConnects');
       socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
+      if (preface !== undefined) socket.write(preface);
       done({ ok: true, socket, transport: socket, protocol: undefined });
       return;
     }
     socket.on('error', ignore);
     socket.destroy();
-    fail(reason, detail);
+    if (source !== undefined && NO_PORT.has(detail)) dialWithoutSource();
+    else fail(reason, detail);
   };
   const onConnect = (): void => settle(undefined, '');
   const onError = (error: NodeJS.ErrnoException): void => settle(failure, error.code ?? error.message);

@@ -17,12 +17,13 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   readonly address: string;
   readonly port: number;
   readonly protocol: Protocol;
+  readonly proxyProtocol: LocalPort['proxyProtocol'];
   readonly weight = 1;
   outstanding = 0;
   destination: AccessDestination;
   access: DestinationAccess | undefined = undefined;
   isPermissive = false;
-  /** By SPIFFE id of the caller: connections are never shared between identities. */
+  /** By caller, and by its address where the application sees it: connections are never shared between identities. */
   readonly pools = new Map<string, Http1Pool>();
   /** The same, where the application speaks HTTP/2. */
   readonly sessions = new Map<string, SessionPool>();
@@ -36,6 +37,7 @@ export class LocalTarget implements Balanced, AccessTargetPort {
     this.address = port.address;
     this.port = port.port;
     this.protocol = port.protocol;
+    this.proxyProtocol = port.proxyProtocol;
     this.destination = destinationOf(workload, port.port);
   }
 
@@ -50,7 +52,8 @@ export class LocalTarget implements Balanced, AccessTargetPort {
       this.unit === workload.unit &&
       this.serverName === endpointServerName(port.port, workload.service, workload.namespace) &&
       this.address === port.address &&
-      this.protocol === port.protocol
+      this.protocol === port.protocol &&
+      this.proxyProtocol === port.proxyProtocol
     );
   }
 

@@ -1,40 +1,23 @@
 /** The three ways a request can go: to some endpoint of a service, to one endpoint, to an application of this node. @module */
 
-import type { CertificateMemory } from '../../certs/memory.ts';
 import { type Balanced, pickOther, pickP2C } from '../balancer/p2c.ts';
-import type { Http2Config, TunnelConfig } from '../config.ts';
-import type { HttpContext } from '../http/exchange.ts';
-import type { RequestGuard, Route } from '../http/route.ts';
+import type { RequestGuard } from '../http/request-guard.ts';
+import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
-import type { GuardContext } from '../inbound/guard.ts';
-import type { GuardedConnections } from '../inbound/guarded.ts';
-import type { SharedReader } from '../listeners/shared-reader.ts';
+import { appDestination, connectionKey, forwardedLines } from '../inbound/app-connection.ts';
+import type { Call } from '../inbound/call.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { MeshSessions } from '../sessions.ts';
 import { ALPN } from '../snapshot.ts';
-import type { Sockets } from '../sockets.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
-import type { Workload, World } from '../world.ts';
+import type { Workload } from '../workload.ts';
+import type { World } from '../world.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
-import { type Dialer, dialMesh, dialTcp, type MeshDestination, type MeshDialContext } from './dial.ts';
+import { dialContext, type RouteContext } from './context.ts';
+import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
 import { addPool, localPool } from './local-pools.ts';
-import type { LocalTarget } from './local-target.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
-
-/** What routes share within a worker. */
-export interface RouteContext extends HttpContext, GuardContext {
-  readonly guarded: GuardedConnections;
-  readonly world: World;
-  readonly sockets: Sockets;
-  readonly reader: SharedReader;
-  readonly memory: CertificateMemory;
-  readonly sessions: MeshSessions;
-  readonly random: () => number;
-  readonly tunnel: TunnelConfig;
-  readonly http2: Http2Config;
-}
 
 /** How to reach an endpoint in the name of a local workload. */
 export function meshDestination(
@@ -76,6 +59,7 @@ export class ServiceRoute implements Route {
   readonly authority: string;
   readonly isLocal = false;
   readonly guard = undefined;
+  readonly lines = '';
   readonly #cluster: Cluster;
   readonly #caller: Caller;
   readonly #context: RouteContext;
@@ -100,6 +84,7 @@ export class EndpointRoute implements Route {
   readonly authority: string;
   readonly isLocal = false;
   readonly guard = undefined;
+  readonly lines = '';
   readonly #endpoint: UpstreamEndpoint;
   readonly #caller: Caller;
   readonly #context: RouteContext;
@@ -124,31 +109,32 @@ export class LocalRoute implements Route {
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
+  readonly lines: string;
   /** Of its connections to the application. */
   readonly key: string;
-  readonly #target: LocalTarget;
+  readonly #call: Call;
   readonly #context: RouteContext;
 
-  /** @param source SPIFFE id of the caller, or its address for plaintext */
-  constructor(target: LocalTarget, source: string, guard: RequestGuard, row: number, context: RouteContext) {
+  constructor(call: Call, guard: RequestGuard, row: number, context: RouteContext) {
     this.row = row;
-    this.authority = target.authority;
+    this.authority = call.target.authority;
     this.guard = guard;
-    this.#target = target;
-    this.key = source;
+    this.lines = forwardedLines(call, context);
+    this.key = connectionKey(call.identity, call, context);
+    this.#call = call;
     this.#context = context;
   }
 
   pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
-    if (this.#target.isRetired) return 'workload-gone';
+    if (this.#call.target.isRetired) return 'workload-gone';
     if (tried.length > 0) return 'no-endpoint';
-    return localPool(this.#target, this, this.#context);
+    return localPool(this.#call.target, this, this.#context);
   }
 
   dialer(): Dialer {
-    const { unit, address, port } = this.#target;
+    const destination = appDestination(this.#call, this.#context);
     const context = dialContext(this.#context);
-    return { dial: (done) => dialTcp({ unit, address, port, failure: 'app-unreachable' }, context, done) };
+    return { dial: (done) => dialTcp(destination, context, done) };
   }
 }
 
@@ -207,12 +193,6 @@ function meshDialer(
 ): Dialer {
   const destination = meshDestination(workload, endpoint, alpn, context.world);
   return { dial: (done) => dialMesh(destination, dialContext(context), done) };
-}
-
-/** The part of the context that dialling needs. */
-export function dialContext(context: RouteContext): MeshDialContext {
-  const { sockets, reader, upstream: config, stats, memory, sessions } = context;
-  return { sockets, reader, config, stats, memory, sessions };
 }
 
 function authorityOf(service: string, port: number): string {

@@ -2,7 +2,13 @@ import { expect, test } from 'vitest';
 import { CAPTURE_PORTS } from '../../../agent/capture/constants.ts';
 import { type CapturedWorkload, checkWorkloads, type UnitSettings, unitRules } from '../../../agent/capture/spec.ts';
 
-const POD: UnitSettings = { unit: 'pod', scope: 'namespace', ports: CAPTURE_PORTS, isDnsCaptured: true };
+const POD: UnitSettings = {
+  unit: 'pod',
+  scope: 'namespace',
+  ports: CAPTURE_PORTS,
+  isDnsCaptured: true,
+  keepsClientAddress: false,
+};
 const HOST: UnitSettings = { ...POD, unit: 'host', scope: 'host' };
 
 interface Refused {
