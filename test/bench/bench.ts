@@ -21,7 +21,7 @@ import { MEMORY } from './memory.ts';
 import { MINT } from './mint.ts';
 import { startBackend, startNginx } from './nginx.ts';
 import type { OwnCase, OwnResult } from './own-case.ts';
-import { BACKEND_ADDRESSES, SERVER_PORTS } from './routes.ts';
+import { BACKEND_PORT, SERVER_ADDRESSES } from './routes.ts';
 import { caseLines } from './table.ts';
 import { startWeft } from './weft.ts';
 
@@ -31,8 +31,8 @@ const OWN_CASES: readonly OwnCase[] = [ACCESS, HANDSHAKE, MEMORY, MINT];
 const { values } = parseArgs({
   options: {
     case: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '2' },
     quick: { type: 'boolean', default: false },
     output: { type: 'string', short: 'o', default: 'table' },
   },
@@ -77,8 +77,8 @@ async function runCases(): Promise<CaseResult[]> {
   const certificates = makeCertificates(join(directory, 'certificates'));
   await using nginx = await startNginx({ directory: join(directory, 'nginx'), certificates });
   const haproxyAt = join(directory, 'haproxy');
-  await using haproxy = await startHaproxy({ directory: haproxyAt, certificates, between: 'http/1.1' });
-  await using haproxyH2 = await startHaproxy({ directory: `${haproxyAt}-h2`, certificates, between: 'h2' });
+  await using haproxy = await startHaproxy({ directory: haproxyAt, certificates, protocol: 'http/1.1' });
+  await using haproxyH2 = await startHaproxy({ directory: `${haproxyAt}-h2`, certificates, protocol: 'h2' });
   await using weft = await startWeft(join(directory, 'weft'));
   const warmUpSeconds = Math.min(2, seconds);
   return chosen.map((benchCase) => {
@@ -103,7 +103,7 @@ function startServer(): Promise<AsyncDisposable> {
   const argv = [process.execPath, join(import.meta.dirname, 'backend-server.ts')];
   return together(async (own) => {
     own(pinned(LOAD_CORE, argv, join(directory, 'backend-server.log')));
-    for (const port of Object.values(SERVER_PORTS)) await accepting(port, BACKEND_ADDRESSES[2]);
+    for (const address of Object.values(SERVER_ADDRESSES)) await accepting(BACKEND_PORT, address);
     return {};
   });
 }

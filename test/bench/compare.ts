@@ -9,7 +9,7 @@ import { type LoadResult, runLoad, type Target } from './load/load.ts';
 import { cpuSeconds, rssMb } from './machine.ts';
 import { median } from './own-case.ts';
 import type { Proxies } from './proxies.ts';
-import { BACKEND_ADDRESSES } from './routes.ts';
+import { BACKEND_PORT } from './routes.ts';
 
 export type SetName = 'weft' | 'nginx' | 'haproxy' | 'haproxyH2';
 export type Sets = Readonly<Record<SetName, Proxies>>;
@@ -81,7 +81,7 @@ export function compare(benchCase: BenchCase, sets: Sets, options: CompareOption
     const { address, pids } = sets[set];
     return measure(benchCase, { host: address, port: route.entryPort }, pids, { ...options, seconds });
   };
-  const backend: Target = { host: BACKEND_ADDRESSES[route.hops], port: route.backendPorts[0]! };
+  const backend: Target = { host: route.endpoints[0]!, port: BACKEND_PORT };
   const rounds = new Map<SetName, Figures[]>(names.map((set) => [set, []]));
   const direct: Figures[] = [];
   const loads: number[] = [];

@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepting, PROXY_CORE, pinned, together } from './machine.ts';
 import { type CertificateFiles, HOST_NAME, type Proxies } from './proxies.ts';
-import { ALL_ROUTES, BACKEND_ADDRESSES, betweenPort, type Route } from './routes.ts';
+import { ALL_ROUTES, BACKEND_PORT, between, type Route, TWO_HOPS } from './routes.ts';
 
 /** The tuned ones were found by measurement: without them HTTP/2 opens more connections, and uploads wait for windows. */
 const COMMON = `
@@ -33,12 +33,14 @@ defaults
 export async function startHaproxy(options: {
   readonly directory: string;
   readonly certificates: CertificateFiles;
-  readonly between: 'http/1.1' | 'h2';
+  /** What is spoken between the hops. */
+  readonly protocol: 'http/1.1' | 'h2';
 }): Promise<Proxies> {
-  const { directory, certificates: pem, between } = options;
-  const [first, second] = between === 'h2' ? ['127.0.14.1', '127.0.14.2'] : ['127.0.13.1', '127.0.13.2'];
+  const { directory, certificates: pem, protocol } = options;
+  const network = protocol === 'h2' ? '127.0.14' : '127.0.13';
+  const first = `${network}.1`;
   const tls = `ssl crt ${pem.both} ca-file ${pem.roots} verify required`;
-  const alpn = ({ protocol }: Route) => (protocol === 'http' ? ` alpn ${between}` : '');
+  const alpn = (route: Route) => (route.protocol === 'http' ? ` alpn ${protocol}` : '');
   const section = (route: Route, name: string, bind: string, servers: readonly string[]): string => `
 listen ${name}
   mode ${route.protocol}
@@ -46,17 +48,17 @@ listen ${name}
 ${servers.map((server, i) => `  server s${i} ${server} max-reuse -1 pool-max-conn -1`).join('\n')}
 `;
   const entries = ALL_ROUTES.map((route) => {
-    const servers = route.backendPorts.map((port) =>
+    const servers = route.endpoints.map((endpoint) =>
       route.hops === 1
-        ? `${BACKEND_ADDRESSES[1]}:${port}`
-        : `${second}:${betweenPort(port)} ${tls} verifyhost ${HOST_NAME} sni str(${HOST_NAME})${alpn(route)}`,
+        ? `${endpoint}:${BACKEND_PORT}`
+        : `${between(network, endpoint)} ${tls} verifyhost ${HOST_NAME} sni str(${HOST_NAME})${alpn(route)}`,
     );
     return section(route, route.name, `${first}:${route.entryPort}`, servers);
   });
-  const endpoints = ALL_ROUTES.filter(({ hops }) => hops === 2).flatMap((route) =>
-    route.backendPorts.map((port) => {
-      const bind = `${second}:${betweenPort(port)} ${tls}${alpn(route)}`;
-      return section(route, `${route.name}-${port}`, bind, [`${BACKEND_ADDRESSES[2]}:${port}`]);
+  const exits = TWO_HOPS.flatMap((route) =>
+    route.endpoints.map((endpoint) => {
+      const bind = `${between(network, endpoint)} ${tls}${alpn(route)}`;
+      return section(route, endpoint, bind, [`${endpoint}:${BACKEND_PORT}`]);
     }),
   );
   mkdirSync(directory, { recursive: true });
@@ -66,7 +68,7 @@ ${servers.map((server, i) => `  server s${i} ${server} max-reuse -1 pool-max-con
     return pinned(PROXY_CORE, ['haproxy', '-db', '-f', file], join(directory, `${name}.log`));
   };
   return together(async (own) => {
-    const pids = [own(start('second', endpoints)), own(start('first', entries))];
+    const pids = [own(start('second', exits)), own(start('first', entries))];
     for (const { entryPort } of ALL_ROUTES) await accepting(entryPort, first);
     return { address: first, pids };
   });

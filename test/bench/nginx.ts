@@ -3,9 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepting, LOAD_CORE, PROXY_CORE, pinned, together } from './machine.ts';
 import { type CertificateFiles, HOST_NAME, type Proxies } from './proxies.ts';
-import { ALL_ROUTES, BACKEND_ADDRESSES, betweenPort, type Route, WEB_ROUTES } from './routes.ts';
+import { ALL_ROUTES, BACKEND_PORT, between, type Route, TWO_HOPS, WEB_ROUTES } from './routes.ts';
 
-const ADDRESSES = { first: '127.0.12.1', second: '127.0.12.2' } as const;
+const NETWORK = '127.0.12';
+const FIRST = `${NETWORK}.1`;
 const TLS_1_3 = (directive: string): string =>
   `${directive}_protocols TLSv1.3; ${directive}_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;`;
 
@@ -15,18 +16,16 @@ export async function startBackend(options: {
   /** With the files it serves. */
   readonly root: string;
 }): Promise<AsyncDisposable> {
-  const listens = WEB_ROUTES.flatMap(({ backendPorts, hops }) =>
-    backendPorts.map((port) => ({ address: BACKEND_ADDRESSES[hops], port })),
-  );
+  const addresses = WEB_ROUTES.flatMap(({ endpoints }) => endpoints);
   const config = http(`
     sendfile on; tcp_nopush on; open_file_cache max=16; root ${options.root};
     server {
-      ${listens.map(({ address, port }) => `listen ${address}:${port} backlog=4096;`).join(' ')}
+      ${addresses.map((address) => `listen ${address}:${BACKEND_PORT} backlog=4096;`).join(' ')}
       location = / { return 200 "forty-nine bytes of answer, and not a byte more.\\n"; }
     }`);
   return together(async (own) => {
     own(start(join(options.directory, 'backend'), config, LOAD_CORE));
-    for (const { address, port } of listens) await accepting(port, address);
+    for (const address of addresses) await accepting(BACKEND_PORT, address);
     return {};
   });
 }
@@ -37,28 +36,25 @@ export async function startNginx(options: {
   readonly certificates: CertificateFiles;
 }): Promise<Proxies> {
   const { directory, certificates } = options;
-  const twoHops = ALL_ROUTES.filter(({ hops }) => hops === 2);
   const ofProtocol = (protocol: Route['protocol'], routes: readonly Route[]) =>
     routes.filter((route) => route.protocol === protocol);
   const configOf = (routes: readonly Route[], section: (route: Route) => string): string =>
     http(ofProtocol('http', routes).map(section).join('\n')) +
     stream(ofProtocol('tcp', routes).map(section).join('\n'));
   const [first, second] = [join(directory, 'first'), join(directory, 'second')];
-  const endpointsConfig = configOf(twoHops, (route) => endpoints(route, certificates));
+  const exitsConfig = configOf(TWO_HOPS, (route) => exits(route, certificates));
   const entriesConfig = configOf(ALL_ROUTES, (route) => entry(route, certificates));
   return together(async (own) => {
-    const pids = [own(start(second, endpointsConfig, PROXY_CORE)), own(start(first, entriesConfig, PROXY_CORE))];
-    for (const port of twoHops.flatMap(({ backendPorts }) => backendPorts))
-      await accepting(betweenPort(port), ADDRESSES.second);
-    for (const { entryPort } of ALL_ROUTES) await accepting(entryPort, ADDRESSES.first);
-    return { address: ADDRESSES.first, pids };
+    const pids = [own(start(second, exitsConfig, PROXY_CORE)), own(start(first, entriesConfig, PROXY_CORE))];
+    for (const { entryPort } of ALL_ROUTES) await accepting(entryPort, FIRST);
+    return { address: FIRST, pids };
   });
 }
 
 /** Where load enters the first hop. */
-function entry({ name, protocol, hops, entryPort, backendPorts }: Route, pem: CertificateFiles): string {
-  const servers = backendPorts.map((port) =>
-    hops === 1 ? `${BACKEND_ADDRESSES[1]}:${port}` : `${ADDRESSES.second}:${betweenPort(port)}`,
+function entry({ name, protocol, hops, entryPort, endpoints }: Route, pem: CertificateFiles): string {
+  const servers = endpoints.map((endpoint) =>
+    hops === 1 ? `${endpoint}:${BACKEND_PORT}` : between(NETWORK, endpoint),
   );
   const tls =
     hops === 1
@@ -70,19 +66,19 @@ function entry({ name, protocol, hops, entryPort, backendPorts }: Route, pem: Ce
   const pass =
     protocol === 'tcp' ? `proxy_pass ${name}; ${isTls}` : passing(`${hops === 2 ? 'https' : 'http'}://${name}`);
   return `${upstream(name, protocol, servers)}
-    server { listen ${ADDRESSES.first}:${entryPort} backlog=4096; ${tls} ${pass} }`;
+    server { listen ${FIRST}:${entryPort} backlog=4096; ${tls} ${pass} }`;
 }
 
 /** What the second hop listens on for the endpoints of a route. */
-function endpoints({ name, protocol, backendPorts }: Route, pem: CertificateFiles): string {
+function exits({ name, protocol, endpoints }: Route, pem: CertificateFiles): string {
   const tls = `ssl_certificate ${pem.chain}; ssl_certificate_key ${pem.key}; ${TLS_1_3('ssl')} ssl_session_tickets on;
     ssl_client_certificate ${pem.roots}; ssl_verify_client on; ssl_verify_depth 4;`;
-  const one = (port: number): string => {
-    const pass = protocol === 'tcp' ? `proxy_pass ${name}-${port};` : passing(`http://${name}-${port}`);
-    return `${upstream(`${name}-${port}`, protocol, [`${BACKEND_ADDRESSES[2]}:${port}`])}
-      server { listen ${ADDRESSES.second}:${betweenPort(port)} ssl backlog=4096; ${tls} ${pass} }`;
+  const one = (endpoint: string, i: number): string => {
+    const pass = protocol === 'tcp' ? `proxy_pass ${name}-${i};` : passing(`http://${name}-${i}`);
+    return `${upstream(`${name}-${i}`, protocol, [`${endpoint}:${BACKEND_PORT}`])}
+      server { listen ${between(NETWORK, endpoint)} ssl backlog=4096; ${tls} ${pass} }`;
   };
-  return backendPorts.map(one).join('\n');
+  return endpoints.map(one).join('\n');
 }
 
 function upstream(name: string, protocol: Route['protocol'], servers: readonly string[]): string {
@@ -107,14 +103,14 @@ function http(content: string): string {
 }
 
 function stream(content: string): string {
-  return `stream { tcp_nodelay on; ${content} }
+  return `stream { tcp_nodelay on; proxy_half_close on; ${content} }
 `;
 }
 
 function start(home: string, config: string, core: string) {
   mkdirSync(home, { recursive: true });
   const file = join(home, 'nginx.conf');
-  const common = `worker_processes 1; daemon off; pid ${home}/pid; error_log /dev/stderr error;
+  const common = `user root; worker_processes 1; daemon off; pid ${home}/pid; error_log /dev/stderr error;
     load_module /usr/lib/nginx/modules/ngx_stream_module.so;
     events { worker_connections 8192; multi_accept on; }
 `;

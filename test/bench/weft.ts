@@ -6,26 +6,25 @@ import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
 import { PROXY_CORE, pinned, together } from './machine.ts';
 import type { Proxies } from './proxies.ts';
-import { ALL_ROUTES, BACKEND_ADDRESSES, type Route } from './routes.ts';
+import { ALL_ROUTES, BACKEND_PORT, type Route, TWO_HOPS } from './routes.ts';
 
 /** Loopback addresses keep the agents' fixed ports (15008, 7946) apart. */
 const NODES = {
-  client: { name: 'bench-client', address: BACKEND_ADDRESSES[1] },
-  server: { name: 'bench-server', address: BACKEND_ADDRESSES[2] },
+  client: { name: 'bench-client', address: '127.0.11.1' },
+  server: { name: 'bench-server', address: '127.0.11.2' },
 } as const;
 type Node = (typeof NODES)['client' | 'server'];
 
 export async function startWeft(directory: string): Promise<Proxies> {
   const trust = join(directory, 'trust');
   createTrustDomain({ trustDomain: 'bench.example', directory: trust });
-  const twoHops = ALL_ROUTES.filter(({ hops }) => hops === 2);
   const oneHop = ALL_ROUTES.filter(({ hops }) => hops === 1);
   const { client, server } = NODES;
   const upstreams = ALL_ROUTES.map(leading);
   const calling = workload('client', { service: 'client', address: client.address, upstreams });
   return together(async (own) => {
     const pids = [
-      own(start(directory, trust, server, twoHops.flatMap(serving))),
+      own(start(directory, trust, server, TWO_HOPS.flatMap(serving))),
       own(start(directory, trust, client, [...oneHop.flatMap(serving), calling])),
     ];
     for (const { protocol, entryPort } of ALL_ROUTES)
@@ -35,19 +34,14 @@ export async function startWeft(directory: string): Promise<Proxies> {
 }
 
 /** One workload an endpoint. */
-function serving({ name, protocol, hops, backendPorts }: Route) {
-  return backendPorts.map((port) =>
-    workload(`${name}-${port}`, {
-      service: name,
-      address: BACKEND_ADDRESSES[hops],
-      ports: [{ name: 'port', port, servicePort: backendPorts[0], appProtocol: protocol }],
-    }),
-  );
+function serving({ name, protocol, endpoints }: Route) {
+  const ports = [{ name: 'port', port: BACKEND_PORT, appProtocol: protocol }];
+  return endpoints.map((address, i) => workload(`${name}-${i}`, { service: name, address, ports }));
 }
 
 /** The listener of the client that leads to a service. */
-function leading({ name, entryPort, backendPorts }: Route) {
-  return { service: `bench/${name}`, port: backendPorts[0], listen: `${NODES.client.address}:${entryPort}` };
+function leading({ name, entryPort }: Route) {
+  return { service: `bench/${name}`, port: BACKEND_PORT, listen: `${NODES.client.address}:${entryPort}` };
 }
 
 function workload(name: string, spec: object) {

@@ -16,7 +16,7 @@ const TEXT_BYTES = 32;
 /** A masked text frame (RFC 6455 §5.2), and the length of its unmasked echo. */
 const FRAME = Buffer.concat([Buffer.from([0x81, 0x80 | TEXT_BYTES, 0, 0, 0, 0]), Buffer.alloc(TEXT_BYTES, 'x')]);
 const ECHO_BYTES = 2 + TEXT_BYTES;
-const HEAD_END = '\r\n\r\n';
+const SWITCHED = 'HTTP/1.1 101 ';
 
 export async function pingPong(order: Order): Promise<LoadResult> {
   const latencies = new Latencies();
@@ -56,8 +56,9 @@ function open(run: Run): void {
   socket.on('data', (chunk: Buffer) => {
     if (run.isOver) return;
     if (!isReady) {
-      isReady = chunk.includes(HEAD_END); // the answer is far smaller than a segment
+      isReady = chunk.toString('latin1', 0, SWITCHED.length) === SWITCHED; // the answer is far smaller than a segment
       if (isReady) send();
+      else socket.destroy(new Error('no WebSocket'));
       return;
     }
     awaited -= chunk.length;
