@@ -180,7 +180,10 @@ export class Core {
       isNews: (item) => this.#isNews(item),
     });
     this.#antiEntropy = new AntiEntropy(this.#context, this.#buckets, {
-      pull: (peer, items, via) => this.#puller.pull(peer, items, via),
+      pull: (peer, items, via) => {
+        const wanted = items.filter((item) => !this.#membership.question(item, peer));
+        if (wanted.length > 0) this.#puller.pull(peer, wanted, via);
+      },
       partner: () => sample([...this.#links.keys()], 1, random)[0],
     });
     this.documents =
@@ -210,6 +213,7 @@ export class Core {
         deliver: (to, message) => this.#deliver(to, message),
         tell: (name, standing, from) => this.#news.tell(name, standing, from),
         ask: (line, from) => this.#news.ask(line, from),
+        fetch: (peer, line) => this.#puller.pull(peer, [{ ...line, ver: 0 }], 'repair'),
         changed: (name, before, after) => this.#memberChanged(name, before, after),
         doubted: (name) => this.#detector.doubt(name),
         raiseEpoch: (above, why) => this.#raiseEpoch(above, why),

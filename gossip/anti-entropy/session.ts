@@ -21,7 +21,7 @@ export interface AntiEntropyHost {
 }
 
 const SESSION_MS = 5_000;
-const MAX_SESSIONS = 4;
+const MAX_SESSIONS = 2;
 /** Leaves room in a digest for buckets that are fuller than the average. */
 const DIGEST_TARGET = LIMITS.digestItems / 2;
 

@@ -45,6 +45,8 @@ export interface MembershipHost {
   deliver(to: string, message: Message): void;
   /** Passes on a standing that was news to us. */
   tell(name: string, standing: Standing, from: string | undefined): void;
+  /** Asks a peer for the page of this member. */
+  fetch(peer: string, line: StandingLine): void;
   /** Asks a member that somebody holds dead to refute it, by way of all peers. */
   ask(line: StandingLine, from: string | undefined): void;
   /** The table changed: `before` is undefined for a new member, `after` for one that was forgotten. */
@@ -63,7 +65,9 @@ export const KNOWN_ELSEWHERE = 'a peer knew a newer life of this node; is its bu
 interface Contest {
   readonly line: StandingLine;
   /** What we believe unless it is refuted; undefined when we only pass the question on. */
-  readonly standing: Standing | undefined;
+  readonly standing?: Standing;
+  /** A peer that has what proves it. */
+  readonly shownBy?: string;
 }
 
 const CONTEST_MS = 1_500;
@@ -154,9 +158,21 @@ export class Membership {
       const held = lineOf(line.name, known.standing);
       const newer = compareLine(line, held);
       if (newer < 0) refuted.push(held);
-      if (newer > 0) this.#contest({ line, standing: undefined }, from);
+      if (newer > 0) this.#contest({ line }, from);
     }
     if (refuted.length > 0) send(this.#context, from, { kind: 'news', lines: refuted });
+  }
+
+  /**
+   * Comparing tables showed a death of somebody we hold present. After a partition that is half the mesh and nearly all of
+   * it refuted in a moment, so we ask first, and fetch what proves it only from silence. False when there is nothing to ask.
+   */
+  question(line: StandingLine, shownBy: string): boolean {
+    const known = this.table.get(line.name);
+    if (line.rank !== RANK.dead || known === undefined || !isPresent(known.state) || !this.#isLifeKnown(line))
+      return false;
+    this.#contest({ line, shownBy }, shownBy);
+    return true;
   }
 
   /** Our own detector gave up on a member. */
@@ -252,7 +268,7 @@ export class Membership {
     const entry = this.table.get(timer.about);
     if (timer.kind === 'verdict') this.#judge(timer.about);
     else if (timer.kind === 'veto') this.#vetoOver(timer.about);
-    else if (timer.kind === 'contest') this.confirmed(timer.about, true);
+    else if (timer.kind === 'contest') this.#unrefuted(timer.about);
     else if (timer.kind === 'probation' && entry?.state === 'probation') this.#forget(entry);
   }
 
@@ -365,11 +381,19 @@ export class Membership {
     return epoch <= (this.#host.epochOf(name) ?? 0);
   }
 
+  #unrefuted(name: string): void {
+    const contest = this.#contested.get(name);
+    if (contest?.standing === undefined && contest?.shownBy !== undefined)
+      this.#host.fetch(contest.shownBy, contest.line);
+    this.confirmed(name, true);
+  }
+
   #contest(contest: Contest, from: string): void {
     const { line } = contest;
     const pending = this.#contested.get(line.name);
     const newer = pending === undefined ? 1 : compareLine(line, pending.line);
-    if (newer > 0 || (newer === 0 && pending?.standing === undefined)) this.#contested.set(line.name, contest);
+    if (newer > 0) this.#contested.set(line.name, contest);
+    if (newer === 0) this.#contested.set(line.name, { ...contest, ...pending });
     if (newer <= 0) return; // asked already
     arm(this.#context, 'contest', line.name, CONTEST_MS);
     if (this.#host.isLinked(line.name)) send(this.#context, line.name, { kind: 'contest', lines: [line] });
