@@ -68,6 +68,20 @@ const upstreamConfig = z.strictObject({
     .min(10)
     .default(3_000)
     .describe('Wait for the TLS handshake after the TCP connection stands.'),
+  retryMinMs: z
+    .int()
+    .min(1)
+    .default(50)
+    .describe(
+      'Pause before an endpoint that could not be reached is dialled again; doubled for each failure in a row.',
+    ),
+  retryMaxMs: z
+    .int()
+    .min(1)
+    .default(2_000)
+    .describe(
+      'Longest such pause. Lower finds an endpoint that came back sooner; each attempt costs both sides a handshake.',
+    ),
   maxAttempts: z
     .int()
     .min(1)

@@ -10,6 +10,7 @@ import type { Deadlines, Timed } from '../deadlines.ts';
 import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
 import { type ClientConnectionOwner, Http1ClientConnection } from '../http1/client-connection.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import type { Backoff } from './backoff.ts';
 import type { Dialer } from './dial.ts';
 
 export interface PoolOptions {
@@ -20,6 +21,8 @@ export interface PoolOptions {
   readonly idleMs: number;
   readonly stats: StatsWriter;
   readonly deadlines: Deadlines;
+  /** Spares an endpoint that cannot be reached; left out where dialling costs next to nothing. */
+  readonly backoff?: Backoff;
   /** Called when nothing is left in it: nobody waits, nothing is open. It may be filled again afterwards. */
   readonly onEmpty: (pool: Http1Pool) => void;
 }
@@ -49,12 +52,17 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
   }
 
   wait(waiter: Waiter): boolean {
-    const { config } = this.#options;
+    const { config, backoff } = this.#options;
+    const nowMs = performance.now();
+    const refusal = backoff?.refusal(nowMs);
+    if (refusal !== undefined && this.#open.size === 0) {
+      waiter.acquireFailed(refusal.reason, refusal.detail);
+      return true;
+    }
     const isFull = this.#open.size + this.#dialling >= config.maxConnections;
     // Those whose connection is being dialled are not in line behind anybody.
     if (isFull && this.#waiting.size - this.#dialling >= config.maxPending) return false;
     this.#options.deadlines.add(this);
-    const nowMs = performance.now();
     if (this.#waiting.size === 0) this.#expireBy(nowMs + config.pendingTimeoutMs);
     this.#waiting.set(waiter, nowMs);
     if (!isFull && this.#dialling < this.#waiting.size) this.#dial();
@@ -120,6 +128,8 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
       this.#waiting.delete(waiter);
       waiter.acquireFailed('pending-timeout', '');
     }
+    if (this.#waiting.size > this.#dialling && !this.#isFull()) this.#dial();
+    this.#checkEmpty();
   }
 
   #isFull(): boolean {
@@ -139,16 +149,26 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
   }
 
   #dial(): void {
+    const { backoff } = this.#options;
+    if (backoff?.refusal(performance.now()) !== undefined) {
+      this.#expireBy(backoff.untilMs);
+      return;
+    }
     this.#dialling++;
     this.#options.dialer.dial((result) => {
       this.#dialling--;
       if (result.ok) {
         const { socket, transport } = result;
         const connection = new Http1ClientConnection({ socket, transport, http: this.#options.http, owner: this });
+        backoff?.succeeded();
         this.#open.add(connection);
         this.released(connection);
       } else {
-        this.#nextWaiter()?.acquireFailed(result.reason, result.detail);
+        backoff?.failed(performance.now(), result);
+        // With a pause ahead and nothing that could be given back, nobody need wait for what failed now.
+        const isHopeless = backoff !== undefined && this.#open.size + this.#dialling === 0;
+        do this.#nextWaiter()?.acquireFailed(result.reason, result.detail);
+        while (isHopeless && this.#waiting.size > 0);
       }
       this.#checkEmpty();
     });
@@ -156,6 +176,11 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
 
   #checkEmpty(): void {
     if (this.#open.size > 0 || this.#dialling > 0 || this.#waiting.size > 0) return;
+    const forgottenAtMs = this.#options.backoff?.forgottenAtMs ?? Number.NEGATIVE_INFINITY;
+    if (!this.#isClosed && performance.now() < forgottenAtMs) {
+      this.#expireBy(forgottenAtMs);
+      return;
+    }
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#options.deadlines.delete(this);
     this.#options.onEmpty(this);

@@ -12,6 +12,7 @@ import { ALPN } from '../snapshot.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
 import type { World } from '../world.ts';
+import { Backoff } from './backoff.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import { dialContext, type RouteContext } from './context.ts';
 import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
@@ -168,6 +169,7 @@ function addTunnels(endpoint: UpstreamEndpoint, workload: Workload, context: Rou
     config,
     http,
     deadlines,
+    backoff: backoffOf(context),
     older: (onEmpty) => new Http1Pool({ ...http1Options(endpoint, workload, context), onEmpty }),
     onEmpty: (empty) => {
       if (endpoint.tunnels.get(id) === empty) endpoint.tunnels.delete(id);
@@ -182,7 +184,12 @@ type Http1Options = Omit<PoolOptions, 'onEmpty'>;
 function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Http1Options {
   const { upstream: config, http, stats, deadlines } = context;
   const dialer = meshDialer(endpoint, workload, [ALPN.http1], context);
-  return { endpoint, dialer, config, http, idleMs: config.meshIdleMs, stats, deadlines };
+  const backoff = backoffOf(context);
+  return { endpoint, dialer, config, http, idleMs: config.meshIdleMs, stats, deadlines, backoff };
+}
+
+function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random }: RouteContext): Backoff {
+  return new Backoff({ minMs, maxMs }, random);
 }
 
 function meshDialer(

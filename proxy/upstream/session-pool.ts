@@ -12,6 +12,7 @@ import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { CarrierOwner, Session } from '../streams/carrier.ts';
 import { ClientSession, type ClientSessionOwner } from '../streams/client-session.ts';
+import type { Backoff } from './backoff.ts';
 import type { Dialer, DialResult } from './dial.ts';
 
 /** A connection that stands. */
@@ -25,6 +26,8 @@ export interface SessionPoolOptions {
   readonly config: UpstreamConfig;
   readonly http: HttpConfig;
   readonly deadlines: Deadlines;
+  /** Spares an endpoint that cannot be reached; left out where dialling costs next to nothing. */
+  readonly backoff?: Backoff;
   /** Where requests go to an agent that speaks HTTP/1.1 only; needed where `connect` may find one. */
   readonly older?: (onEmpty: () => void) => OlderPool;
   /** Called when nothing is left in it: nobody waits, nothing is open. It may be filled again afterwards. */
@@ -66,11 +69,16 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
 
   wait(waiter: Waiter): boolean {
     if (this.#older !== undefined) return this.#older.wait(waiter);
-    const { config, deadlines } = this.#options;
+    const { config, deadlines, backoff } = this.#options;
     if (this.#waiting.size >= config.maxPending) return false;
-    deadlines.add(this);
     const nowMs = performance.now();
-    if (this.#waiting.size === 0) this.deadlineMs = nowMs + config.pendingTimeoutMs;
+    const refusal = backoff?.refusal(nowMs);
+    if (refusal !== undefined && this.#sessions.length === 0) {
+      waiter.acquireFailed(refusal.reason, refusal.detail);
+      return true;
+    }
+    deadlines.add(this);
+    if (this.#waiting.size === 0) this.#expireBy(nowMs + config.pendingTimeoutMs);
     this.#waiting.set(waiter, nowMs);
     this.#dial();
     return true;
@@ -103,6 +111,7 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
   }
 
   released(): void {
+    this.#options.backoff?.succeeded();
     while (this.#waiting.size > 0) {
       const stream = this.take();
       if (stream === undefined) {
@@ -125,7 +134,8 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
     const at = this.#sessions.indexOf(session);
     if (at !== -1) this.#sessions.splice(at, 1);
     this.#leaving.delete(session);
-    // What closes before it has said anything would do so again, thousands of times a second.
+    // What closes before it has said anything would do so again, thousands of times a second. It is how a refusal looks: TLS
+    // 1.3 tells who dialled that all is well before the other side has judged.
     if (!session.isGreeted) this.#failAll('upstream-closed', 'it closed before it said what it allows');
     if (this.#waiting.size > 0) this.#dial();
     this.#checkEmpty();
@@ -137,17 +147,23 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
     const { pendingTimeoutMs } = this.#options.config;
     for (const [waiter, sinceMs] of this.#waiting) {
       if (sinceMs + pendingTimeoutMs > nowMs) {
-        this.deadlineMs = sinceMs + pendingTimeoutMs;
+        this.#expireBy(sinceMs + pendingTimeoutMs);
         break;
       }
       this.#waiting.delete(waiter);
       waiter.acquireFailed('pending-timeout', '');
     }
+    if (this.#waiting.size > 0) this.#dial();
     this.#checkEmpty();
+  }
+
+  #expireBy(instantMs: number): void {
+    if (instantMs < this.deadlineMs) this.deadlineMs = instantMs;
   }
 
   /** All who wait would dial the same address: they are told at once, and try another endpoint. */
   #failAll(reason: ReasonCode, detail: string): void {
+    this.#options.backoff?.failed(performance.now(), { reason, detail });
     for (const waiter of [...this.#waiting.keys()]) {
       this.#waiting.delete(waiter);
       waiter.acquireFailed(reason, detail);
@@ -160,9 +176,13 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
   }
 
   #dial(): void {
-    const { dialer, config } = this.#options;
+    const { dialer, config, backoff } = this.#options;
     if (this.#isDialling || this.#sessions.length >= config.maxTunnels) return;
     if (this.#sessions.some(({ isGreeted }) => !isGreeted)) return; // there will be room in a moment
+    if (backoff?.refusal(performance.now()) !== undefined) {
+      this.#expireBy(backoff.untilMs);
+      return;
+    }
     this.#isDialling = true;
     dialer.dial((result) => {
       this.#isDialling = false;
@@ -204,6 +224,11 @@ export class SessionPool implements StreamPool, ClientSessionOwner, Timed {
   #checkEmpty(): void {
     if (this.#sessions.length + this.#leaving.size + this.#waiting.size > 0) return;
     if (this.#isDialling || this.#older !== undefined) return;
+    const forgottenAtMs = this.#options.backoff?.forgottenAtMs ?? Number.NEGATIVE_INFINITY;
+    if (!this.#isClosed && performance.now() < forgottenAtMs) {
+      this.deadlineMs = forgottenAtMs;
+      return;
+    }
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#options.deadlines.delete(this);
     this.#options.onEmpty(this);
