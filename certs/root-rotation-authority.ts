@@ -5,7 +5,7 @@
  * says what was stated so far. Each step is on disk before anybody is told of it, so one that was cut short goes on.
  * @module
  */
-import type { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type X509Certificate } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCertificate } from './certificate.ts';
@@ -84,14 +84,20 @@ export class RotatingTrustDomain {
     this.#state([this.old, this.#next], [this.old, this.#next]);
   }
 
-  /** Certifies the issuer under one of the roots, so that certificates of nodes lead there. */
-  move(to: Root, nowMs: number): void {
+  /**
+   * Certifies the issuer under one of the roots, so that certificates of nodes lead there.
+   *
+   * @param options.isNewIssuer with another key: who stole the old one is left with nothing once the old root is retired
+   */
+  move(to: Root, nowMs: number, { isNewIssuer = false } = {}): void {
     const { trustDomain } = this;
     const files = trustDomainFiles(this.directory);
-    const { publicKey } = readCertificates(files.issuerCertificate)[0]!;
+    const keys = isNewIssuer ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : undefined;
+    const publicKey = keys?.publicKey ?? readCertificates(files.issuerCertificate)[0]!.publicKey;
     const issuer = certifyIssuer(to, { trustDomain, publicKey, nowMs });
-    this.#save({ ...this.#rotation, issuers: [issuer] });
+    if (keys !== undefined) writeKey(files.issuerKey, keys.privateKey);
     writePublic(files.issuerCertificate, toPem([issuer]));
+    this.#save({ ...this.#rotation, issuers: [issuer] });
   }
 
   /** States that the new root alone is to be trusted. */

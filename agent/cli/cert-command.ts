@@ -18,6 +18,7 @@ interface RotateOptions extends Place {
   readonly operator?: string;
   readonly without: readonly string[];
   readonly wait: number;
+  readonly newIssuer?: boolean;
 }
 
 type StatusOptions = Place & { readonly output: OutputFormat };
@@ -35,29 +36,33 @@ export function addCertCommand(program: Command, context: Context): void {
     .command('rotate-root')
     .description('replace the root while everything runs: begin, then finish or abort');
   for (const step of ['begin', 'finish', 'abort'] as const) {
-    withAgent(rotate.command(step))
+    const command = withAgent(rotate.command(step))
       .description(STEPS[step])
       .requiredOption('--trust <directory>', 'the trust domain, as weft init wrote it, with the key of its root')
       .option('--operator <directory>', 'operator.key and operator.crt to sign with (or WEFT_OPERATOR)')
       .option('--without <node...>', 'nodes not to wait for; they must follow later, or be issued anew', [])
-      .option('--wait <duration>', 'longest to wait for all nodes, at each step', toMs, toMs('30s'))
-      .action(
-        context.action<RotateOptions>(async (options, io) => {
-          const { RootRotationDesk } = await import('../rotation/rotate-root.ts');
-          const operatorDirectory = options.operator ?? io.env.WEFT_OPERATOR ?? '';
-          if (operatorDirectory === '') throw new AgentError('WEFT_AGENT_NO_OPERATOR', 'no operator');
-          const desk = new RootRotationDesk({
-            place: agentPlace(options, io.env),
-            trustDirectory: options.trust,
-            operatorDirectory,
-            without: options.without,
-            patienceMs: options.wait,
-            io,
-          });
-          await desk[step]();
-          return EXIT.ok;
-        }),
-      );
+      .option('--wait <duration>', 'longest to wait for all nodes, at each step', toMs, toMs('30s'));
+    if (step === 'begin') {
+      command.option('--new-issuer', 'give the issuer another key too, because the old one may be known to others');
+    }
+    command.action(
+      context.action<RotateOptions>(async (options, io) => {
+        const { RootRotationDesk } = await import('../rotation/rotate-root.ts');
+        const operatorDirectory = options.operator ?? io.env.WEFT_OPERATOR ?? '';
+        if (operatorDirectory === '') throw new AgentError('WEFT_AGENT_NO_OPERATOR', 'no operator');
+        const desk = new RootRotationDesk({
+          place: agentPlace(options, io.env),
+          trustDirectory: options.trust,
+          operatorDirectory,
+          without: options.without,
+          isNewIssuer: options.newIssuer ?? false,
+          patienceMs: options.wait,
+          io,
+        });
+        await desk[step]();
+        return EXIT.ok;
+      }),
+    );
   }
   withAgent(rotate.command('status'))
     .description('which roots are trusted, and to which of them the certificates of all nodes lead')

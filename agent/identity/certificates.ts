@@ -127,21 +127,34 @@ export class Certificates implements AsyncDisposable {
   /** A root certified these issuers anew: if this is one of them, it uses that certificate, also after a restart. */
   issuersCertified(issuers: readonly X509Certificate[]): void {
     const { config, log } = this.#options;
-    const issuer = this.#issuer;
+    const held = this.#issuer;
+    if (held === undefined) return;
+    const issuer = this.#issuerNow(held, issuers);
     const { trust } = this.holder.current;
-    const certificate = issuer && issuerFor(issuers, issuer.certificate.publicKey, { trust, nowMs: Date.now() });
-    if (issuer === undefined || certificate === undefined || certificate.raw.equals(issuer.certificate.raw)) return;
+    const certificate = issuerFor(issuers, issuer.certificate.publicKey, { trust, nowMs: Date.now() });
+    if (certificate === undefined || certificate.raw.equals(held.certificate.raw)) return;
     this.#issuer = { ...issuer, certificate, expiresAtMs: certificate.validToDate.getTime() };
     try {
       writePublic(trustDomainFiles(config.certs.issuerDirectory!).issuerCertificate, toPem([certificate]));
     } catch (err) {
-      log.warn(
-        { err },
-        'the new certificate of this issuer could not be saved; it is taken from the mesh at each start',
-      );
+      log.warn({ err }, 'the new certificate of this issuer is not saved; it is taken from the mesh at each start');
     }
     this.#declare(this.#issuer);
     log.info({ expiresAt: certificate.validToDate.toISOString() }, 'this issuer was certified anew');
+  }
+
+  /** With another key, if somebody put that of an issuer named here into the directory. */
+  #issuerNow(issuer: Issuer, issuers: readonly X509Certificate[]): Issuer {
+    const isNamed = ({ certificate: { publicKey } }: Issuer): boolean =>
+      issuers.some((one) => one.publicKey.equals(publicKey));
+    if (isNamed(issuer)) return issuer;
+    try {
+      const loaded = loadIssuer(this.#options.config.certs.issuerDirectory!);
+      return isNamed(loaded) ? loaded : issuer;
+    } catch (err) {
+      this.#options.log.error({ err }, 'the directory of the issuer cannot be read; its former key stays in use');
+      return issuer;
+    }
   }
 
   /** A member asks over gossip. */

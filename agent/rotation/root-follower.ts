@@ -6,6 +6,7 @@
  * @module
  */
 import type { X509Certificate } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { CertsError } from '../../certs/errors.ts';
 import type { NodeIdentity } from '../../certs/node-bundle.ts';
@@ -31,10 +32,12 @@ export interface FollowerOptions extends FollowerParts {
   /** Of the node's bundle. */
   readonly directory: string;
   readonly log: Logger;
+  /** Longest to wait for an issuer; default 5 s. */
+  readonly renewalMs?: number;
   readonly nowMs?: () => number;
 }
 
-/** Longest to wait for an issuer: other documents wait meanwhile. */
+/** Other documents wait meanwhile. */
 const RENEWAL_MS = 5_000;
 
 export class RootFollower {
@@ -105,11 +108,13 @@ export class RootFollower {
 
   /** Its issuer is none of those: one of them has to give it another certificate. */
   async #renew(rotation: Rotation): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, RENEWAL_MS);
-    await Promise.race([this.#options.renewNow(), late]);
-    clearTimeout(timer);
-    if (this.#hasMoved(rotation)) return;
+    const { renewalMs = RENEWAL_MS } = this.#options;
+    const untilMs = performance.now() + renewalMs;
+    while (performance.now() < untilMs) {
+      await Promise.race([this.#options.renewNow(), delay(untilMs - performance.now(), undefined, { ref: false })]);
+      if (this.#hasMoved(rotation)) return;
+      await delay(renewalMs / 10); // issuers hear of it in the same moment
+    }
     const detail = 'no issuer in reach gave this node a certificate that leads to the new root';
     throw new AgentError('WEFT_AGENT_ROTATION_REFUSED', detail);
   }

@@ -33,6 +33,8 @@ export interface RotateOptions {
   /** Of the trust domain, with the key of its root. */
   readonly trustDirectory: string;
   readonly operatorDirectory: string;
+  /** On begin: the issuer gets another key. */
+  readonly isNewIssuer?: boolean;
   /** Nodes that are not waited for. */
   readonly without: readonly string[];
   /** Longest to wait for all nodes, at each step. */
@@ -69,7 +71,11 @@ export class RootRotationDesk {
     if (domain.stage === 'distributed') {
       this.#trust([domain.old, domain.next!]);
       await this.#publish('trust both roots');
-      domain.move(domain.next!, this.#nowMs());
+      const { isNewIssuer = false } = this.#options;
+      domain.move(domain.next!, this.#nowMs(), { isNewIssuer });
+      if (isNewIssuer) this.#say('the issuer has a new key: copy issuer.key and issuer.crt to all issuers now');
+    } else if (this.#options.isNewIssuer === true) {
+      this.#say('the key of the issuer stays as it is: certificates are being moved already');
     }
     await this.#publish(`are asked to lead to root ${shortOf(domain.next!)}`);
     await this.#allLeadTo(domain.next!);

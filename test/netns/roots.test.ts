@@ -1,5 +1,5 @@
 /** Roots of real agents: nobody but a root decides about them, and who was away can follow. */
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../../agent/cli/cli.ts';
@@ -7,9 +7,14 @@ import { baseOf, currentOf, writeChange } from '../../agent/cli/document-writer.
 import { encodeResource } from '../../agent/documents/resource.ts';
 import { TRUST_BUNDLE_KEY } from '../../agent/documents/trust-bundle.ts';
 import type { RevisionStatusView } from '../../agent/documents/views.ts';
+import type { LabNode } from '../../agent/lab/lab.ts';
 import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
+import { RootRotationDesk } from '../../agent/rotation/rotate-root.ts';
 import type { TrustView } from '../../agent/rotation/views.ts';
+import { loadIssuer } from '../../certs/issuer.ts';
+import { verifyIssuer } from '../../certs/issuer-chain.ts';
+import { loadNodeBundle } from '../../certs/node-bundle.ts';
 import { loadOperatorBundle } from '../../certs/operator-bundle.ts';
 import { type RootsStatement, signRoots } from '../../certs/root-rotation.ts';
 import { readRotation, rotationToJson } from '../../certs/root-rotation-files.ts';
@@ -189,5 +194,45 @@ describe.skipIf(obstacle !== undefined)(`the root of a mesh without issuers${ski
     await untilBoth();
     expect(await trusted(agents[1])).toEqual(now);
     expect((await agents[1].read<TrustView>('/v1/trust'))!.members.map(({ root }) => root)).toEqual([now[0], now[0]]);
+  }, 60_000);
+});
+
+describe.skipIf(obstacle !== undefined)(`a root whose issuer's key was stolen${skipped}`, () => {
+  test('is replaced with a new issuer, and the stolen key is worth nothing after', async () => {
+    await using mesh = await MeshLab.create({ name: 'stolen', nodes: 2 });
+    const domain = join(mesh.directory, 'trust');
+    const stolen = join(mesh.directory, 'stolen');
+    cpSync(domain, stolen, { recursive: true });
+    const [n1, n2] = mesh.lab.nodes as [LabNode, LabNode];
+    const config = { workers: 1, capture: { mode: 'none' } };
+    const certs = { bundleDirectory: 'bundle', issuerDirectory: '../trust', join: { listen: '' } };
+    const agents = await Promise.all([mesh.startAgent(n1, { ...config, certs }), mesh.startAgent(n2, config)]);
+    for (const agent of agents) await agent.until('both', async () => (await agent.alive()).join() === 'n1,n2');
+    const options = {
+      place: { kind: 'socket', path: join(agents[0]!.home, 'agent.sock') },
+      trustDirectory: domain,
+      operatorDirectory: domain,
+      isNewIssuer: true,
+      without: [],
+      patienceMs: 30_000,
+      io: {
+        stdout: { write: () => {} },
+        stderr: { write: () => {} },
+        env: {},
+        signal: new AbortController().signal,
+        nowMs: Date.now,
+      },
+    } as const;
+    await new RootRotationDesk(options).begin();
+    await new RootRotationDesk(options).finish();
+    for (const agent of agents) expect((await agent.alive()).join()).toBe('n1,n2');
+    const { chain, trust } = loadNodeBundle(join(agents[1]!.home, 'bundle'));
+    const issuers = [domain, stolen].map((directory) => loadIssuer(directory).certificate);
+    expect(issuers.map((issuer) => issuer.publicKey.equals(chain[1]!.publicKey))).toEqual([true, false]);
+    const nowMs = Date.now();
+    expect(issuers.map((issuer) => verifyIssuer(issuer, { trust, nowMs })?.reason)).toEqual([
+      undefined,
+      'untrusted-root',
+    ]);
   }, 60_000);
 });
