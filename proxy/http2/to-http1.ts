@@ -7,7 +7,7 @@
  * @module
  */
 
-import { FIELD_VALUE, TARGET, TOKEN } from '../http1/grammar/characters.ts';
+import { FIELD_VALUE, HTAB, SP, TARGET, TOKEN } from '../http1/grammar/characters.ts';
 import { type HeaderList, LIST_STRIDE } from './hpack/header-list.ts';
 
 /** Fields that HTTP/2 has no place for (§8.2.2). TE may only say trailers. */
@@ -26,6 +26,7 @@ export type Malformed =
   | 'a scheme that is not http or https'
   | 'a name that is no lower-case token'
   | 'a value with control characters'
+  | 'a value in white space'
   | 'a field about the connection'
   | 'an authority that is not Host'
   | 'a status that is none'
@@ -153,6 +154,7 @@ class HeadText {
       for (let p = nameEnd; p < end; p++) {
         if (FIELD_VALUE[bytes[p]!] !== 1) return bad('a value with control characters');
       }
+      if (end > nameEnd && (isBlank(bytes[nameEnd]!) || isBlank(bytes[end - 1]!))) return bad('a value in white space');
       const length = nameEnd - start;
       // Names worth a second look are of these lengths; most fields are not.
       if (length === 2 || length === 4 || length === 6 || length === 7 || length === 10 || length >= 14) {
@@ -189,6 +191,10 @@ class HeadText {
   #copy(start: number, end: number): void {
     this.#used += this.#list.bytes.copy(this.#out, this.#used, start, end);
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SP || byte === HTAB;
 }
 
 function bad(problem: Malformed): Http1Head {

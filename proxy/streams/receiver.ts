@@ -29,7 +29,7 @@ export class BodyReceiver {
   readonly #limits: HeadLimits;
   /** Bytes that must come yet; negative when the length is unknown. */
   #left = 0;
-  #isHeld = false;
+  isHeld = false;
   readonly #kept: Buffer[] = [];
   #ended = false;
   #trailers: Head | undefined;
@@ -43,7 +43,7 @@ export class BodyReceiver {
 
   begin(kind: BodyKind, length: number): void {
     this.#left = kind === BODY.chunked ? -1 : kind === BODY.length ? length : 0;
-    this.#isHeld = false;
+    this.isHeld = false;
     this.#kept.length = 0;
     this.#ended = false;
     this.#trailers = undefined;
@@ -57,17 +57,17 @@ export class BodyReceiver {
   }
 
   hold(): void {
-    this.#isHeld = true;
+    this.isHeld = true;
   }
 
   /** Tells what was kept, unless the reader holds again meanwhile. */
   release(): void {
-    this.#isHeld = false;
-    while (!this.#isHeld && this.#kept.length > 0) {
+    this.isHeld = false;
+    while (!this.isHeld && this.#kept.length > 0) {
       const bytes = this.#kept.shift()!;
       this.#tell(bytes, 0, bytes.length);
     }
-    if (!this.#isHeld && this.#ended) this.#finish();
+    if (!this.isHeld && this.#ended) this.#finish();
   }
 
   data({ bytes, start, end }: Piece): void {
@@ -84,7 +84,7 @@ export class BodyReceiver {
       }
       this.#left -= size;
     }
-    if (!this.#isHeld) this.#tell(bytes, start, end);
+    if (!this.isHeld) this.#tell(bytes, start, end);
     else {
       this.#window.stalled();
       this.#kept.push(bytes.subarray(start, end));
@@ -114,7 +114,7 @@ export class BodyReceiver {
       return;
     }
     this.#ended = true;
-    if (!this.#isHeld && this.#kept.length === 0) this.#finish();
+    if (!this.isHeld && this.#kept.length === 0) this.#finish();
   }
 
   #tell(bytes: Buffer, start: number, end: number): void {

@@ -57,6 +57,11 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
   #state = GONE;
   #toHead = false;
   #hasBody = false;
+  /**
+   * Whether silence in the request body is timed. An announced length is an upload; without one it may be a call whose
+   * messages come when there is something to say, for as long as its connection answers pings.
+   */
+  #isTimed = false;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -102,7 +107,7 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
       if (this.#state === RESPONSE && piece.end > piece.start) this.bodyRefused('longer-than-announced');
       return;
     }
-    this.deadlineMs = performance.now() + this.#options.context.http.bodyTimeoutMs;
+    this.#await();
     this.#receiver.data(piece);
     if (ends && piece.isLast && this.#state === REQUEST_BODY) this.#receiver.end();
   }
@@ -215,10 +220,12 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
 
   hold(): void {
     this.#receiver.hold();
+    this.#await();
   }
 
   release(): void {
     this.#receiver.release();
+    this.#await();
     if (this.#state < DRAINING) this.#exchange.flush();
   }
 
@@ -249,10 +256,18 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
       this.deadlineMs = Number.POSITIVE_INFINITY;
     } else {
       this.#state = REQUEST_BODY;
-      this.deadlineMs = performance.now() + this.#options.context.http.bodyTimeoutMs;
+      this.#isTimed = head.body === BODY.length;
+      this.#await();
     }
     this.#exchange.begin(head);
     if (ends && this.#state === REQUEST_BODY) this.#receiver.end(); // chunked, and empty
+  }
+
+  /** More of the request body has to come; while it is held, the silence is ours. */
+  #await(): void {
+    const isTimed = this.#isTimed && this.#state === REQUEST_BODY && !this.#receiver.isHeld;
+    const { bodyTimeoutMs } = this.#options.context.http;
+    this.deadlineMs = isTimed ? performance.now() + bodyTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
   #refuse(reason: ReasonCode): void {
