@@ -453,7 +453,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
       if (!endsStream) this.#late.add(id);
       return undefined;
     }
-    this.#costs.earn(1); // a client that widens the window of each of its streams does no harm
+    this.#costs.earnUpdate();
     const open = { stream, hasHead: false, hasEnded: false, isReset: false };
     this.#streams.set(id, open);
     return open;

@@ -30,6 +30,11 @@ export class Costs {
     this.#updates = Math.max(0, this.#updates - frames * UPDATES_A_FRAME);
   }
 
+  /** A stream was opened: its window may be widened, but nothing else comes with it for free. */
+  earnUpdate(): void {
+    this.#updates = Math.max(0, this.#updates - 1);
+  }
+
   /** Another second begins. Not to be called while the peer does not read: replies to its frames pile up then. */
   renew(): void {
     this.#frames = 0;

@@ -229,6 +229,7 @@ export class TunnelConnection implements Session, FrameSink, Timed {
 
   #open(id: number): CarriedStream | undefined {
     const { isDialler, tunnel, owner } = this.#options;
+    if (this.#isGone) return undefined; // what was read after the frame that ended the connection
     if (id <= this.#lastId) return undefined; // it has ended; its last frames are on their way
     if (isDialler || !this.isGreeted || id !== this.#lastId + 1) {
       this.#refuse();
