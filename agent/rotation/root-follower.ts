@@ -67,7 +67,12 @@ export class RootFollower {
     });
   }
 
-  /** @throws AgentError saying why this is not followed; then all is as before */
+  /**
+   * Resolves when all of the agent has it. What was followed before is followed again, to no effect.
+   *
+   * @throws AgentError saying why: statements that are not followed leave all as it was; when no issuer gives this node a
+   *   certificate that it needs, it trusts what they say all the same
+   */
   async follow(rotation: Rotation): Promise<void> {
     const { holder, issuersCertified, renewSoon, settled } = this.#options;
     const before = holder.current;
