@@ -97,11 +97,12 @@ export class Rings {
     return setOf(this.#added.map((_, ring) => this.#neighbour(ring, { place: mix(hash, ring), name }, -1)));
   }
 
-  /** Any member but ourselves; undefined when there is none. Who follows a wide gap is chosen more often than others. */
+  /** Any member but ourselves; undefined when there is none. Who follows wide gaps on most rings is chosen more often. */
   random(random: Random): string | undefined {
+    const ring = Math.floor(random() * this.#k);
     const place = Math.floor(random() * 0x1_0000_0000);
-    const chosen = this.#neighbour(0, { place, name: '' }, 1);
-    return chosen === this.#self ? this.#after[0] : chosen;
+    const chosen = this.#neighbour(ring, { place, name: '' }, 1);
+    return chosen === this.#self ? this.#after[ring] : chosen;
   }
 
   #isFullMesh(): boolean {

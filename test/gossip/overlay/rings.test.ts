@@ -2,6 +2,7 @@ import '../support/properties.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RingOrder, Rings } from '../../../gossip/overlay/rings.ts';
+import { seededRandom } from '../support/world.ts';
 
 const K = 4;
 const names = fc.uniqueArray(fc.stringMatching(/^[a-z0-9]{1,8}$/), { minLength: 1, maxLength: 40 });
@@ -86,4 +87,19 @@ test('rings that begin with an order computed elsewhere are those that learn the
       for (const one of ['zzzz', ...names]) expect(known.observersOf(one)).toEqual(learned.observersOf(one));
     }),
   );
+});
+
+test('members drawn at random are any of them, and none far more often than others', () => {
+  const members = Array.from({ length: 200 }, (_, i) => `node-${i}`);
+  const rings = new Rings('node-0', 8, new RingOrder(members.slice(0, 100), 8));
+  for (const name of members) rings.add(name);
+  const random = seededRandom(1);
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 20_000; i++) {
+    const name = rings.random(random)!;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  expect(counts.has('node-0')).toBe(false);
+  expect(counts.size).toBe(199);
+  expect(Math.max(...counts.values())).toBeLessThan(4 * 100);
 });
