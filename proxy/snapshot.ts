@@ -4,6 +4,7 @@
  */
 import type { RevocationEntry } from '../certs/revocation.ts';
 import type { AccessRules } from './access/policy.ts';
+import type { BalancerName } from './balancer/balancer.ts';
 
 /** What an application speaks: HTTP/1.1, HTTP/2 with prior knowledge, bytes, or what its callers' first bytes say. */
 export type Protocol = 'http' | 'http2' | 'tcp' | 'auto';
@@ -58,6 +59,8 @@ export interface Service {
   /** Virtual addresses of this node, v4 and v6 literals. */
   readonly vips: readonly string[];
   readonly ports: readonly { readonly port: number; readonly protocol: Protocol }[];
+  /** How its endpoints are picked. Default: peak-ewma. */
+  readonly balancer?: BalancerName;
 }
 
 /** One address and port behind a service. What gossip publishes fits; the data plane reads only these fields. */

@@ -3,6 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type tls from 'node:tls';
 import { parseCertificates } from '../certs/trust-bundle.ts';
+import { hash32 } from './balancer/hash.ts';
 import type { LocalWorkload } from './snapshot.ts';
 import type { LocalTarget } from './upstream/local-target.ts';
 
@@ -12,12 +13,15 @@ export class Workload {
   secureContext: tls.SecureContext;
   /** By endpoint id. */
   readonly targets = new Map<string, LocalTarget>();
+  /** Stands for its calls where endpoints are picked by hash. */
+  readonly hash: number;
   #chain: readonly X509Certificate[] = [];
   #chainPem = '';
 
   constructor(data: LocalWorkload, context: tls.SecureContext) {
     this.data = data;
     this.secureContext = context;
+    this.hash = hash32(`${data.id} ${data.address}`); // other nodes may have a workload of this id
   }
 
   /** What it shows to others: SVID, node, issuer. */

@@ -12,6 +12,7 @@ import { Revocations } from '../certs/revocation.ts';
 import { parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
 import { AccessBoard } from './access/board.ts';
 import type { AccessRules } from './access/policy.ts';
+import { DEFAULT_BALANCER } from './balancer/balancer.ts';
 import { ProxyError } from './errors.ts';
 import {
   type Delta,
@@ -223,7 +224,11 @@ export class World {
     for (const service of delta.upsert) {
       this.#services.set(service.id, service);
       for (const vip of service.vips) this.#vips.set(vip, service.id);
-      for (const { port, protocol } of service.ports) this.#ensureCluster(service.id, port).protocol = protocol;
+      for (const { port, protocol } of service.ports) {
+        const cluster = this.#ensureCluster(service.id, port);
+        cluster.protocol = protocol;
+        cluster.balance(service.balancer ?? DEFAULT_BALANCER);
+      }
     }
   }
 

@@ -7,7 +7,8 @@
  * @module
  */
 
-import type { Balanced } from '../balancer/p2c.ts';
+import type { Balanced } from '../balancer/balanced.ts';
+import { FAILURE_MS } from '../balancer/peak-ewma.ts';
 import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import { BODY, FIELD, type Head } from '../http1/grammar/head.ts';
 import { passingTrailers } from '../http1/grammar/trailers.ts';
@@ -60,6 +61,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   #tried: readonly Balanced[] = NONE;
   #attempts = 0;
   #startedAtMs = 0;
+  /** When the endpoint that is asked now was picked. */
+  #askedAtMs = 0;
   #requestEnded = false;
   #requestTrailers = '';
   #responseStarted = false;
@@ -85,6 +88,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   begin(head: Head): void {
     this.#head = head;
     this.#startedAtMs = performance.now();
+    this.#askedAtMs = this.#startedAtMs;
     this.#extra = head.upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
     this.#tried = NONE;
     this.#attempts = 0;
@@ -216,6 +220,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#leaveEndpoint();
     const { upstream, stats } = this.#context;
     this.#tried = [...this.#tried, failed];
+    this.#askedAtMs = performance.now();
+    failed.latency?.observe(FAILURE_MS, this.#askedAtMs);
     if (
       this.#attempts < upstream.maxAttempts &&
       typeof this.#route.pick(this.#tried, this.#head!.upgrade) !== 'string'
@@ -269,6 +275,11 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     }
     this.#responseStarted = true;
     this.#status = head.status;
+    const { latency } = this.#pool!.endpoint;
+    if (latency !== undefined) {
+      const nowMs = performance.now();
+      latency.observe(nowMs - this.#askedAtMs, nowMs);
+    }
     this.#downstream.sendHead(head);
     if (head.status === 101) this.#switchProtocols();
   }

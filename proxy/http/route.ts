@@ -1,6 +1,6 @@
 /** Where the requests of one downstream connection go. @module */
 
-import type { Balanced } from '../balancer/p2c.ts';
+import type { Balanced } from '../balancer/balanced.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { RequestGuard } from './request-guard.ts';
 import type { StreamPool } from './streams.ts';

@@ -8,7 +8,7 @@
  */
 
 import type { Socket } from 'node:net';
-import type { Balanced } from '../balancer/p2c.ts';
+import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { RequestGuard } from './request-guard.ts';

@@ -7,7 +7,7 @@
  */
 
 import type { Socket } from 'node:net';
-import type { Balanced } from '../balancer/p2c.ts';
+import type { Balanced, Chooser } from '../balancer/balanced.ts';
 import type { Drainable } from '../http/exchange.ts';
 import type { Route } from '../http/route.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
@@ -24,7 +24,7 @@ import type { Counter } from '../telemetry/counters.ts';
 import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
 import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import { EndpointRoute, meshDestination, pickEndpoint, ServiceRoute } from '../upstream/routes.ts';
+import { chooserFor, EndpointRoute, meshDestination, pickEndpoint, ServiceRoute } from '../upstream/routes.ts';
 import type { Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
 import { detect } from './detect.ts';
@@ -168,11 +168,12 @@ function relay(
   wasSilent: boolean,
   context: OutboundContext,
 ): void {
-  const { stats, world, random } = context;
+  const { stats, world } = context;
+  const chooser = chooserFor(workload, context);
   const downstream = { socket, transport: socket, leftover };
   const local = localCalls(socket, workload, context);
   const next = (tried: readonly Balanced[]): Attempt | ReasonCode => {
-    const endpoint = endpointFor(destination, tried, random);
+    const endpoint = endpointFor(destination, tried, chooser);
     if (endpoint === undefined) return 'no-endpoint';
     if (endpoint.local !== undefined) return local.bytes(endpoint, endpoint.local, downstream);
     const target = meshDestination(workload, endpoint, [ALPN.tcp], world);
@@ -198,9 +199,9 @@ function relay(
 function endpointFor(
   destination: Destination,
   tried: readonly Balanced[],
-  random: () => number,
+  chooser: Chooser,
 ): UpstreamEndpoint | undefined {
-  if (destination.kind === 'cluster') return pickEndpoint(destination.cluster, tried, random);
+  if (destination.kind === 'cluster') return pickEndpoint(destination.cluster, tried, chooser);
   return tried.length === 0 ? destination.endpoint : undefined;
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { Socket } from 'node:net';
-import type { Balanced } from '../balancer/p2c.ts';
+import type { Balanced } from '../balancer/balanced.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { DialResult } from '../upstream/dial.ts';

@@ -1,15 +1,18 @@
 /** Endpoints as the data plane uses them: with their load, their pools, and grouped behind the port that callers dial. @module */
 
-import { type Balanced, type BalancedSet, balancedSet } from '../balancer/p2c.ts';
+import type { Balancer, Candidate } from '../balancer/balanced.ts';
+import { type BalancerName, createBalancer, DEFAULT_BALANCER } from '../balancer/balancer.ts';
+import { PeakEwma } from '../balancer/peak-ewma.ts';
 import type { Endpoint, Protocol } from '../snapshot.ts';
 import type { NamedTarget } from '../workload.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
 
 /** Lives as long as the endpoint is published under the same address and identity; connections to it may outlive it. */
-export class UpstreamEndpoint implements Balanced {
+export class UpstreamEndpoint implements Candidate {
   data: Endpoint;
   outstanding = 0;
+  readonly latency = new PeakEwma();
   /** The port it is, where its workload is one of this node. */
   local: NamedTarget | undefined = undefined;
   /** By id of the local workload that calls: connections are never shared between identities. */
@@ -19,6 +22,10 @@ export class UpstreamEndpoint implements Balanced {
 
   constructor(data: Endpoint) {
     this.data = data;
+  }
+
+  get name(): string {
+    return this.data.id;
   }
 
   get weight(): number {
@@ -55,8 +62,9 @@ export class Cluster {
   protocol: Protocol;
   /** All endpoints, by id. */
   readonly members = new Map<string, UpstreamEndpoint>();
-  /** Those that may be picked. Replaced as a whole when it changes. */
-  ready: BalancedSet<UpstreamEndpoint> = balancedSet<UpstreamEndpoint>([]);
+  /** Picks among those that are ready. Replaced as a whole when they change. */
+  balancer: Balancer<UpstreamEndpoint> = createBalancer<UpstreamEndpoint>(DEFAULT_BALANCER, []);
+  #balancing: BalancerName = DEFAULT_BALANCER;
   /** Learned: here the server speaks first, so waiting for the client to speak is time lost. */
   isServerFirst = false;
 
@@ -68,6 +76,14 @@ export class Cluster {
 
   /** Prepares picking anew, after members changed. */
   refresh(): void {
-    this.ready = balancedSet([...this.members.values()].filter(({ data }) => data.state === 'ready'));
+    const ready = [...this.members.values()].filter(({ data }) => data.state === 'ready');
+    this.balancer = createBalancer(this.#balancing, ready);
+  }
+
+  /** Picks in this way from now on. */
+  balance(by: BalancerName): void {
+    if (by === this.#balancing) return;
+    this.#balancing = by;
+    this.refresh();
   }
 }

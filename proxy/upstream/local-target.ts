@@ -2,7 +2,7 @@
 
 import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
-import type { Balanced } from '../balancer/p2c.ts';
+import type { Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';

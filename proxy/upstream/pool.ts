@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Balanced } from '../balancer/p2c.ts';
+import type { Balanced } from '../balancer/balanced.ts';
 import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';

@@ -1,6 +1,6 @@
 /** The three ways a request can go: to some endpoint of a service, to one endpoint, to an application of this node. @module */
 
-import { type Balanced, pickOther, pickP2C } from '../balancer/p2c.ts';
+import type { Balanced, Chooser } from '../balancer/balanced.ts';
 import type { RequestGuard } from '../http/request-guard.ts';
 import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
@@ -43,9 +43,13 @@ export function meshDestination(
 export function pickEndpoint(
   cluster: Cluster,
   tried: readonly Balanced[],
-  random: () => number,
+  chooser: Chooser,
 ): UpstreamEndpoint | undefined {
-  return tried.length === 0 ? pickP2C(cluster.ready, random) : pickOther(cluster.ready, tried, random);
+  return tried.length === 0 ? cluster.balancer.pick(chooser) : cluster.balancer.pickOther(chooser, tried);
+}
+
+export function chooserFor({ hash: key }: Workload, { random }: RouteContext): Chooser {
+  return { key, random };
 }
 
 /** Who opened a downstream connection. */
@@ -61,6 +65,7 @@ export class ServiceRoute implements Route {
   readonly isLocal = false;
   readonly guard = undefined;
   readonly lines = '';
+  readonly #chooser: Chooser;
   readonly #cluster: Cluster;
   readonly #caller: Caller;
   readonly #context: RouteContext;
@@ -68,13 +73,14 @@ export class ServiceRoute implements Route {
   constructor(cluster: Cluster, caller: Caller, row: number, context: RouteContext) {
     this.row = row;
     this.authority = authorityOf(cluster.service, cluster.port);
+    this.#chooser = chooserFor(caller.workload, context);
     this.#cluster = cluster;
     this.#caller = caller;
     this.#context = context;
   }
 
   pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
-    const endpoint = pickEndpoint(this.#cluster, tried, this.#context.random);
+    const endpoint = pickEndpoint(this.#cluster, tried, this.#chooser);
     if (endpoint === undefined) return 'no-endpoint';
     return poolOf(endpoint, this.#caller, this.#context, isUpgrade);
   }

@@ -1,0 +1,34 @@
+/** What balancers choose from, and what they are asked. @module */
+
+import type { PeakEwma } from './peak-ewma.ts';
+
+export interface Balanced {
+  /** 0 or more. */
+  readonly weight: number;
+  /** Requests and connections on their way there right now. */
+  outstanding: number;
+  /** How long it took to answer lately, for who compares that. */
+  readonly latency?: PeakEwma;
+}
+
+export interface Candidate extends Balanced {
+  /** The same wherever it is known, so that all who choose by hash agree. */
+  readonly name: string;
+  readonly latency: PeakEwma;
+}
+
+/** What a choice may depend on. One object serves all choices of a connection. */
+export interface Chooser {
+  /** 32 bits that stand for who calls: balancers that hash send the same caller to the same endpoint. */
+  readonly key: number;
+  /** From 0 up to, but not including, 1. */
+  random(): number;
+}
+
+/** Endpoints prepared for picking; made anew when the set changes, never on the hot path. */
+export interface Balancer<T extends Candidate> {
+  /** @returns undefined where there are none */
+  pick(chooser: Chooser): T | undefined;
+  /** Another pick, without those that failed. Not the hot path. */
+  pickOther(chooser: Chooser, tried: readonly Balanced[]): T | undefined;
+}
