@@ -1,13 +1,14 @@
 /**
  * Collects the buffers that bodies leave behind before they pile up.
  *
- * Every read takes a new buffer outside the heap. V8 starts a full collection only once 64 MB of them have gathered in a
- * thread; counting what passes and asking for a young collection sooner keeps an agent that carries 1 GiB within about
- * 20 MB of where it began, instead of 80 (measured), for a few milliseconds of collection per 100 MB.
+ * Every read takes a new buffer outside the heap. V8 counts them towards the limit of the old generation, which is low
+ * in a thread whose heap is small: with a young collection every 24 MB it still ran a full one for every 9 MB of bodies, which
+ * cost more than all else together. Every 4 MB keeps full ones away; every 1 or 2 MB costs more than it saves.
+ * docs/performance.md has the figures.
  * @module
  */
 
-const EVERY_BYTES = 24 * 1024 * 1024;
+const EVERY_BYTES = 4 * 1024 * 1024;
 
 export class GarbagePace {
   readonly #collect: () => void;
