@@ -327,11 +327,12 @@ export class Http2Connection implements Session, FrameSink, Timed {
   settingsEnd(): void {
     if (this.#isGone) return;
     this.#pay();
+    // Before any data that only these settings allow: the peer holds to them once it has read this.
+    this.writer.settingsAck();
     // Once a frame, not once a setting: a frame has room for 2,730 of them, and each would look at all streams.
     this.#resize(this.#initialWindow);
     const isFirst = !this.isGreeted;
     this.isGreeted = true;
-    this.writer.settingsAck();
     this.schedule();
     if (isFirst || this.hasRoom) this.#options.owner.released();
   }

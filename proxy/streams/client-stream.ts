@@ -156,6 +156,7 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
 
   reset(code: number): void {
     if (code === RESET.malformed) this.#received = true; // something came, and must not be asked for again
+    if (code === RESET.refused) this.#isReused = true; // says as little of the endpoint as a connection grown old
     this.#fail(RESET_REASONS[code] ?? 'upstream-reset', `stream reset (${code})`);
   }
 

@@ -6,14 +6,16 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import { afterEach, describe, expect, test } from 'vitest';
 import { eventually, Mesh, TestServer } from '../mesh.ts';
+import { CODE, goaway, headers, ping, settings, TYPE } from './frames.ts';
+import { GET, Peer, request } from './peer.ts';
 
 const sessions: http2.ClientHttp2Session[] = [];
 afterEach(() => {
   for (const session of sessions.splice(0)) session.destroy();
 });
 
-function connect(port: number): http2.ClientHttp2Session {
-  const session = http2.connect(`http://127.0.0.1:${port}`);
+function connect(port: number, options: http2.ClientSessionOptions = {}): http2.ClientHttp2Session {
+  const session = http2.connect(`http://127.0.0.1:${port}`, options);
   session.on('error', () => undefined);
   sessions.push(session);
   return session;
@@ -50,8 +52,9 @@ async function ask(
 /** An application that speaks HTTP/2 with prior knowledge, as gRPC servers do. */
 function http2App(
   handler: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
+  options: http2.ServerOptions = {},
 ): Promise<TestServer> {
-  const server = http2.createServer();
+  const server = http2.createServer(options);
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined);
     handler(stream as http2.ServerHttp2Stream, headers);
@@ -241,4 +244,173 @@ test('HEAD, 204 and 304 have no body, and cookies are one again', async () => {
   expect((await ask(session, { ':path': '/204' })).headers[':status']).toBe(204);
   expect((await ask(session, { ':path': '/304' })).headers[':status']).toBe(304);
   expect((await ask(session, { ':path': '/' })).body.toString()).toBe('hello');
+});
+
+describe('node:http2 at both ends, whatever its settings', () => {
+  test.each<[string, http2.Settings]>([
+    ['a table of no bytes', { headerTableSize: 0 }],
+    ['windows of 100 bytes', { initialWindowSize: 100 }],
+    ['windows of 10 MB', { initialWindowSize: 10_000_000 }],
+    ['frames of 1 MB', { maxFrameSize: 1_048_576 }],
+    ['no push', { enablePush: false }],
+  ])('%s', async (_what, settings) => {
+    await using app = await http2App(echo, { settings: { ...settings, enablePush: false } });
+    await using mesh = await Mesh.start(app.port, { protocol: 'http2' });
+    const session = connect(mesh.port, { settings });
+    const body = randomBytes(30_000);
+    for (const path of ['/first', '/second']) {
+      const answer = await ask(session, { ':method': 'POST', ':path': path, 'x-custom': 'value' }, body);
+      expect(answer.headers['x-asked']).toContain(path);
+      expect(answer.body.equals(body)).toBe(true);
+    }
+  });
+
+  test('windows that change in the middle of a stream, in both directions', async () => {
+    const sessions: http2.Http2Session[] = [];
+    await using app = await http2App((stream, headers) => {
+      if (!sessions.includes(stream.session!)) sessions.push(stream.session!);
+      echo(stream, headers);
+    });
+    await using mesh = await Mesh.start(app.port, { protocol: 'http2' });
+    const session = connect(mesh.port);
+    const body = randomBytes(3_000_000);
+    const answer = ask(session, { ':method': 'POST', ':path': '/' }, body);
+    await eventually(() => sessions.length === 1);
+    for (const initialWindowSize of [10, 200_000, 0, 1_000_000, 65_535]) {
+      await new Promise((resolve) => session.settings({ initialWindowSize }, resolve));
+      await new Promise((resolve) => sessions[0]!.settings({ initialWindowSize }, resolve));
+    }
+    expect((await answer).body.equals(body)).toBe(true);
+  });
+});
+
+test('heads that need CONTINUATION, both ways', async () => {
+  await using app = await http2App((stream, headers) =>
+    stream.respond({ ':status': 200, 'x-back': headers['x-long'] }, { endStream: true }),
+  );
+  await using mesh = await Mesh.start(app.port, { protocol: 'http2' });
+  const long = 'x'.repeat(20_000);
+  const answer = await ask(connect(mesh.port), { ':path': '/', 'x-long': long });
+  expect(answer.headers['x-back']).toBe(long);
+});
+
+test('a head larger than it may be is refused, and the connection goes on', async () => {
+  await using app = await http2App(echo);
+  await using mesh = await Mesh.start(app.port, { protocol: 'http2' });
+  const session = connect(mesh.port);
+  const fields = Object.fromEntries(Array.from({ length: 150 }, (_, i) => [`x-${i}`, '']));
+  expect((await ask(session, { ':path': '/', ...fields })).headers[':status']).toBe(431);
+  expect((await ask(session, { ':path': '/' })).headers[':status']).toBe(200);
+});
+
+test.each(['http2', 'http'] as const)('100-continue, for an application that speaks %s', async (protocol) => {
+  const continued = (request: unknown, response: { writeContinue(): void }): void => {
+    response.writeContinue();
+    (request as NodeJS.ReadableStream).pipe(response as unknown as NodeJS.WritableStream);
+  };
+  const server = protocol === 'http2' ? http2.createServer() : http.createServer();
+  server.on('request', continued); // without this nobody asks the other
+  server.on('checkContinue', continued);
+  await using app = await TestServer.of(server as unknown as http.Server);
+  await using mesh = await Mesh.start(app.port, { protocol });
+  const stream = connect(mesh.port).request({ ':method': 'POST', ':path': '/', expect: '100-continue' });
+  await once(stream, 'continue');
+  stream.end('after it');
+  expect((await stream.toArray()).join('')).toBe('after it');
+});
+
+test('a response that comes before its upload is whole, although its reader is slow and the application gone', async () => {
+  const large = randomBytes(200_000);
+  let closed = false;
+  await using app = await http2App((stream) => {
+    stream.respond({ ':status': 413 });
+    stream.end(large);
+    stream.on('finish', () => setImmediate(() => stream.close(http2.constants.NGHTTP2_NO_ERROR)));
+    stream.on('close', () => {
+      closed = true;
+      stream.session?.destroy();
+    });
+  });
+  await using mesh = await Mesh.start(app.port, { protocol: 'http2' });
+  const stream = connect(mesh.port).request({ ':method': 'POST', ':path': '/' }, { endStream: false });
+  stream.on('error', () => undefined);
+  stream.write('the beginning');
+  const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders];
+  expect(headers[':status']).toBe(413);
+  stream.pause();
+  await eventually(() => closed);
+  const pieces: Buffer[] = [];
+  stream.on('data', (piece: Buffer) => pieces.push(piece));
+  stream.resume();
+  await once(stream, 'end');
+  expect(Buffer.concat(pieces).equals(large)).toBe(true);
+});
+
+describe('leaving', () => {
+  test('an application that says GOAWAY finishes what it has, and gets no more on that connection', async () => {
+    const held: http2.ServerHttp2Stream[] = [];
+    await using app = await http2App((stream, headers) => {
+      if (headers[':path'] === '/held') held.push(stream);
+      else stream.respond({ ':status': 200 }, { endStream: true });
+    });
+    await using mesh = await Mesh.start(app.port, { protocol: 'http2' });
+    const session = connect(mesh.port);
+    const answer = ask(session, { ':path': '/held' });
+    await eventually(() => held.length === 1);
+    expect(app.accepted).toBe(1);
+    held[0]!.session!.goaway(http2.constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    // The proxy may not have read it yet; then the next goes the old way, and is answered all the same.
+    while (app.accepted === 1) expect((await ask(session, { ':path': '/' })).headers[':status']).toBe(200);
+    held[0]!.respond({ ':status': 200 });
+    held[0]!.end('late');
+    expect((await answer).body.toString()).toBe('late');
+  });
+
+  test('a request that the application never looked at is sent again elsewhere', async () => {
+    let asked = 0;
+    await using app = await TestServer.tcp((socket) => {
+      const peer = new Peer(socket);
+      const serve = async (): Promise<void> => {
+        await peer.accept();
+        peer.send(settings());
+        await peer.greeted();
+        const { stream } = await peer.of(TYPE.headers);
+        asked++;
+        if (asked === 1) peer.send(goaway(0, CODE.none));
+        else peer.send(headers(stream, [[':status', '200']]));
+      };
+      void serve().catch(() => undefined);
+    });
+    await using mesh = await Mesh.start(app.port, { protocol: 'http2' });
+    expect((await ask(connect(mesh.port), { ':path': '/' })).headers[':status']).toBe(200);
+    expect(asked).toBe(2);
+  });
+
+  test('a proxy that drains serves what was on its way, says what it serves, and closes after the last of it', async () => {
+    const held: http.ServerResponse[] = [];
+    await using app = await TestServer.of(
+      http.createServer((request, response) => (request.url === '/held' ? held.push(response) : response.end('ok'))),
+    );
+    await using mesh = await Mesh.start(app.port);
+    using peer = await Peer.client(mesh.port);
+    peer.send(headers(1, request('/held')));
+    await eventually(() => held.length === 1);
+    const closing = mesh.a.proxy.close(20_000);
+    const first = await peer.of(TYPE.goaway);
+    expect(first.payload.readUInt32BE(0)).toBe(2 ** 31 - 1);
+    peer.send(headers(3, GET)); // had been on its way
+    expect(peer.fields(await peer.of(TYPE.headers, 3))[0]).toEqual([':status', '200']);
+    const { payload } = peer.received.find(({ type }) => type === TYPE.ping)!;
+    peer.send(ping(true, payload));
+    expect((await peer.of(TYPE.goaway)).payload.readUInt32BE(0)).toBe(3);
+    peer.send(headers(5, GET)); // knows better
+    await peer.alive();
+    held[0]!.end('late');
+    expect(peer.fields(await peer.of(TYPE.headers, 1))[0]).toEqual([':status', '200']);
+    await peer.ended();
+    expect(peer.hasEnded).toBe(true);
+    expect(peer.received.some(({ type, stream }) => stream === 5 && type === TYPE.headers)).toBe(false);
+    peer.socket.end();
+    await closing;
+  });
 });
