@@ -137,12 +137,12 @@ describe.skipIf(obstacle !== undefined)(
 
     test('a download goes on when its workload leaves the mesh, and nothing is left when it has ended', async () => {
       expect(traces(server.namespace)).toContain('lookup 100');
-      const bytes = 400_000_000;
+      const bytes = 60_000_000;
       const argv = [
         'curl',
         '--silent',
         '--limit-rate',
-        '300M',
+        '30M',
         '--output',
         '/dev/null',
         '--write-out',
