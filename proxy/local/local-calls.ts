@@ -13,6 +13,7 @@ import type { Call } from '../inbound/call.ts';
 import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
+import { reset } from '../tcp/reset.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Dialer } from '../upstream/dial.ts';
@@ -71,6 +72,13 @@ export class LocalCalls {
       row,
       dial: (done) =>
         dialLocal({ caller: this.#caller, callee, call }, context, (result) => {
+          const changed = result.ok ? guard.judgeAgain() : undefined; // rules may have, since it was dialled
+          if (result.ok && changed !== undefined) {
+            result.socket.destroy();
+            refused(changed.reason);
+            done({ ok: false, reason: changed.reason, detail: changed.detail });
+            return;
+          }
           if (result.ok) {
             guarded.add({ guard, socket, transport, row, drain: undefined });
             sessions.add({ socket, transport }, result.issued);
@@ -136,7 +144,13 @@ class LocalHop implements StreamPool, Arrival {
   }
 
   switched({ socket, transport }: RawEnd): void {
-    this.#context.guarded.add({ guard: this.guard, socket, transport, row: this.row, drain: undefined });
+    const { guarded, stats } = this.#context;
+    const denial = this.guard.judgeAgain(); // rules may have changed since the request was let in
+    if (denial === undefined) guarded.add({ guard: this.guard, socket, transport, row: this.row, drain: undefined });
+    else {
+      stats.failure(this.row, denial.reason);
+      reset({ socket, transport });
+    }
   }
 
   dialer(): Dialer {

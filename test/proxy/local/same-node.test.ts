@@ -164,6 +164,19 @@ test('bytes are judged when they begin and when rules change, and counted at bot
   expect(app.accepted).toBe(1);
 });
 
+test('rules that change while the application is dialled hold for that connection', async () => {
+  await using app = await TestServer.tcp((socket) => socket.pipe(socket));
+  const { mesh, port } = await oneNode(app, 'tcp');
+  await using _closing = mesh;
+  using client = await TestClient.connect(port);
+  // The outbound row is counted as the dialling begins, in the same turn; the connection stands in a later one.
+  await eventually(() => mesh.b.reader.series().length > 0);
+  enforce(mesh, NO_WEB);
+  client.send('ping');
+  await client.closed();
+  expect([client.received, client.error?.code]).toEqual(['', 'ECONNRESET']);
+});
+
 test('a connection that was upgraded is cut when rules change', async () => {
   const server = http.createServer();
   server.on('upgrade', (_request, socket) => {
