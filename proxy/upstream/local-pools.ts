@@ -5,6 +5,7 @@ import type { HttpContext } from '../http/exchange.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import type { Dialer } from './dial.ts';
+import { IdleLimit } from './idle-limit.ts';
 import type { LocalTarget } from './local-target.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
@@ -27,8 +28,9 @@ export function localPool(target: LocalTarget, caller: PooledCaller, context: Lo
 
 function addConnections(target: LocalTarget, caller: PooledCaller, context: LocalPoolContext): Http1Pool {
   const { upstream: config, http, stats, deadlines } = context;
-  const idleMs = config.localIdleMs;
-  const options = { endpoint: target, dialer: caller.dialer(), config, http, idleMs, stats, deadlines };
+  target.idle ??= new IdleLimit(config.localIdleMs);
+  const { idle } = target;
+  const options = { endpoint: target, dialer: caller.dialer(), config, http, idle, stats, deadlines };
   return addPool(target.pools, caller.key, options);
 }
 

@@ -4,6 +4,7 @@ import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
+import type { IdleLimit } from './idle-limit.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
 
@@ -27,6 +28,8 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   readonly pools = new Map<string, Http1Pool>();
   /** The same, where the application speaks HTTP/2. */
   readonly sessions = new Map<string, SessionPool>();
+  /** How long it keeps a connection that nobody uses; known once it has been called. */
+  idle: IdleLimit | undefined = undefined;
   isRetired = false;
 
   constructor(workload: LocalWorkload, port: LocalPort) {

@@ -12,13 +12,15 @@ import { type ClientConnectionOwner, Http1ClientConnection } from '../http1/clie
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import type { Backoff } from './backoff.ts';
 import type { Dialer } from './dial.ts';
+import type { IdleLimit } from './idle-limit.ts';
 
 export interface PoolOptions {
   readonly endpoint: Balanced;
   readonly dialer: Dialer;
   readonly config: UpstreamConfig;
   readonly http: HttpConfig;
-  readonly idleMs: number;
+  /** How long a connection may be unused; shared by all pools of one server. */
+  readonly idle: IdleLimit;
   readonly stats: StatsWriter;
   readonly deadlines: Deadlines;
   /** Spares an endpoint that cannot be reached; left out where dialling costs next to nothing. */
@@ -101,7 +103,7 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
       return;
     }
     connection.idleSinceMs = performance.now();
-    if (this.#idle.length === 0) this.#expireBy(connection.idleSinceMs + this.#options.idleMs);
+    if (this.#idle.length === 0) this.#expireBy(connection.idleSinceMs + this.#options.idle.ms);
     this.#idle.push(connection);
   }
 
@@ -109,7 +111,10 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
     if (unsolicited) this.#options.stats.count('upstreamUnsolicited');
     if (!this.#open.delete(connection)) return;
     const at = this.#idle.indexOf(connection);
-    if (at !== -1) this.#idle.splice(at, 1);
+    if (at !== -1) {
+      this.#idle.splice(at, 1);
+      this.#options.idle.sawClosed(performance.now() - connection.idleSinceMs);
+    }
     if (this.#waiting.size > this.#dialling && !this.#isFull()) this.#dial();
     this.#checkEmpty();
   }
@@ -117,9 +122,9 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
   onDeadline(): void {
     const nowMs = performance.now();
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    const { idleMs, config } = this.#options;
-    while (this.#idle.length > 0 && this.#idle[0]!.idleSinceMs + idleMs <= nowMs) this.#idle.shift()!.close();
-    if (this.#idle.length > 0) this.#expireBy(this.#idle[0]!.idleSinceMs + idleMs);
+    const { idle, config } = this.#options;
+    while (this.#idle.length > 0 && this.#idle[0]!.idleSinceMs + idle.ms <= nowMs) this.#idle.shift()!.close();
+    if (this.#idle.length > 0) this.#expireBy(this.#idle[0]!.idleSinceMs + idle.ms);
     for (const [waiter, sinceMs] of this.#waiting) {
       if (sinceMs + config.pendingTimeoutMs > nowMs) {
         this.#expireBy(sinceMs + config.pendingTimeoutMs);

@@ -16,6 +16,7 @@ import { Backoff } from './backoff.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import { dialContext, type RouteContext } from './context.ts';
 import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
+import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
@@ -191,7 +192,7 @@ function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: R
   const { upstream: config, http, stats, deadlines } = context;
   const dialer = meshDialer(endpoint, workload, [ALPN.http1], context);
   const backoff = backoffOf(context);
-  return { endpoint, dialer, config, http, idleMs: config.meshIdleMs, stats, deadlines, backoff };
+  return { endpoint, dialer, config, http, idle: new IdleLimit(config.meshIdleMs), stats, deadlines, backoff };
 }
 
 function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random }: RouteContext): Backoff {
