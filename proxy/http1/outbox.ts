@@ -39,6 +39,11 @@ export class Outbox {
     return this.#used;
   }
 
+  byte(value: number): void {
+    this.reserve(1);
+    this.#buffer[this.#used++] = value;
+  }
+
   /** Writes a number of 32 bits, big-endian. */
   uint32(value: number): void {
     this.reserve(4);

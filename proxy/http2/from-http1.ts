@@ -1,24 +1,33 @@
 /** Heads on their way out over HTTP/2 (RFC 9113 §8): fields in lower case, nothing about the connection. @module */
 
-import { BODY, FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
-import { type ByteSink, encodeBytes, encodeField } from './hpack/encoder.ts';
+import { FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
+import { type ByteSink, encodeField, encodeIndexed, encodePlace } from './hpack/encoder.ts';
 
 /** Credentials are not for the tables of whoever comes next (RFC 7541 §7.1.3). */
 const SENSITIVE = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
+const SENSITIVE_LENGTHS = new Set([...SENSITIVE].map(({ length }) => length));
+
+/** Entries of the static table (RFC 7541 Appendix A). */
+const AUTHORITY = 1;
+const PATH = 4;
 
 /** @param extra complete header lines to add; a Host among them becomes the authority */
 export function encodeRequest(out: ByteSink, head: Head, extra: string): void {
-  const { target, bytes } = head;
+  const { target, bytes, fields } = head;
   encodeField(out, ':method', head.method());
   encodeField(out, ':scheme', 'http');
-  const path =
-    target.authority === undefined
-      ? head.rawTarget()
-      : target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd);
-  encodeField(out, ':path', path);
-  const host = head.find(FIELD.host);
-  const authority = target.authority ?? (host === -1 ? lineOf(extra, 'host') : head.value(host));
-  if (authority !== undefined) encodeField(out, ':authority', authority);
+  if (target.authority !== undefined) {
+    encodeField(out, ':path', target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd));
+    encodeField(out, ':authority', target.authority);
+  } else {
+    encodeIndexed(out, PATH, bytes, head.targetStart, head.targetEnd);
+    const host = head.find(FIELD.host) * FIELD_STRIDE;
+    if (host >= 0) encodeIndexed(out, AUTHORITY, bytes, fields[host + 2]!, fields[host + 3]!);
+    else {
+      const added = lineOf(extra, 'host');
+      if (added !== undefined) encodeField(out, ':authority', added);
+    }
+  }
   encodeFields(out, head);
   // gRPC servers refuse a call without it, and no other server minds: this hop does take trailers.
   encodeField(out, 'te', 'trailers');
@@ -49,17 +58,15 @@ function encodeFields(out: ByteSink, head: Head): void {
     const at = field * FIELD_STRIDE;
     const id = fields[at + 4];
     if (fields[at + 5] === 1 || id === FIELD.host || id === FIELD.transferEncoding) continue;
-    const name = head.name(field).toLowerCase();
-    encodeBytes(out, name, { bytes, start: fields[at + 2]!, end: fields[at + 3]! }, SENSITIVE.has(name));
+    const nameStart = fields[at]!;
+    const nameEnd = fields[at + 1]!;
+    const place = { bytes, nameStart, nameEnd, valueStart: fields[at + 2]!, valueEnd: fields[at + 3]! };
+    const maySense = SENSITIVE_LENGTHS.has(nameEnd - nameStart);
+    encodePlace(out, place, maySense && SENSITIVE.has(head.name(field).toLowerCase()));
   }
 }
 
 function lineOf(lines: string, name: string): string | undefined {
   const line = lines.split('\r\n').find((one) => one.toLowerCase().startsWith(`${name}:`));
   return line?.slice(name.length + 1).trim();
-}
-
-/** Whether a message has data after its head. */
-export function hasData(head: Head): boolean {
-  return head.body !== BODY.none;
 }

@@ -7,14 +7,13 @@
  * @module
  */
 
-import { FIELD_VALUE, HTAB, SP, TARGET, TOKEN } from '../http1/grammar/characters.ts';
+import { COLON, CR, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN } from '../http1/grammar/characters.ts';
 import { type HeaderList, LIST_STRIDE } from './hpack/header-list.ts';
 
 /** Fields that HTTP/2 has no place for (§8.2.2). TE may only say trailers. */
 const FORBIDDEN = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
 const CHUNKED = 'transfer-encoding: chunked\r\n';
-const COLON = 0x3a;
 const SLASH = 0x2f;
 
 export type Malformed =
@@ -174,9 +173,9 @@ class HeadText {
         }
       }
       this.#copy(start, nameEnd);
-      this.text(': ');
+      this.#two(COLON, SP);
       this.#copy(nameEnd, end);
-      this.text('\r\n');
+      this.#two(CR, LF);
     }
     if (cookies !== '') this.text(`cookie: ${cookies}\r\n`);
     if (hasBody && !hasLength) this.text(CHUNKED);
@@ -184,8 +183,13 @@ class HeadText {
   }
 
   end(): Buffer {
-    this.text('\r\n');
+    this.#two(CR, LF);
     return this.#out.subarray(0, this.#used);
+  }
+
+  #two(first: number, second: number): void {
+    this.#out[this.#used++] = first;
+    this.#out[this.#used++] = second;
   }
 
   #copy(start: number, end: number): void {

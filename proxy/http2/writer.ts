@@ -97,7 +97,8 @@ export class Http2Writer implements StreamWriter {
   settings(settings: readonly (readonly [id: number, value: number])[]): void {
     this.#header(settings.length * 6, TYPE.settings, 0, 0);
     for (const [id, value] of settings) {
-      this.#out.text(String.fromCharCode(0, id));
+      this.#out.byte(0);
+      this.#out.byte(id);
       this.#out.uint32(value);
     }
   }
@@ -142,7 +143,7 @@ export class Http2Writer implements StreamWriter {
 
   #header(length: number, type: number, flags: number, stream: number): void {
     this.#out.uint32(length * 256 + type);
-    this.#out.text(String.fromCharCode(flags));
+    this.#out.byte(flags);
     this.#out.uint32(stream);
   }
 }

@@ -33,6 +33,8 @@ export class BodyReceiver {
   readonly #kept: Buffer[] = [];
   #ended = false;
   #trailers: Head | undefined;
+  /** Made for the first trailers; calls of gRPC have them each time. */
+  #trailerParser: HeadParser | undefined;
   #trailerBytes: Buffer = EMPTY;
 
   constructor(reader: BodyReader, window: Window, limits: HeadLimits) {
@@ -98,7 +100,9 @@ export class BodyReceiver {
     if (!piece.isLast) return;
     const section = this.#trailerBytes.length > 0 ? this.#trailerBytes : bytes;
     if (section.length > 0) {
-      const parser = new HeadParser('trailers', this.#limits);
+      this.#trailerParser ??= new HeadParser('trailers', this.#limits);
+      const parser = this.#trailerParser;
+      parser.abandon(); // what the last message left
       if (parser.parse(section, 0, section.length) !== section.length) {
         this.#reader.bodyRefused('bad-trailer');
         return;

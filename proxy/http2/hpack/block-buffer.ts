@@ -30,6 +30,17 @@ export class BlockBuffer implements ByteSink {
     this.used += bytes.copy(this.bytes, this.used, start, end);
   }
 
+  lower(bytes: Buffer, start: number, end: number): void {
+    this.#reserve(end - start);
+    const to = this.bytes;
+    let used = this.used;
+    for (let p = start; p < end; p++) {
+      const byte = bytes[p]!;
+      to[used++] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    }
+    this.used = used;
+  }
+
   #reserve(size: number): void {
     if (this.used + size <= this.bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.max(this.used + size, this.bytes.length * 2));

@@ -13,6 +13,8 @@ export interface ByteSink {
   /** One byte a character. */
   text(text: string): void;
   copy(bytes: Buffer, start: number, end: number): void;
+  /** Copies ASCII, letters in lower case. */
+  lower(bytes: Buffer, start: number, end: number): void;
 }
 
 /** Index of a name, and of the values that come with it. */
@@ -36,16 +38,30 @@ export function encodeField(out: ByteSink, name: string, value: string, isSensit
   out.text(value);
 }
 
-/** A field whose value is bytes[start, end). */
-export function encodeBytes(
-  out: ByteSink,
-  name: string,
-  value: { readonly bytes: Buffer; readonly start: number; readonly end: number },
-  isSensitive = false,
-): void {
-  encodeName(out, name, NAMES.get(name), isSensitive);
-  encodeLength(out, value.end - value.start, 7, 0);
-  out.copy(value.bytes, value.start, value.end);
+/** Where a field lies in the bytes of a head, as HTTP/1.1 wrote it. */
+export interface FieldPlace {
+  readonly bytes: Buffer;
+  readonly nameStart: number;
+  readonly nameEnd: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** A field as it lies in a head; its name in lower case. Written out: to look a name up costs more than to send it. */
+export function encodePlace(out: ByteSink, place: FieldPlace, isSensitive: boolean): void {
+  const { bytes, nameStart, nameEnd, valueStart, valueEnd } = place;
+  out.byte(isSensitive ? 0x10 : 0);
+  encodeLength(out, nameEnd - nameStart, 7, 0);
+  out.lower(bytes, nameStart, nameEnd);
+  encodeLength(out, valueEnd - valueStart, 7, 0);
+  out.copy(bytes, valueStart, valueEnd);
+}
+
+/** A field whose name is entry `index` of the static table, and whose value is bytes[start, end). */
+export function encodeIndexed(out: ByteSink, index: number, bytes: Buffer, start: number, end: number): void {
+  encodeLength(out, index, 4, 0);
+  encodeLength(out, end - start, 7, 0);
+  out.copy(bytes, start, end);
 }
 
 /** RFC 7541 §7.1.3: what must not be compressed by hops further on is marked never indexed. */

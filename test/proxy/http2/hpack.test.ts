@@ -2,8 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { BlockBuffer } from '../../../proxy/http2/hpack/block-buffer.ts';
 import { HpackDecoder } from '../../../proxy/http2/hpack/decoder.ts';
-import { encodeBytes, encodeField } from '../../../proxy/http2/hpack/encoder.ts';
+import { encodeField, encodePlace } from '../../../proxy/http2/hpack/encoder.ts';
 import { HeaderList } from '../../../proxy/http2/hpack/header-list.ts';
 import { BAD_HUFFMAN, decodeHuffman } from '../../../proxy/http2/hpack/huffman.ts';
 
@@ -23,17 +24,17 @@ function decodeAll(blocks: readonly Buffer[], tableBytes = 4_096): (Fields | und
 }
 
 function encoded(fields: Fields): Buffer {
-  const pieces: Buffer[] = [];
-  const out = {
-    byte: (value: number) => pieces.push(Buffer.of(value)),
-    text: (text: string) => pieces.push(Buffer.from(text, 'latin1')),
-    copy: (bytes: Buffer, start: number, end: number) => pieces.push(bytes.subarray(start, end)),
-  };
+  const out = new BlockBuffer();
   for (const [i, [name, value]] of fields.entries()) {
     if (i % 2 === 0) encodeField(out, name, value, i % 3 === 0);
-    else encodeBytes(out, name, { bytes: Buffer.from(`<${value}>`, 'latin1'), start: 1, end: value.length + 1 });
+    else {
+      const bytes = Buffer.from(`<${name.toUpperCase()}: ${value}>`, 'latin1');
+      const nameEnd = name.length + 1;
+      const place = { bytes, nameStart: 1, nameEnd, valueStart: nameEnd + 2, valueEnd: bytes.length - 1 };
+      encodePlace(out, place, i % 3 === 0);
+    }
   }
-  return Buffer.concat(pieces);
+  return out.bytes.subarray(0, out.used);
 }
 
 const FIRST = [

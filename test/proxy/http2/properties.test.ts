@@ -101,15 +101,13 @@ const frames = fc.oneof(
     .map(([stream, body, endStream, pad]) =>
       data(stream, body, pad === undefined ? { endStream } : { endStream, padding: pad }),
     ),
-  fc
-    .tuple(id, bytes, fc.boolean(), padding)
-    .map(([stream, block, endStream, pad]) =>
-      headers(stream, block, {
-        endStream,
-        priority: { on: 3, weight: 7 },
-        ...(pad === undefined ? {} : { padding: pad }),
-      }),
-    ),
+  fc.tuple(id, bytes, fc.boolean(), padding).map(([stream, block, endStream, pad]) =>
+    headers(stream, block, {
+      endStream,
+      priority: { on: 3, weight: 7 },
+      ...(pad === undefined ? {} : { padding: pad }),
+    }),
+  ),
   fc
     .tuple(id, fc.array(bytes, { minLength: 1, maxLength: 5 }))
     .map(([stream, [first, ...rest]]) =>
