@@ -108,11 +108,16 @@ test('requests wait for a connection of a full pool, and too many are refused', 
 });
 
 test('a request that waited too long is told so', async () => {
-  await using app = await TestServer.of(http.createServer(() => undefined));
+  const held: http.ServerResponse[] = [];
+  let isHolding = false;
+  const server = http.createServer((_request, response) => (isHolding ? held.push(response) : response.end()));
+  await using app = await TestServer.of(server);
   await using mesh = await Mesh.start(app.port, { config: { upstream: { maxConnections: 1, pendingTimeoutMs: 50 } } });
+  while ((await get(mesh.port)).status !== 200); // the first handshake may take longer than a request may wait
+  isHolding = true;
   using first = await TestClient.connect(mesh.port);
   first.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  await eventually(() => app.accepted === 1);
+  await eventually(() => held.length === 1);
   expect(await get(mesh.port)).toEqual({ status: 503, reason: 'pending-timeout' });
 });
 
