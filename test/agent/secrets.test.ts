@@ -28,6 +28,8 @@ import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
 import { WorkloadClient } from './workload-api/client.ts';
 
+/** A dozen commands and two agents, each a process of its own: long on a busy machine. */
+const PATIENCE_MS = 180_000;
 const MAIN = join(import.meta.dirname, '../../agent/main.ts');
 /** Of this test alone on this machine, for the ports that are the same everywhere. */
 const ADDRESS = `127.77.${(process.pid >> 8) & 0xff}.${process.pid & 0xff}`;
@@ -53,38 +55,42 @@ afterEach(async () => {
   rmSync(home, { recursive: true });
 });
 
-test('no key and no token is in anything an agent says, answers or writes', async () => {
-  await using application = createServer((_, response) => response.end('hello')).listen(0, ADDRESS);
-  await once(application, 'listening');
-  const agent = await startAgent(application);
-  const keys = await svidKeys();
-  await traffic();
-  const tokens = await joins();
-  await errors();
-  await askEverything();
-  said.push(...['comm', 'cmdline', 'environ'].map((name) => readFileSync(`/proc/${agent.pid}/${name}`, 'latin1')));
-  await stopProcess(agent, 10_000);
+test(
+  'no key and no token is in anything an agent says, answers or writes',
+  async () => {
+    await using application = createServer((_, response) => response.end('hello')).listen(0, ADDRESS);
+    await once(application, 'listening');
+    const agent = await startAgent(application);
+    const keys = await svidKeys();
+    await traffic();
+    const tokens = await joins();
+    await errors();
+    await askEverything();
+    said.push(...['comm', 'cmdline', 'environ'].map((name) => readFileSync(`/proc/${agent.pid}/${name}`, 'latin1')));
+    await stopProcess(agent, 10_000);
 
-  const keyFiles = filesUnder(home).filter((file) => file.endsWith('.key'));
-  expect(keyFiles.map((file) => basename(file))).toEqual(
-    expect.arrayContaining(['node.key', 'root.key', 'issuer.key', 'operator.key']),
-  );
-  for (const file of keyFiles) expect([file, statSync(file).mode & 0o777]).toEqual([file, 0o600]);
-  keys.push(...keyFiles.map((file) => createPrivateKey(readFileSync(file))));
+    const keyFiles = filesUnder(home).filter((file) => file.endsWith('.key'));
+    expect(keyFiles.map((file) => basename(file))).toEqual(
+      expect.arrayContaining(['node.key', 'root.key', 'issuer.key', 'operator.key']),
+    );
+    for (const file of keyFiles) expect([file, statSync(file).mode & 0o777]).toEqual([file, 0o600]);
+    keys.push(...keyFiles.map((file) => createPrivateKey(readFileSync(file))));
 
-  const places = new Map(
-    filesUnder(home)
-      .filter((file) => !keyFiles.includes(file))
-      .map((file) => [file, readFileSync(file, 'latin1')]),
-  );
-  places.set('what was said', said.join('\n'));
-  expect(places.get('what was said')!.length).toBeGreaterThan(20_000); // a search of nothing finds nothing
-  const needles = [...keys.flatMap(tracesOf), ...tokens.flatMap(tracesOfToken), 'PRIVATE KEY'];
-  const found = [...places].flatMap(([place, text]) =>
-    needles.filter((needle) => isIn(text, needle)).map((needle) => `${place}: ${needle}`),
-  );
-  expect(found).toEqual([]);
-});
+    const places = new Map(
+      filesUnder(home)
+        .filter((file) => !keyFiles.includes(file))
+        .map((file) => [file, readFileSync(file, 'latin1')]),
+    );
+    places.set('what was said', said.join('\n'));
+    expect(places.get('what was said')!.length).toBeGreaterThan(20_000); // a search of nothing finds nothing
+    const needles = [...keys.flatMap(tracesOf), ...tokens.flatMap(tracesOfToken), 'PRIVATE KEY'];
+    const found = [...places].flatMap(([place, text]) =>
+      needles.filter((needle) => isIn(text, needle)).map((needle) => `${place}: ${needle}`),
+    );
+    expect(found).toEqual([]);
+  },
+  PATIENCE_MS,
+);
 
 test('the search finds what it is for', () => {
   const key = createPrivateKey(readFileSync(join(home, 'bundle/node.key')));
