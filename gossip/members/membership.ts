@@ -278,10 +278,16 @@ export class Membership {
     if (entry !== undefined) this.#forget(entry);
   }
 
-  /** As if it had never been here. */
-  expel(name: string): void {
-    const entry = this.table.get(name);
-    if (entry !== undefined) this.#forget(entry);
+  /** Nothing that a revoked node says counts, so its record goes, and nobody is a member without a record. */
+  expelRevoked(): void {
+    const { signer, out } = this.#context;
+    for (const entry of [...this.table.entries()]) {
+      const { name } = entry;
+      const credential = this.#host.credentialOf(name);
+      if (credential === undefined || !signer.isRevoked(credential)) continue;
+      out.push({ kind: 'log', event: { kind: 'member', name, state: 'revoked', why: 'its certificate was revoked' } });
+      this.#forget(entry);
+    }
   }
 
   /** Drops tombstones that no valid record can outlive. */

@@ -37,6 +37,11 @@ export class Register {
     return this.#replicas.get(name);
   }
 
+  /** Where it said that its gossip listens, `ip:port`. */
+  addressOf(name: string): string | undefined {
+    return this.#replicas.get(name)?.record.meta.address;
+  }
+
   forget(name: string): void {
     this.#replicas.delete(name);
   }

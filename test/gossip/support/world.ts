@@ -7,8 +7,9 @@
  * whoever accepted it; there a lost message is lost.
  * @module
  */
-import { Core, type MemberView } from '../../../gossip/core.ts';
+import { Core } from '../../../gossip/core.ts';
 import type { Effect, Input, LogEvent, ProbeOutcome, Settings, Timer } from '../../../gossip/effects.ts';
+import type { MemberView } from '../../../gossip/outside.ts';
 import { hashText } from '../../../gossip/overlay/hash.ts';
 import type { Credential, Signer } from '../../../gossip/ports.ts';
 import type { Endpoint } from '../../../gossip/records/endpoint.ts';
