@@ -29,7 +29,6 @@ export type TimerKind =
   | 'contest' // a dead standing that could have been refuted by now
   | 'probation' // hearsay that nobody confirmed
   | 'news' // news of standings collected long enough
-  | 'news' // news of standings collected long enough
   | 'publish' // own changes collected long enough
   | 'report' // time to say how this node fares with its documents
   | 'pull' // a peer owes us pages
