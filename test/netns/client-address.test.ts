@@ -149,7 +149,7 @@ describe.skipIf(obstacle !== undefined)(
         '%{size_download}',
       ];
       const url = `http://${server.address4}:8080/download?bytes=${bytes}`;
-      const download = mesh.lab.exec(client.namespace, [...argv, url]);
+      const download = mesh.lab.exec(client.namespace, [...argv, url], { timeoutMs: 60_000 });
       const established = (): string =>
         execFileSync(
           'ip',
