@@ -26,7 +26,9 @@ const httpConfig = z.strictObject({
     .int()
     .min(100)
     .default(60_000)
-    .describe('Longest silence inside a request body while it is awaited. Lower cuts slow uploads.'),
+    .describe(
+      'Longest silence inside a request body while it is awaited; not on HTTP/2 where its length is not announced, as gRPC does. Lower cuts slow uploads.',
+    ),
   idleTimeoutMs: z
     .int()
     .min(1_000)

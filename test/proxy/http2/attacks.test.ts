@@ -293,6 +293,16 @@ describe('what is still on its way when a stream has ended here', () => {
   });
 });
 
+test('a client that goes on sending is told why it is cut off all the same', async () => {
+  using peer = await Peer.client(mesh.port);
+  peer.send(raw(TYPE.ping, 0, 1, Buffer.alloc(8)), ...times(50, data(1, Buffer.alloc(16_000), { endStream: false })));
+  await isCutOff(peer, CODE.protocol);
+  peer.send(...times(5, data(1, Buffer.alloc(16_000), { endStream: false })));
+  peer.socket.end();
+  await new Promise((resolve) => peer.socket.once('close', resolve));
+  expect(peer.error).toBeUndefined(); // no reset, which would throw away what was not read
+});
+
 test('a client that pings and never reads is cut off before answers pile up', async () => {
   using peer = await Peer.client(mesh.port, [SETTING.initialWindowSize, 2 ** 31 - 1]);
   peer.send(windowUpdate(0, 2 ** 30));

@@ -33,6 +33,7 @@ export class Peer implements Disposable {
   readonly received: Frame[] = [];
   /** The connection was ended by Weft in order, not reset. */
   hasEnded = false;
+  error: Error | undefined;
   #looked = 0;
   #bytes = Buffer.alloc(0);
   readonly #decoder = new HpackDecoder(4_096);
@@ -41,7 +42,9 @@ export class Peer implements Disposable {
   constructor(socket: net.Socket) {
     this.socket = socket;
     socket.setNoDelay(true);
-    socket.on('error', () => undefined);
+    socket.on('error', (error) => {
+      this.error = error;
+    });
     socket.on('end', () => {
       this.hasEnded = true;
     });

@@ -12,6 +12,8 @@ let app: TestServer;
 let mesh: Mesh;
 /** Frames of the response to each request. */
 let answer: (stream: number) => Buffer[] = () => [];
+/** Requests that the application got. */
+let asked = 0;
 
 beforeAll(async () => {
   app = await TestServer.tcp((socket) => void serve(socket).catch(() => undefined));
@@ -29,6 +31,7 @@ async function serve(socket: net.Socket): Promise<void> {
   await peer.greeted();
   for (;;) {
     const { stream } = await peer.of(TYPE.headers);
+    asked++;
     peer.send(...answer(stream));
   }
 }
@@ -70,9 +73,11 @@ describe('what could be read two ways becomes a 502', () => {
     ['an interim response that ends', (id) => [headers(id, [[':status', '103']])]],
   ])('%s', async (_what, frames) => {
     answer = frames;
+    asked = 0;
     using client = await TestClient.connect(mesh.port);
     client.send('GET / HTTP/1.1\r\nHost: cart\r\n\r\n');
     await client.until(/^HTTP\/1\.1 502 [\s\S]*\r\nweft-reason: upstream-malformed\r\n[\s\S]*\r\n\r\nweft: .*\n/);
+    expect(asked).toBe(1); // and nobody is asked again
     answer = (id) => [headers(id, [...OK, ['x-next', 'yes']])];
     client.send('GET /next HTTP/1.1\r\nHost: cart\r\n\r\n');
     await client.until(/\nHTTP\/1\.1 200 [\s\S]*x-next: yes\r\n/);
