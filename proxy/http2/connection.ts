@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import type { Http2Config, HttpConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import { Outbox } from '../http1/outbox.ts';
-import { type CarriedStream, type CarrierOwner, type Piece, RESET, type Session } from '../streams/carrier.ts';
+import { type CarriedStream, type CarrierOwner, RESET, type Session } from '../streams/carrier.ts';
 import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
 import { reset } from '../tcp/reset.ts';
 import { Costs } from './costs.ts';
@@ -24,11 +24,10 @@ import {
   PREFACE,
   SETTING,
 } from './frames.ts';
-import { HpackDecoder } from './hpack/decoder.ts';
-import { HeaderList } from './hpack/header-list.ts';
 import { LateStreams } from './late-streams.ts';
 import { linger } from './linger.ts';
-import { type Http1Head, requestToHttp1, responseToHttp1, trailersToHttp1 } from './to-http1.ts';
+import { Messages, type Told } from './messages.ts';
+import { PrefaceReader } from './preface.ts';
 import { Http2Writer } from './writer.ts';
 
 export interface Http2ConnectionOptions {
@@ -45,7 +44,6 @@ export interface Http2ConnectionOptions {
 }
 
 const CHECK_MS = 1_000;
-const HEADER_TABLE_BYTES = 4_096;
 /** Window of a connection on our side: streams are bounded by their own. */
 const CONNECTION_WINDOW = 16 * 1_048_576;
 /** RFC 9113 §6.9.2: what every window begins with. */
@@ -55,10 +53,7 @@ const PING = Buffer.from('weft-alv');
 const DRAIN_PING = Buffer.from('weft-bye');
 
 /** What is known of a stream beyond the stream itself. */
-interface Open {
-  readonly stream: CarriedStream;
-  /** The head has come; a later block is trailers. Interim heads do not count. */
-  hasHead: boolean;
+interface Open extends Told {
   /** The peer has ended its side. */
   hasEnded: boolean;
   /** We have reset it. */
@@ -78,14 +73,12 @@ export class Http2Connection implements Session, FrameSink, Timed {
   readonly #options: Http2ConnectionOptions;
   readonly #out: Outbox;
   readonly #reader: FrameReader;
-  readonly #decoder = new HpackDecoder(HEADER_TABLE_BYTES);
-  readonly #list: HeaderList;
+  readonly #messages: Messages;
+  readonly #preface = new PrefaceReader();
   readonly #streams = new Map<number, Open>();
   readonly #late = new LateStreams();
   readonly #costs = new Costs();
   readonly #touched: CarriedStream[] = [];
-  /** Bytes of the preface that a client has sent so far. */
-  #prefaceRead = 0;
   /** What the peer allows us to open at a time. */
   #maxStreams = 100;
   #lastId = 0;
@@ -111,12 +104,6 @@ export class Http2Connection implements Session, FrameSink, Timed {
   #initialWindow = DEFAULT_WINDOW;
   /** Body bytes received and not yet given back to the window of the connection. */
   #received = 0;
-  readonly #piece: { bytes: Buffer; start: number; end: number; isLast: boolean } = {
-    bytes: PREFACE,
-    start: 0,
-    end: 0,
-    isLast: true,
-  };
 
   constructor(options: Http2ConnectionOptions) {
     const { socket, http, http2, deadlines, isClient } = options;
@@ -133,10 +120,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
       },
     });
     this.#reader = new FrameReader(this, { maxBlockBytes: http.maxHeadBytes, maxContinuations: MAX_CONTINUATIONS });
-    this.#list = new HeaderList({
-      maxHeadBytes: Math.max(http.maxHeadBytes, HEADER_TABLE_BYTES),
-      maxFields: http.maxFields,
-    });
+    this.#messages = new Messages(isClient, http);
     this.deadlineMs = performance.now() + CHECK_MS;
     deadlines.add(this);
     socket.on('data', this.#onData);
@@ -248,8 +232,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   headers(id: number, block: Buffer, start: number, end: number, endsStream: boolean): void {
     if (this.#isGone) return;
-    // The block is decoded whatever becomes of it: the table is one for all streams (RFC 9113 §4.3).
-    if (!this.#decoder.decode(block, start, end, this.#list)) {
+    if (!this.#messages.decode(block, start, end)) {
       this.#refuse(ERROR.compression);
       return;
     }
@@ -260,9 +243,9 @@ export class Http2Connection implements Session, FrameSink, Timed {
       return;
     }
     open.hasEnded = endsStream;
-    if (open.hasHead) this.#trailers(open, endsStream);
-    else if (this.#options.isClient) this.#response(open, endsStream);
-    else this.#request(open, endsStream);
+    this.#touch(open.stream);
+    const error = this.#messages.tell(open, endsStream);
+    if (error !== ERROR.none) this.#streamError(open, error);
   }
 
   data(id: number, bytes: Buffer, start: number, end: number, flow: number, endsStream: boolean): void {
@@ -289,11 +272,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
       this.writer.credit(id, padding);
       this.schedule();
     }
-    const piece = this.#piece;
-    piece.bytes = bytes;
-    piece.start = start;
-    piece.end = end;
-    this.#touch(open.stream).data(piece, endsStream);
+    this.#touch(open.stream).data(this.#messages.piece(bytes, start, end), endsStream);
   }
 
   rstStream(id: number, code: number): void {
@@ -387,48 +366,6 @@ export class Http2Connection implements Session, FrameSink, Timed {
     const open = this.#streams.get(id);
     if (open !== undefined) this.#streamError(open, code);
     else if (this.#isIdle(id)) this.#refuse(code);
-  }
-
-  #request(open: Open, endsStream: boolean): void {
-    open.hasHead = true;
-    if (this.#list.isOverfull) this.#tell(open, OVERFULL_REQUEST, true);
-    else this.#tellHead(open, requestToHttp1(this.#list, !endsStream), endsStream);
-  }
-
-  #response(open: Open, endsStream: boolean): void {
-    if (this.#list.isOverfull) {
-      this.#streamError(open, ERROR.enhanceYourCalm);
-      return;
-    }
-    const isInterim = this.#list.count > 0 && this.#list.name(0) === ':status' && this.#list.value(0).startsWith('1');
-    open.hasHead = !isInterim;
-    // An answer without a length is announced as chunked even if it ends here: HTTP/1.1 would look for a body otherwise.
-    this.#tellHead(open, responseToHttp1(this.#list, !isInterim), endsStream);
-  }
-
-  #trailers(open: Open, endsStream: boolean): void {
-    const head = this.#list.isOverfull ? undefined : trailersToHttp1(this.#list);
-    if (!endsStream || head?.ok !== true) {
-      this.#streamError(open, ERROR.protocol);
-      return;
-    }
-    this.#touch(open.stream).end(this.#whole(head.bytes));
-  }
-
-  #tellHead(open: Open, head: Http1Head, endsStream: boolean): void {
-    if (head.ok) this.#tell(open, head.bytes, endsStream);
-    else this.#streamError(open, ERROR.protocol);
-  }
-
-  #tell({ stream }: Open, bytes: Buffer, endsStream: boolean): void {
-    this.#touch(stream).head(this.#whole(bytes), endsStream);
-  }
-
-  #whole(bytes: Buffer): Piece {
-    this.#piece.bytes = bytes;
-    this.#piece.start = 0;
-    this.#piece.end = bytes.length;
-    return this.#piece;
   }
 
   #open(id: number, endsStream: boolean): Open | undefined {
@@ -527,8 +464,11 @@ export class Http2Connection implements Session, FrameSink, Timed {
     if (this.#isGone) return;
     this.#heardMs = performance.now();
     this.#pingedMs = Number.POSITIVE_INFINITY;
-    const from = this.#options.isClient ? 0 : this.#readPreface(chunk);
-    if (from === -1) return;
+    const from = this.#options.isClient ? 0 : this.#preface.read(chunk);
+    if (from === -1) {
+      this.#refuse(ERROR.protocol);
+      return;
+    }
     const isReadable = from === chunk.length || this.#reader.read(from === 0 ? chunk : chunk.subarray(from));
     for (const stream of this.#touched.splice(0)) {
       stream.isTouched = false;
@@ -536,19 +476,6 @@ export class Http2Connection implements Session, FrameSink, Timed {
     }
     if (!isReadable) this.#refuse(this.#reader.error);
   };
-
-  /** @returns where frames begin in the chunk, or -1 */
-  #readPreface(chunk: Buffer): number {
-    const wanted = PREFACE.length - this.#prefaceRead;
-    if (wanted === 0) return 0;
-    const size = Math.min(wanted, chunk.length);
-    if (PREFACE.compare(chunk, 0, size, this.#prefaceRead, this.#prefaceRead + size) !== 0) {
-      this.#refuse(ERROR.protocol);
-      return -1;
-    }
-    this.#prefaceRead += size;
-    return size;
-  }
 
   readonly #flush = (): void => {
     this.#isScheduled = false;
@@ -610,9 +537,6 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
 /** 32 kB of block in frames of 16 kB are three; a few more do no harm. */
 const MAX_CONTINUATIONS = 16;
-
-/** Stands for a head that had no room: it is refused for the number of its fields, and answered as such. */
-const OVERFULL_REQUEST = Buffer.from(`GET / HTTP/1.1\r\nhost: a\r\n${'a:b\r\n'.repeat(2_049)}\r\n`);
 
 /** What an error means is told by the 'close' that follows it. */
 function ignore(): void {}
