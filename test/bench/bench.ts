@@ -13,6 +13,7 @@ import { ACCESS } from './access.ts';
 import { CASES, FILES, isNamed } from './cases.ts';
 import { makeCertificates } from './certificates.ts';
 import { type CaseResult, compare } from './compare.ts';
+import { GRPC } from './grpc.ts';
 import { HANDSHAKE } from './handshake.ts';
 import { startHaproxy } from './haproxy.ts';
 import { WRK_REPORT } from './load/load.ts';
@@ -26,7 +27,7 @@ import { caseLines } from './table.ts';
 import { startWeft } from './weft.ts';
 
 /** Parts of Weft by themselves. */
-const OWN_CASES: readonly OwnCase[] = [ACCESS, HANDSHAKE, MEMORY, MINT];
+const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, MEMORY, MINT];
 
 const { values } = parseArgs({
   options: {

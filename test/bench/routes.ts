@@ -9,7 +9,7 @@
 
 export interface Route {
   readonly name: string;
-  readonly protocol: 'http' | 'tcp';
+  readonly protocol: 'http' | 'http2' | 'tcp';
   /** 1: plaintext in and out of one proxy. 2: through two proxies, with mutual TLS between them. */
   readonly hops: 1 | 2;
   /** Where requests enter; of the address of the set. */

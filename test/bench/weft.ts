@@ -6,7 +6,7 @@ import { issueNodeBundle } from '../../certs/node-bundle.ts';
 import { createTrustDomain } from '../../certs/trust-domain.ts';
 import { PROXY_CORE, pinned, together } from './machine.ts';
 import type { Proxies } from './proxies.ts';
-import { ALL_ROUTES, BACKEND_PORT, type Route, TWO_HOPS } from './routes.ts';
+import { ALL_ROUTES, BACKEND_PORT, type Route } from './routes.ts';
 
 /** Loopback addresses keep the agents' fixed ports (15008, 7946) apart. */
 const NODES = {
@@ -15,20 +15,20 @@ const NODES = {
 } as const;
 type Node = (typeof NODES)['client' | 'server'];
 
-export async function startWeft(directory: string): Promise<Proxies> {
+export async function startWeft(directory: string, routes: readonly Route[] = ALL_ROUTES): Promise<Proxies> {
   const trust = join(directory, 'trust');
   createTrustDomain({ trustDomain: 'bench.example', directory: trust });
-  const oneHop = ALL_ROUTES.filter(({ hops }) => hops === 1);
+  const ofHops = (count: Route['hops']) => routes.filter(({ hops }) => hops === count).flatMap(serving);
   const { client, server } = NODES;
-  const upstreams = ALL_ROUTES.map(leading);
+  const upstreams = routes.map(leading);
   const calling = workload('client', { service: 'client', address: client.address, upstreams });
   return together(async (own) => {
     const pids = [
-      own(start(directory, trust, server, TWO_HOPS.flatMap(serving))),
-      own(start(directory, trust, client, [...oneHop.flatMap(serving), calling])),
+      own(start(directory, trust, server, ofHops(2))),
+      own(start(directory, trust, client, [...ofHops(1), calling])),
     ];
-    for (const { protocol, entryPort } of ALL_ROUTES)
-      if (protocol === 'http') await answering(`http://${client.address}:${entryPort}/`);
+    for (const { protocol, entryPort } of routes)
+      if (protocol !== 'tcp') await answering(`http://${client.address}:${entryPort}/`);
     return { address: client.address, pids };
   });
 }
