@@ -123,9 +123,10 @@ export class IssuerDesk {
     if (typeof publicKey === 'string') return no('bad-request', `the certification request ${publicKey}`);
     const node = token.name === '' ? name : token.name;
     const key = keyHash(publicKey.export({ type: 'spki', format: 'der' }));
+    // Before the name is judged: the use of the other one may be noted already, and may yet come to nothing.
+    if (this.#joining.has(node)) return no('busy', `another joiner of the name ${node} is being decided about`);
     const problem = this.#nameProblem(token, name, node, key);
     if (problem !== undefined) return problem;
-    if (this.#joining.has(node)) return no('busy', `another joiner of the name ${node} is being decided about`);
     const { notBeforeMs: madeAtMs, expiresAtMs } = token;
     const use: TokenUse = { token: token.id, key, node, atMs: nowMs, madeAtMs, expiresAtMs };
     this.#joining.add(node);
