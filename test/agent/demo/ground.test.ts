@@ -70,15 +70,17 @@ describe.skipIf(obstacle)('on network namespaces', () => {
     const run = promisify(execFile);
     const v2 = topology.pods.find(({ name }) => name === 'catalog-v2')!;
     // Nobody listens there: a refusal means that the way is open, a timeout that it is not.
-    const reach = (): Promise<unknown> =>
-      run(workspace.script('in-pod')!, ['client', 'curl', '-s', '-m', '1', `http://${ground.podPlace(v2).address}:1/`]);
+    const reach = (patienceSeconds: number): Promise<unknown> => {
+      const url = `http://${ground.podPlace(v2).address}:1/`;
+      return run(workspace.script('in-pod')!, ['client', 'curl', '-s', '-m', String(patienceSeconds), url]);
+    };
     const REFUSED = { code: 7 };
     const TIMED_OUT = { code: 28 };
-    await expect(reach()).rejects.toMatchObject(REFUSED);
+    await expect(reach(10)).rejects.toMatchObject(REFUSED);
     await run(workspace.script('cut')!, ['n3']);
-    await expect(reach()).rejects.toMatchObject(TIMED_OUT);
+    await expect(reach(1)).rejects.toMatchObject(TIMED_OUT);
     await run(workspace.script('heal')!);
-    await expect(reach()).rejects.toMatchObject(REFUSED);
+    await expect(reach(10)).rejects.toMatchObject(REFUSED);
     await expect(run(workspace.script('cut')!, ['n9'])).rejects.toMatchObject({ code: 2 });
   });
 });
