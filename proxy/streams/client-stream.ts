@@ -1,5 +1,5 @@
 /**
- * A stream on which we send a request to another agent: writes the request, reads the response as strictly as from a
+ * A stream on which we send a request to another agent, or to an application that speaks HTTP/2: writes the request, reads the response as strictly as from a
  * stranger. Taken from a free list of its connection and used again; per request nothing is allocated.
  * @module
  */
@@ -119,7 +119,7 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   }
 
   detach(): RawEnd {
-    throw new Error('a stream of a tunnel cannot be taken out of it'); // an upgrade is given a connection of its own
+    throw new Error('a stream cannot be taken out of its connection'); // an upgrade is given a connection of its own
   }
 
   // What the connection tells.

@@ -1,6 +1,6 @@
 /**
- * A stream on which another agent sends us a request: reads it as strictly as from a stranger, hands it to its exchange,
- * writes the response. Taken from a free list of its connection and used again; per request nothing is allocated.
+ * A stream on which another agent, or a client of HTTP/2, sends us a request: reads it as strictly as from a stranger,
+ * hands it to its exchange, writes the response. Taken from a free list of its connection and used again; per request nothing is allocated.
  * @module
  */
 
@@ -235,7 +235,7 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
   }
 
   detach(): RawEnd {
-    throw new Error('a stream of a tunnel cannot be taken out of it'); // #begin lets no upgrade through
+    throw new Error('a stream cannot be taken out of its connection'); // #begin lets no upgrade through
   }
 
   #begin(head: Head, ends: boolean): void {
