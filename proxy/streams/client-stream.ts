@@ -1,6 +1,7 @@
 /**
- * A stream on which we send a request to another agent, or to an application that speaks HTTP/2: writes the request, reads the response as strictly as from a
- * stranger. Taken from a free list of its connection and used again; per request nothing is allocated.
+ * A stream on which we send a request to another agent, or to an application that speaks HTTP/2: writes the request, reads
+ * the response as strictly as from a stranger. Taken from a free list of its connection and used again; per request nothing
+ * is allocated.
  * @module
  */
 

@@ -1,6 +1,7 @@
 /**
  * A stream on which another agent, or a client of HTTP/2, sends us a request: reads it as strictly as from a stranger,
- * hands it to its exchange, writes the response. Taken from a free list of its connection and used again; per request nothing is allocated.
+ * hands it to its exchange, writes the response. Taken from a free list of its connection and used again; per request
+ * nothing is allocated.
  * @module
  */
 
