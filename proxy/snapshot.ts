@@ -58,9 +58,19 @@ export interface Service {
   readonly service: string;
   /** Virtual addresses of this node, v4 and v6 literals. */
   readonly vips: readonly string[];
-  readonly ports: readonly { readonly port: number; readonly protocol: Protocol }[];
+  readonly ports: readonly ServicePort[];
+  /** Labels of its endpoints, which are workloads of its namespace; left out: those that name the service themselves. */
+  readonly selector?: Readonly<Record<string, string>>;
   /** How its endpoints are picked. Default: peak-ewma. */
   readonly balancer?: BalancerName;
+}
+
+export interface ServicePort {
+  /** What callers dial. */
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** With a selector: the port of the workloads, by number or name. Left out: the same number. */
+  readonly targetPort?: number | string;
 }
 
 /** One address and port behind a service. What gossip publishes fits; the data plane reads only these fields. */
@@ -75,11 +85,14 @@ export interface Endpoint {
   readonly address: string;
   readonly port: number;
   readonly servicePort: number;
+  readonly portName: string;
   readonly protocol: Protocol;
   /** Where its agent accepts mTLS. */
   readonly tunnelPort: number;
   readonly weight: number;
   readonly version: string;
+  /** Failure domain: `region/zone`, or a zone of no region. */
+  readonly zone: string;
   readonly state: 'ready' | 'unready' | 'draining';
 }
 

@@ -14,6 +14,7 @@ import { AccessBoard } from './access/board.ts';
 import type { AccessRules } from './access/policy.ts';
 import { DEFAULT_BALANCER } from './balancer/balancer.ts';
 import { ProxyError } from './errors.ts';
+import { Memberships } from './memberships.ts';
 import {
   type Delta,
   type Endpoint,
@@ -40,6 +41,7 @@ export class World {
   readonly access = new AccessBoard();
   readonly #workloads = new Map<string, Workload>();
   readonly #services = new Map<string, Service>();
+  readonly #memberships = new Memberships();
   readonly #endpoints = new Map<string, UpstreamEndpoint>();
   /** By 'namespace/service port'. */
   readonly #clusters = new Map<string, Cluster>();
@@ -219,17 +221,34 @@ export class World {
     for (const id of delta.remove) {
       const gone = this.#services.get(id);
       this.#services.delete(id);
-      for (const { port } of gone?.ports ?? []) this.#dropIfUnused(this.cluster(id, port));
+      this.#memberships.forget(id);
+      for (const { port } of gone?.ports ?? []) this.#gather(id, port);
     }
     for (const service of delta.upsert) {
+      const before = this.#services.get(service.id);
       this.#services.set(service.id, service);
+      this.#memberships.know(service);
       for (const vip of service.vips) this.#vips.set(vip, service.id);
       for (const { port, protocol } of service.ports) {
         const cluster = this.#ensureCluster(service.id, port);
         cluster.protocol = protocol;
         cluster.balance(service.balancer ?? DEFAULT_BALANCER);
       }
+      if (service.selector === undefined && before?.selector === undefined) continue;
+      for (const { port } of [...service.ports, ...(before?.ports ?? [])]) this.#gather(service.id, port);
     }
+  }
+
+  /** Finds the members of a cluster anew, after what its service says of them changed. */
+  #gather(service: string, port: number): void {
+    const cluster = this.cluster(service, port);
+    if (cluster === undefined) return;
+    cluster.members.clear();
+    for (const endpoint of this.#endpoints.values()) {
+      if (this.#memberships.isMember(endpoint.data, service, port)) cluster.members.set(endpoint.data.id, endpoint);
+    }
+    cluster.refresh();
+    this.#dropIfUnused(cluster);
   }
 
   #applyEndpoints(delta: Delta<Endpoint>): void {
@@ -239,15 +258,14 @@ export class World {
       const known = this.#endpoints.get(data.id);
       if (known?.isSamePlace(data)) {
         this.access.callerLabels.replace(known.data, data);
+        this.#leaveClusters(known, touched);
         known.data = data;
         this.#link(data.id);
+        this.#joinClusters(known, touched);
       } else {
         this.#removeEndpoint(data.id, touched);
-        this.#addEndpoint(data);
+        this.#addEndpoint(data, touched);
       }
-      const cluster = this.#ensureCluster(`${data.namespace}/${data.service}`, data.servicePort);
-      if (!this.#declares(cluster)) cluster.protocol = data.protocol;
-      touched.add(cluster);
     }
     for (const cluster of touched) {
       cluster.refresh();
@@ -255,13 +273,29 @@ export class World {
     }
   }
 
-  #addEndpoint(data: Endpoint): void {
+  #addEndpoint(data: Endpoint, touched: Set<Cluster>): void {
     const endpoint = new UpstreamEndpoint(data);
     this.#endpoints.set(data.id, endpoint);
     this.#link(data.id);
     this.access.callerLabels.replace(undefined, data);
     this.#byAddress.set(`${data.address} ${data.port}`, endpoint);
-    this.#ensureCluster(`${data.namespace}/${data.service}`, data.servicePort).members.set(data.id, endpoint);
+    this.#joinClusters(endpoint, touched);
+  }
+
+  #joinClusters(endpoint: UpstreamEndpoint, touched: Set<Cluster>): void {
+    for (const { service, port } of this.#memberships.of(endpoint.data)) {
+      const cluster = this.#ensureCluster(service, port);
+      cluster.members.set(endpoint.data.id, endpoint);
+      if (!this.#declares(cluster)) cluster.protocol = endpoint.data.protocol;
+      touched.add(cluster);
+    }
+  }
+
+  #leaveClusters({ data }: UpstreamEndpoint, touched: Set<Cluster>): void {
+    for (const { service, port } of this.#memberships.of(data)) {
+      const cluster = this.cluster(service, port);
+      if (cluster?.members.delete(data.id)) touched.add(cluster);
+    }
   }
 
   #removeEndpoint(id: string, touched: Set<Cluster>): void {
@@ -269,10 +303,9 @@ export class World {
     if (gone === undefined) return;
     this.#endpoints.delete(id);
     this.access.callerLabels.replace(gone.data, undefined);
-    const { address, port, namespace, service, servicePort } = gone.data;
+    const { address, port } = gone.data;
     if (this.#byAddress.get(`${address} ${port}`) === gone) this.#byAddress.delete(`${address} ${port}`);
-    const cluster = this.cluster(`${namespace}/${service}`, servicePort);
-    if (cluster?.members.delete(id)) touched.add(cluster);
+    this.#leaveClusters(gone, touched);
     gone.retire();
   }
 

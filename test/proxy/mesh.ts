@@ -147,6 +147,8 @@ export class Mesh implements AsyncDisposable {
       address: '127.0.0.1',
       port: this.appPort,
       servicePort: SERVICE_PORT,
+      portName: 'http',
+      zone: '',
       protocol: this.#protocol,
       tunnelPort: this.tunnelPort,
       weight: 1,
