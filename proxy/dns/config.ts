@@ -2,6 +2,8 @@
 
 /** The top-level name whose names the mesh answers itself. */
 export const MESH_ZONE = 'weft';
+/** Where Kubernetes keeps its services. */
+export const KUBERNETES_ZONE = 'svc.cluster.local';
 
 /** Seconds an answer, or its absence, may be kept. Addresses are stable, so this only bounds how long a new service stays unseen. */
 export const TTL_S = 5;

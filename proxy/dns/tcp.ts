@@ -105,7 +105,7 @@ class Session {
     for (const message of this.#queries.read(chunk)) {
       if (this.#client.destroyed) return;
       const query = readQuery(message);
-      if (query === undefined || !isMeshName(query)) {
+      if (query === undefined || !isMeshName(query, this.#options.lookup)) {
         this.#passOn(message);
         continue;
       }

@@ -92,7 +92,7 @@ export class UdpListener implements AsyncDisposable {
 
   #received(message: Buffer, client: RemoteInfo): void {
     const query = readQuery(message);
-    if (query === undefined || !isMeshName(query)) {
+    if (query === undefined || !isMeshName(query, this.#options.lookup)) {
       this.#passOn(message, client);
       return;
     }

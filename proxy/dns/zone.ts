@@ -1,6 +1,6 @@
 /** Which queries the mesh answers itself, and what it says. Pure. @module */
 import ipaddr from 'ipaddr.js';
-import { MESH_ZONE, TTL_S } from './config.ts';
+import { KUBERNETES_ZONE, MESH_ZONE, TTL_S } from './config.ts';
 import { type Answer, CLASS, type Query, RCODE, type ResourceRecord, TYPE, writeName } from './message.ts';
 import type { DnsOutcome } from './stats.ts';
 
@@ -23,9 +23,21 @@ const NO_RECORDS = { answers: [], authority: [] } as const;
 const ZONE_OWNER = writeName(MESH_ZONE);
 const SOA: ResourceRecord = { owner: ZONE_OWNER, type: TYPE.SOA, ttlS: TTL_S, data: soaData() };
 
-/** Whether a name is the mesh's: no query for it ever leaves the node. */
-export function isMeshName({ labels }: Query): boolean {
-  return labels.at(-1) === MESH_ZONE;
+/**
+ * Whether a name is the mesh's: no query for it ever leaves the node. Names as Kubernetes gives them are so where the mesh has
+ * the service; others are for the cluster's own resolver.
+ */
+export function isMeshName({ labels }: Query, lookup: DnsLookup): boolean {
+  if (labels.at(-1) === MESH_ZONE) return true;
+  const name = kubernetesService(labels);
+  return name !== undefined && lookup(name) !== undefined;
+}
+
+/** The name that a service of Kubernetes has in the mesh: `<service>.<namespace>.svc.cluster.local` without its end. */
+function kubernetesService(labels: readonly string[]): string | undefined {
+  if (labels.length !== 5 || labels.slice(2).join('.') !== KUBERNETES_ZONE) return undefined;
+  const [service, namespace] = labels as [string, string];
+  return LABEL.test(service) && LABEL.test(namespace) ? `${service}.${namespace}.${MESH_ZONE}` : undefined;
 }
 
 /** The answer to a query for which `isMeshName` holds. */
@@ -49,6 +61,8 @@ export function answerMeshName(query: Query, lookup: DnsLookup): ZoneAnswer {
  * (RFC 8020), which resolvers that ask label by label (RFC 9156) would believe.
  */
 function findVips(labels: readonly string[], lookup: DnsLookup): readonly string[] | undefined {
+  const kubernetes = kubernetesService(labels);
+  if (kubernetes !== undefined) return lookup(kubernetes);
   if (labels.length < 3) return [];
   if (labels.length > 3 || !labels.every((label) => LABEL.test(label))) return undefined;
   return lookup(labels.join('.'));

@@ -28,6 +28,7 @@ const CASES: readonly Case[] = [
   { name: 'web.shop.weft', options: { type: TYPE.ANY }, rcode: RCODE.NOERROR, data: [V4, V6], outcome: 'answered' },
   { name: 'v4.shop.weft', options: { type: TYPE.AAAA }, rcode: RCODE.NOERROR, data: [], outcome: 'no-data' },
   { name: 'web.shop.weft', options: { type: 65 }, rcode: RCODE.NOERROR, data: [], outcome: 'no-data' }, // HTTPS
+  { name: 'web.shop.svc.cluster.local', rcode: RCODE.NOERROR, data: [V4], outcome: 'answered' },
   { name: 'no.shop.weft', rcode: RCODE.NXDOMAIN, data: [], outcome: 'no-name' },
   { name: 'a.web.shop.weft', rcode: RCODE.NXDOMAIN, data: [], outcome: 'no-name' },
   { name: 'shop.weft', rcode: RCODE.NOERROR, data: [], outcome: 'no-data' }, // names exist below it
@@ -39,17 +40,17 @@ const CASES: readonly Case[] = [
 
 test.for(CASES)('$name $options: $outcome', ({ name, options, rcode, data, outcome }) => {
   const asked = readQuery(query(name, options))!;
-  expect(isMeshName(asked)).toBe(true);
+  expect(isMeshName(asked, lookup)).toBe(true);
   const given = answerMeshName(asked, lookup);
   expect(given.outcome).toBe(outcome);
   expect(given.answer.rcode).toBe(rcode);
   expect(given.answer.answers.map((record) => record.data.toString('hex'))).toEqual(data);
 });
 
-test.for(['example.org', 'weft.example.org', 'notweft', 'web.shop.weft.cluster.local', ''])(
+test.for(['example.org', 'weft.example.org', 'notweft', 'no.shop.svc.cluster.local', 'web.shop.svc', ''])(
   '%j is not of the mesh',
   (name) => {
-    expect(isMeshName(readQuery(query(name))!)).toBe(false);
+    expect(isMeshName(readQuery(query(name))!, lookup)).toBe(false);
   },
 );
 
