@@ -1,19 +1,29 @@
 /**
- * Services as this node sees them: derived from the endpoints of the whole mesh, each with its virtual addresses.
+ * Services as this node sees them, each with its virtual addresses: those that somebody declared in a document, and those that
+ * endpoints of the mesh name.
  *
- * A service exists while any endpoint names it, ready or not, so that its name keeps resolving while all are down and the
- * caller gets an answer that says so instead of NXDOMAIN.
+ * A service of the second sort exists while any endpoint names it, ready or not, so that its name keeps resolving while all
+ * are down and the caller gets an answer that says so instead of NXDOMAIN.
  */
 import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import type { Delta, Service } from '../proxy/snapshot.ts';
 import type { VipAllocator } from './vips.ts';
 
+/** A service as a document describes it. */
+export interface DeclaredService {
+  readonly namespace: string;
+  readonly service: string;
+  readonly selector?: Readonly<Record<string, string>>;
+  readonly ports: Service['ports'];
+}
+
 export class ServiceDirectory {
   readonly #vips: VipAllocator;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #byService = new Map<string, Set<string>>();
   readonly #services = new Map<string, Service>();
+  readonly #declared = new Map<string, DeclaredService>();
 
   constructor(vips: VipAllocator) {
     this.#vips = vips;
@@ -28,6 +38,13 @@ export class ServiceDirectory {
       this.#add(endpoint, touched);
     }
     return this.#derive(touched);
+  }
+
+  /** Takes what a document says, or that there is none any more, and answers as `apply` does. */
+  declare(id: string, declared: DeclaredService | undefined): Delta<Service> {
+    if (declared === undefined) this.#declared.delete(id);
+    else this.#declared.set(id, declared);
+    return this.#derive(new Set([id]));
   }
 
   services(): readonly Service[] {
@@ -62,12 +79,17 @@ export class ServiceDirectory {
     for (const id of touched) {
       const endpoints = [...(this.#byService.get(id) ?? [])].map((endpoint) => this.#endpoints.get(endpoint)!);
       const before = this.#services.get(id);
-      if (endpoints.length === 0) {
-        this.#byService.delete(id);
+      const declared = this.#declared.get(id);
+      if (endpoints.length === 0) this.#byService.delete(id);
+      if (endpoints.length === 0 && declared === undefined) {
         if (this.#services.delete(id)) remove.push(id);
         continue;
       }
-      const service: Service = { ...named(endpoints[0]!), id, vips: this.#vips.vips(id), ports: portsOf(endpoints) };
+      const vips = this.#vips.vips(id);
+      const service: Service =
+        declared === undefined
+          ? { ...named(endpoints[0]!), id, vips, ports: portsOf(endpoints) }
+          : { ...declared, id, vips };
       if (before !== undefined && JSON.stringify(before) === JSON.stringify(service)) continue;
       this.#services.set(id, service);
       upsert.push(service);

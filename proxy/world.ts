@@ -229,9 +229,9 @@ export class World {
       this.#services.set(service.id, service);
       this.#memberships.know(service);
       for (const vip of service.vips) this.#vips.set(vip, service.id);
-      for (const { port, protocol } of service.ports) {
+      for (const { port } of service.ports) {
         const cluster = this.#ensureCluster(service.id, port);
-        cluster.protocol = protocol;
+        this.#tellProtocol(cluster);
         cluster.balance(service.balancer ?? DEFAULT_BALANCER);
       }
       if (service.selector === undefined && before?.selector === undefined) continue;
@@ -247,6 +247,7 @@ export class World {
     for (const endpoint of this.#endpoints.values()) {
       if (this.#memberships.isMember(endpoint.data, service, port)) cluster.members.set(endpoint.data.id, endpoint);
     }
+    this.#tellProtocol(cluster);
     cluster.refresh();
     this.#dropIfUnused(cluster);
   }
@@ -268,9 +269,18 @@ export class World {
       }
     }
     for (const cluster of touched) {
+      this.#tellProtocol(cluster);
       cluster.refresh();
       this.#dropIfUnused(cluster);
     }
+  }
+
+  /** What the service says of the port; where that leaves it open, what all of its endpoints say. */
+  #tellProtocol(cluster: Cluster): void {
+    const declared = this.#services.get(cluster.service)?.ports.find(({ port }) => port === cluster.port)?.protocol;
+    const spoken = new Set([...cluster.members.values()].map(({ data }) => data.protocol));
+    const [first = 'auto'] = spoken;
+    cluster.protocol = declared !== undefined && declared !== 'auto' ? declared : spoken.size > 1 ? 'auto' : first;
   }
 
   #addEndpoint(data: Endpoint, touched: Set<Cluster>): void {
@@ -286,7 +296,6 @@ export class World {
     for (const { service, port } of this.#memberships.of(endpoint.data)) {
       const cluster = this.#ensureCluster(service, port);
       cluster.members.set(endpoint.data.id, endpoint);
-      if (!this.#declares(cluster)) cluster.protocol = endpoint.data.protocol;
       touched.add(cluster);
     }
   }

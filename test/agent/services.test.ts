@@ -35,6 +35,21 @@ test('an endpoint that moves to another service leaves the first', () => {
   expect(told.remove).toEqual(['shop/cart']);
 });
 
+test('a declared service is there without an endpoint, keeps its addresses, and says its ports itself', () => {
+  const directory = new ServiceDirectory(new VipAllocator('/nonexistent/vips.json'));
+  const selector = { app: 'cart' };
+  const ports = [{ port: 8_080, protocol: 'http', targetPort: 'web' }] as const;
+  const declared = { namespace: 'shop', service: 'cart', selector, ports };
+  const [told] = directory.declare('shop/cart', declared).upsert;
+  expect(told).toMatchObject({ id: 'shop/cart', selector, ports });
+  expect(directory.apply({ upsert: [endpoint('a')], remove: [] })).toEqual({ upsert: [], remove: [] });
+  const [derived] = directory.declare('shop/cart', undefined).upsert;
+  expect(derived).toEqual({ ...told, selector: undefined, ports: [{ port: 80, protocol: 'http' }] });
+  directory.declare('shop/cart', declared);
+  expect(directory.apply({ upsert: [], remove: ['a'] })).toEqual({ upsert: [], remove: [] });
+  expect(directory.declare('shop/cart', undefined).remove).toEqual(['shop/cart']);
+});
+
 function endpoint(id: string, change: Partial<Endpoint> = {}): Endpoint {
   return {
     id,
