@@ -25,10 +25,15 @@ export interface MeshLabOptions {
   /** Up to 8 lower-case letters and digits, its own for each test file. */
   readonly name: string;
   readonly nodes: number;
+  /** What the nodes may speak for. Default: namespace shop. */
+  readonly grant?: readonly string[];
 }
 
 export interface PodOptions {
   readonly name: string;
+  /** Default: shop. */
+  readonly namespace?: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly service?: string;
   readonly version?: string;
   readonly ports?: readonly {
@@ -50,12 +55,12 @@ export class MeshLab implements AsyncDisposable {
     this.directory = directory;
   }
 
-  static async create({ name, nodes }: MeshLabOptions): Promise<MeshLab> {
+  static async create({ name, nodes, grant }: MeshLabOptions): Promise<MeshLab> {
     await Lab.sweep(name);
     const lab = await Lab.create({ name, nodes });
     const mesh = new MeshLab(lab, mkdtempSync(join(tmpdir(), `weft-${name}-`)));
     mesh.createTrust('trust');
-    for (const node of lab.nodes) mesh.issue(node.name);
+    for (const node of lab.nodes) mesh.issue(node.name, grant === undefined ? {} : { grant });
     return mesh;
   }
 
@@ -115,11 +120,12 @@ export class MeshLab implements AsyncDisposable {
   }
 
   /** @param options.spec at least where it runs */
-  writeWorkload(node: LabNode, { name, service = name, version = '', ports = [], spec = {} }: PodOptions): void {
+  writeWorkload(node: LabNode, options: PodOptions): void {
+    const { name, namespace = 'shop', labels = {}, service = name, version = '', ports = [], spec = {} } = options;
     const document = {
       apiVersion: 'weft.dev/v1alpha1',
       kind: 'Workload',
-      metadata: { name, namespace: 'shop' },
+      metadata: { name, namespace, labels },
       spec: { service, version, ports, ...spec },
     };
     writeFileSync(this.workloadFile(node, name), stringify(document));
