@@ -22,6 +22,7 @@ import type { ListenerSpec } from './listeners/listener-spec.ts';
 import { SharedReader } from './listeners/shared-reader.ts';
 import { TcpListener } from './listeners/tcp-listener.ts';
 import { acceptOutbound } from './outbound/outbound.ts';
+import type { SharedTable } from './resilience/shared-table.ts';
 import { MeshSessions } from './sessions.ts';
 import type { SnapshotUpdate } from './snapshot.ts';
 import type { Sockets } from './sockets.ts';
@@ -40,6 +41,8 @@ export type DnsFactory = (
 export interface ProxyDeps {
   readonly sockets: Sockets;
   readonly stats: StatsWriter;
+  /** What all workers of the node know together. */
+  readonly shared: SharedTable;
   readonly log: Logger;
   readonly random: () => number;
   readonly dns?: DnsFactory;
@@ -74,7 +77,7 @@ export class Proxy implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(config: ProxyConfig, deps: ProxyDeps) {
-    const { sockets, stats, log, random } = deps;
+    const { sockets, stats, shared, log, random } = deps;
     this.#deps = deps;
     this.#world = new World(log, stats);
     this.#guarded = new GuardedConnections(stats);
@@ -88,6 +91,7 @@ export class Proxy implements AsyncDisposable {
       tunnel: config.tunnel,
       http2: config.http2,
       stats,
+      shared,
       sockets,
       reader: new SharedReader(),
       random,

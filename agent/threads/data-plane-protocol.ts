@@ -14,6 +14,8 @@ export interface WorkerData {
   /** Whether sockets are opened in the namespaces of units; otherwise all of them in the agent's own. */
   readonly isCapturing: boolean;
   readonly stats: SharedArrayBuffer;
+  /** What all workers know together. */
+  readonly shared: SharedArrayBuffer;
 }
 
 export type ToWorker =

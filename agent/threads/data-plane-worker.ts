@@ -5,6 +5,7 @@ import { workerData as born, parentPort } from 'node:worker_threads';
 import { dnsListeners } from '../../proxy/dns/server.ts';
 import { DNS_COUNTERS } from '../../proxy/dns/stats.ts';
 import { Proxy } from '../../proxy/proxy.ts';
+import { SharedTable } from '../../proxy/resilience/shared-table.ts';
 import { plainSockets } from '../../proxy/sockets.ts';
 import { StatsWriter } from '../../proxy/telemetry/stats-writer.ts';
 import { captureSockets } from '../capture/sockets.ts';
@@ -13,7 +14,7 @@ import { createLogger } from '../log.ts';
 import type { FromWorker, ToWorker, WorkerData } from './data-plane-protocol.ts';
 
 const control = parentPort!;
-const { index, config, logLevel, isCapturing, stats: buffer } = born as WorkerData;
+const { index, config, logLevel, isCapturing, stats: buffer, shared } = born as WorkerData;
 const log = createLogger({ level: logLevel, node: config.node }).child({ worker: index });
 const stats = new StatsWriter(
   buffer,
@@ -24,6 +25,7 @@ const captured = isCapturing ? captureSockets([]) : undefined;
 const proxy = Proxy.start(config, {
   sockets: captured ?? plainSockets(),
   stats,
+  shared: new SharedTable(shared, index),
   log,
   random: Math.random,
   collectGarbage: youngCollection(),

@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import type { ProxyConfig } from '../../proxy/config.ts';
 import type { ListenerSpec } from '../../proxy/listeners/listener-spec.ts';
+import { createSharedBuffer, SharedTable } from '../../proxy/resilience/shared-table.ts';
 import type { Delta, SnapshotUpdate } from '../../proxy/snapshot.ts';
 import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
 import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
@@ -24,6 +25,8 @@ const RESTART_MAX_MS = 5_000;
 const STABLE_MS = 60_000;
 /** How long open requests and connections may go on when the agent stops. */
 const DRAIN_MS = 5_000;
+/** How often slots of shared state are looked through for those that nobody uses. */
+const SWEEP_MS = 60_000;
 
 export interface DataPlaneOptions {
   readonly config: ProxyConfig;
@@ -76,6 +79,10 @@ type Row<K extends 'workloads' | 'services' | 'endpoints'> = NonNullable<Snapsho
 
 export class DataPlane implements AsyncDisposable {
   readonly stats = new StatsReader();
+  /** What all workers know together; this thread is a member too. */
+  readonly shared: SharedTable;
+  readonly #shared: SharedArrayBuffer;
+  readonly #sweeping: NodeJS.Timeout;
   readonly #options: DataPlaneOptions;
   readonly #slots: Slot[] = [];
   readonly #tables = {
@@ -95,6 +102,9 @@ export class DataPlane implements AsyncDisposable {
 
   private constructor(options: DataPlaneOptions) {
     this.#options = options;
+    this.#shared = createSharedBuffer(options.workers);
+    this.shared = new SharedTable(this.#shared, options.workers);
+    this.#sweeping = setInterval(() => this.shared.sweep(), SWEEP_MS).unref();
   }
 
   /** Starts all workers; resolves when each says it is ready, rejects when one fails to start. */
@@ -186,6 +196,7 @@ export class DataPlane implements AsyncDisposable {
   }
 
   async #close(deadlineMs: number): Promise<void> {
+    clearInterval(this.#sweeping);
     for (const timer of this.#restarts) clearTimeout(timer);
     await Promise.all(
       this.#slots.map(async ({ thread, hasEnded }) => {
@@ -203,7 +214,7 @@ export class DataPlane implements AsyncDisposable {
     const { config, logLevel, isCapturing } = this.#options;
     const stats = createStatsBuffer();
     this.stats.attach(String(index), stats);
-    const workerData: WorkerData = { index, config, logLevel, isCapturing, stats };
+    const workerData: WorkerData = { index, config, logLevel, isCapturing, stats, shared: this.#shared };
     const { entry = new URL(`./data-plane-worker${extname(import.meta.url)}`, import.meta.url) } = this.#options;
     const thread = new Worker(entry, { workerData, name: `data-plane-${index}` });
     const slot: Slot = {
@@ -231,6 +242,7 @@ export class DataPlane implements AsyncDisposable {
         slot.pending.clear();
         slot.listening.clear();
         slot.hasEnded = true;
+        this.shared.workerGone(index);
         const hasServed = slot.isServing;
         slot.isServing = false;
         if (!hasServed) reject(reason);

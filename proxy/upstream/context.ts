@@ -6,6 +6,7 @@ import type { HttpContext } from '../http/exchange.ts';
 import type { GuardContext } from '../inbound/guard.ts';
 import type { GuardedConnections } from '../inbound/guarded.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
+import type { SharedTable } from '../resilience/shared-table.ts';
 import type { MeshSessions } from '../sessions.ts';
 import type { Sockets } from '../sockets.ts';
 import type { World } from '../world.ts';
@@ -15,6 +16,7 @@ export interface RouteContext extends HttpContext, GuardContext {
   readonly clientAddress: ProxyConfig['clientAddress'];
   readonly guarded: GuardedConnections;
   readonly world: World;
+  readonly shared: SharedTable;
   readonly sockets: Sockets;
   readonly reader: SharedReader;
   readonly memory: CertificateMemory;

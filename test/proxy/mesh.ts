@@ -11,6 +11,7 @@ import type { NodeIdentity } from '../../certs/node-bundle.ts';
 import { mintSvid, type Svid } from '../../certs/svid.ts';
 import { type ProxyConfig, proxyConfig } from '../../proxy/config.ts';
 import { Proxy } from '../../proxy/proxy.ts';
+import { SharedTable } from '../../proxy/resilience/shared-table.ts';
 import type { Endpoint, LocalWorkload, Protocol, SnapshotUpdate } from '../../proxy/snapshot.ts';
 import { plainSockets, type Sockets } from '../../proxy/sockets.ts';
 import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
@@ -40,6 +41,7 @@ export class ProxyUnderTest {
     this.proxy = Proxy.start(proxyConfig.parse({ node, ...config }), {
       sockets,
       stats,
+      shared: SharedTable.alone(),
       log: pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' }),
       random: Math.random,
     });

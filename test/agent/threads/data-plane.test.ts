@@ -24,6 +24,8 @@ test('workers that die come back with all they were told, and the others go on a
   reopened.push({ ...listener, port });
   await plane.listen(1, reopened[0]!);
   expect(await answers(port, 20)).toEqual(new Set(['503 no-endpoint']));
+  const held = plane.shared.claim('held by each worker');
+  expect(held.held('connections')).toBe(2);
 
   const crash = new BroadcastChannel('weft-test-crash');
   try {
@@ -38,6 +40,7 @@ test('workers that die come back with all they were told, and the others go on a
   }
   // Both have been born anew by now: what they know they were told on restart.
   expect(await answers(port, 20)).toEqual(new Set(['503 no-endpoint']));
+  expect(held.held('connections')).toBe(2); // what the dead held was given back
 });
 
 test('a listener whose port is taken is refused with the reason of the worker', async () => {

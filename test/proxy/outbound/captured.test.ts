@@ -127,10 +127,12 @@ test('names of the mesh resolve to virtual addresses, others to nothing', async 
   const { proxyConfig } = await import('../../../proxy/config.ts');
   const { StatsWriter } = await import('../../../proxy/telemetry/stats-writer.ts');
   const { createStatsBuffer } = await import('../../../proxy/telemetry/stats-table.ts');
+  const { SharedTable } = await import('../../../proxy/resilience/shared-table.ts');
   const { pino } = await import('pino');
   await using proxy = Proxy.start(proxyConfig.parse({ node: 'a' }), {
     sockets: plainSockets(),
     stats: new StatsWriter(createStatsBuffer(), () => undefined),
+    shared: SharedTable.alone(),
     log: pino({ level: 'silent' }),
     random: Math.random,
     dns: async (_spec, lookup) => {
