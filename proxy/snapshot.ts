@@ -5,6 +5,7 @@
 import type { RevocationEntry } from '../certs/revocation.ts';
 import type { AccessRules } from './access/policy.ts';
 import type { BalancerName } from './balancer/balancer.ts';
+import type { TrafficRules } from './traffic/rules.ts';
 
 /** What an application speaks: HTTP/1.1, HTTP/2 with prior knowledge, bytes, or what its callers' first bytes say. */
 export type Protocol = 'http' | 'http2' | 'tcp' | 'auto';
@@ -106,6 +107,8 @@ export interface SnapshotUpdate {
   readonly revocations?: readonly RevocationEntry[];
   /** All that are in force; replaces those before as a whole. */
   readonly access?: AccessRules;
+  /** All that is in force; replaces what was before as a whole. */
+  readonly traffic?: TrafficRules;
 }
 
 /** The TLS server name of an endpoint: application port, service and namespace. */

@@ -25,6 +25,7 @@ import {
 } from './snapshot.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
 import { secureContext } from './tls.ts';
+import { NO_TRAFFIC, type TrafficRules } from './traffic/rules.ts';
 import { Cluster, UpstreamEndpoint } from './upstream/cluster.ts';
 import { LocalTarget } from './upstream/local-target.ts';
 import { type NamedTarget, Workload } from './workload.ts';
@@ -39,6 +40,7 @@ export class World {
   revocations = new Revocations();
   version = 0;
   readonly access = new AccessBoard();
+  traffic: TrafficRules = NO_TRAFFIC;
   readonly #workloads = new Map<string, Workload>();
   readonly #services = new Map<string, Service>();
   readonly #memberships = new Memberships();
@@ -108,6 +110,7 @@ export class World {
     if (update.trust !== undefined) this.#applyTrust(update.trust);
     if (update.revocations !== undefined) this.revocations = new Revocations(update.revocations);
     if (update.access !== undefined) this.#applyAccess(update.access);
+    if (update.traffic !== undefined) this.traffic = update.traffic;
     if (update.workloads !== undefined) this.#applyWorkloads(update.workloads);
     if (update.services !== undefined) this.#applyServices(update.services);
     if (update.endpoints !== undefined) this.#applyEndpoints(update.endpoints);

@@ -94,6 +94,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #restarts = new Set<NodeJS.Timeout>();
   #trust: SnapshotUpdate['trust'];
   #access: SnapshotUpdate['access'];
+  #traffic: SnapshotUpdate['traffic'];
   #revocations: NonNullable<SnapshotUpdate['revocations']> = [];
   #version = 0;
   #nextRequest = 1;
@@ -134,6 +135,7 @@ export class DataPlane implements AsyncDisposable {
     const { workloads, services, endpoints } = this.#tables;
     this.#trust = change.trust ?? this.#trust;
     this.#access = change.access ?? this.#access;
+    this.#traffic = change.traffic ?? this.#traffic;
     this.#revocations = change.revocations ?? this.#revocations;
     workloads.apply(change.workloads);
     services.apply(change.services);
@@ -297,6 +299,7 @@ export class DataPlane implements AsyncDisposable {
       version: this.#version,
       ...trust,
       ...(this.#access === undefined ? {} : { access: this.#access }),
+      ...(this.#traffic === undefined ? {} : { traffic: this.#traffic }),
       revocations: this.#revocations,
       workloads: workloads.whole(),
       services: services.whole(),
