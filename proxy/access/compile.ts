@@ -146,7 +146,8 @@ function compileRule(policy: AccessPolicy, rule: AccessRule, position: number): 
   };
 }
 
-function compileSource(source: AccessSource, certainty: Certainty, at: string): SourceMatcher {
+/** @throws AccessError for a pattern or range that cannot be read, naming `at` */
+export function compileSource(source: AccessSource, certainty: Certainty, at: string): SourceMatcher {
   const patterns = {
     identities: patternsOf('identities', source.identities, at),
     notIdentities: patternsOf('notIdentities', source.notIdentities, at),

@@ -1,6 +1,6 @@
 /** What rules see of a request. @module */
 
-import { FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
+import { AS_IT_IS, FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
 import { type CanonicalHost, foldReadings, readHost, readPath } from './canonical.ts';
 
 export interface HeaderLine {
@@ -156,9 +156,14 @@ export class HeadRequest implements AccessRequest {
   }
 }
 
-function pathOf({ bytes, target, targetStart, targetEnd }: Head): string {
-  if (target.authority === undefined) return withoutQuery(bytes.toString('latin1', targetStart, targetEnd));
-  return withoutQuery(target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd));
+function pathOf(head: Head): string {
+  return withoutQuery(targetOf(head));
+}
+
+/** The request target as it goes on: never in absolute-form. */
+export function targetOf({ bytes, target, targetStart, targetEnd }: Head): string {
+  if (target === AS_IT_IS) return bytes.toString('latin1', targetStart, targetEnd);
+  return target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd);
 }
 
 function withoutQuery(path: string): string {

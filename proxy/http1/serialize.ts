@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FIELD_STRIDE, type Head } from './grammar/head.ts';
+import { AS_IT_IS, FIELD_STRIDE, type Head } from './grammar/head.ts';
 import type { Outbox } from './outbox.ts';
 
 const ONE = 0x31;
@@ -17,14 +17,14 @@ const SHORT_STATUS_LINE = 12;
  * @param extra complete header lines to add, each with its CRLF
  */
 export function writeRequestHead(out: Outbox, head: Head, extra: string): void {
-  out.reserve(head.end - head.start + extra.length + 64);
   const { bytes, target } = head;
+  out.reserve(head.end - head.start + target.prefix.length + extra.length + 64);
   const isOneOne = bytes[head.lineEnd - 1] === ONE;
-  if (target.authority === undefined && isOneOne) {
+  if (target === AS_IT_IS && isOneOne) {
     writeFrom(out, head, head.start);
   } else {
     out.copy(bytes, head.start, head.methodEnd + 1);
-    if (target.authority === undefined) out.copy(bytes, head.targetStart, head.targetEnd);
+    if (target === AS_IT_IS) out.copy(bytes, head.targetStart, head.targetEnd);
     else {
       out.text(target.prefix);
       out.copy(bytes, target.pathStart, target.pathEnd);

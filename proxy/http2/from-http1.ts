@@ -1,6 +1,6 @@
 /** Heads on their way out over HTTP/2 (RFC 9113 §8): fields in lower case, nothing about the connection. @module */
 
-import { FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
+import { AS_IT_IS, FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
 import { type ByteSink, encodeField, encodeIndexed, encodePlace } from './hpack/encoder.ts';
 
 /** Credentials are not for the tables of whoever comes next (RFC 7541 §7.1.3). */
@@ -16,11 +16,10 @@ export function encodeRequest(out: ByteSink, head: Head, extra: string): void {
   const { target, bytes, fields } = head;
   encodeField(out, ':method', head.method());
   encodeField(out, ':scheme', 'http');
-  if (target.authority !== undefined) {
-    encodeField(out, ':path', target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd));
-    encodeField(out, ':authority', target.authority);
-  } else {
-    encodeIndexed(out, PATH, bytes, head.targetStart, head.targetEnd);
+  if (target === AS_IT_IS) encodeIndexed(out, PATH, bytes, head.targetStart, head.targetEnd);
+  else encodeField(out, ':path', target.prefix + bytes.toString('latin1', target.pathStart, target.pathEnd));
+  if (target.authority !== undefined) encodeField(out, ':authority', target.authority);
+  else {
     const host = head.find(FIELD.host) * FIELD_STRIDE;
     if (host >= 0) encodeIndexed(out, AUTHORITY, bytes, fields[host + 2]!, fields[host + 3]!);
     else {
@@ -57,7 +56,7 @@ function encodeFields(out: ByteSink, head: Head): void {
   for (let field = 0; field < head.fieldCount; field++) {
     const at = field * FIELD_STRIDE;
     const id = fields[at + 4];
-    if (fields[at + 5] === 1 || id === FIELD.host || id === FIELD.transferEncoding) continue;
+    if (fields[at + 5] !== 0 || id === FIELD.host || id === FIELD.transferEncoding) continue;
     const nameStart = fields[at]!;
     const nameEnd = fields[at + 1]!;
     const place = { bytes, nameStart, nameEnd, valueStart: fields[at + 2]!, valueEnd: fields[at + 3]! };

@@ -64,6 +64,11 @@ export interface HttpRule {
 /** All that are given must hold. */
 export interface HttpMatch {
   readonly path?: { readonly type: 'exact' | 'prefix' | 'regex'; readonly value: string };
+  /**
+   * Of a GRPCRoute: how many characters of service and method it names, by which it goes first. `path` holds what it asks:
+   * exact `/service/method`, prefix `/service`, or an expression.
+   */
+  readonly grpc?: { readonly serviceCharacters: number; readonly methodCharacters: number };
   readonly method?: string;
   /** Names in lower case. */
   readonly headers: readonly ValueMatch[];

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { spells } from './characters.ts';
+
 /** Header names the engine acts on. `other` is passed on unread. */
 export const FIELD = {
   other: 0,
@@ -30,24 +32,27 @@ export const FIELD = {
 export const BODY = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
 export type BodyKind = (typeof BODY)[keyof typeof BODY];
 
-/** Numbers kept per field: name start and end, value start and end (without white space), id, 1 if it is not passed on. */
+/**
+ * Numbers kept per field: name start and end, value start and end (without white space), id, and whether it is passed on: 0 if
+ * so, 1 if not, 2 if an edit took it away, which `restore` undoes.
+ */
 export const FIELD_STRIDE = 6;
 
 /**
- * What the request line is to say when it goes on: origin-form always (RFC 9112 §3.2.2: a proxy replaces Host by the
- * authority of an absolute-form target).
+ * What the request line is to say when it goes on, where that is not what came: origin-form always (RFC 9112 §3.2.2: a proxy
+ * replaces Host by the authority of an absolute-form target), or what a route rewrites it to.
  */
 export interface Target {
   /** Where the path starts in the head's bytes; equal to pathEnd when the path is empty. */
   readonly pathStart: number;
   readonly pathEnd: number;
-  /** Put before the path: '' or '/' or, for OPTIONS without a path, '*'. */
+  /** Put before the path: '' or '/' or, for OPTIONS without a path, '*', or the rewritten part; one byte a character. */
   readonly prefix: string;
-  /** The authority of an absolute-form target, to replace Host. */
+  /** To replace Host: the authority of an absolute-form target, or a rewritten one. */
   readonly authority: string | undefined;
 }
 
-/** The common case costs no object. */
+/** The target goes on as it came. The common case costs no object; told by identity. */
 export const AS_IT_IS: Target = { pathStart: 0, pathEnd: 0, prefix: '', authority: undefined };
 
 const EMPTY = Buffer.alloc(0);
@@ -82,6 +87,8 @@ export class Head {
   expectContinue = false;
   /** Number of fields not passed on. */
   dropped = 0;
+  /** How many of these an edit took away. */
+  taken = 0;
   /** What becomes of the request target. */
   target: Target = AS_IT_IS;
 
@@ -107,6 +114,7 @@ export class Head {
     this.upgrade = false;
     this.expectContinue = false;
     this.dropped = 0;
+    this.taken = 0;
     this.target = AS_IT_IS;
   }
 
@@ -123,10 +131,30 @@ export class Head {
   /** Marks a field as not passed on. */
   drop(field: number): void {
     const at = field * FIELD_STRIDE + 5;
-    if (this.fields[at] === 0) {
-      this.fields[at] = 1;
+    if (this.fields[at] === 0) this.dropped++;
+    else if (this.fields[at] === 2) this.taken--;
+    this.fields[at] = 1;
+  }
+
+  /** Marks every field of this name, given in lower case, as not passed on until `restore`. */
+  take(name: string): void {
+    for (let field = 0; field < this.fieldCount; field++) {
+      const at = field * FIELD_STRIDE;
+      if (this.fields[at + 5] !== 0 || !spells(this.bytes, this.fields[at]!, this.fields[at + 1]!, name)) continue;
+      this.fields[at + 5] = 2;
       this.dropped++;
+      this.taken++;
     }
+  }
+
+  /** Undoes every `take`: the head may be sent again with other edits. */
+  restore(): void {
+    if (this.taken === 0) return;
+    for (let field = 0; field < this.fieldCount; field++) {
+      if (this.fields[field * FIELD_STRIDE + 5] === 2) this.fields[field * FIELD_STRIDE + 5] = 0;
+    }
+    this.dropped -= this.taken;
+    this.taken = 0;
   }
 
   /** Marks every field of this id as not passed on. */
