@@ -365,3 +365,11 @@ export const DEFAULT_SETTINGS = {
   concurrency: 'off',
   fallbacks: [],
 } as const satisfies PolicySettings;
+
+/** What a policy that switches `concurrency` on leaves out. */
+export const DEFAULT_CONCURRENCY: Concurrency = {
+  minRequests: 4,
+  maxRequests: 1_000,
+  priorityHeader: 'weft-priority',
+  defaultPriority: 1,
+};
