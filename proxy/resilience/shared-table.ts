@@ -148,12 +148,16 @@ export class SharedTable {
     return freed;
   }
 
+  /** The slot of a key that somebody has claimed, to look into; it may be freed at any time. */
+  peek(key: string): SharedSlot | undefined {
+    const start = this.#find(placeOf(key, this.#slots), false);
+    return start === undefined ? undefined : new SharedSlot(this.#cells, start, this.workers, this.#worker);
+  }
+
   #findOrTake(key: string): number | undefined {
-    const digest = hash('sha256', key, 'buffer');
-    const high = digest.readInt32LE(0);
-    const low = digest.readInt32LE(4);
+    const place = placeOf(key, this.#slots);
     if (!this.#lock()) return undefined;
-    const found = this.#find(high, low, digest.readUInt32LE(8) % this.#slots);
+    const found = this.#find(place, true);
     if (found !== undefined) {
       Atomics.store(this.#cells, found + SLOT.idle, 0);
       Atomics.store(this.#cells, found + columnStart(COLUMN.users, this.workers) + this.#worker, 1);
@@ -162,8 +166,8 @@ export class SharedTable {
     return found;
   }
 
-  /** Under the lock: where the key is, or is now. */
-  #find(high: number, low: number, place: number): number | undefined {
+  /** Where the key is; under the lock, where it is from now on. */
+  #find({ high, low, place }: Place, isTaking: boolean): number | undefined {
     const cells = this.#cells;
     let vacant: number | undefined;
     let at = HEAD_CELLS + place * this.#stride;
@@ -173,7 +177,7 @@ export class SharedTable {
       if (state !== STATE.used) vacant ??= at;
       if (state === STATE.free) break;
     }
-    if (vacant === undefined) return undefined;
+    if (vacant === undefined || !isTaking) return undefined;
     cells[vacant + SLOT.keyHigh] = high;
     cells[vacant + SLOT.keyLow] = low;
     Atomics.store(cells, vacant + SLOT.state, STATE.used);
@@ -216,6 +220,20 @@ export class SharedTable {
     Atomics.store(this.#cells, HEAD.lock, 0);
     Atomics.notify(this.#cells, HEAD.lock, 1);
   }
+}
+
+interface Place {
+  /** 64 bits that stand for the key. */
+  readonly high: number;
+  readonly low: number;
+  /** Position of the slot it should lie in. */
+  readonly place: number;
+}
+
+/** By a hash that nobody can find collisions of: keys hold names that others choose. */
+function placeOf(key: string, slots: number): Place {
+  const digest = hash('sha256', key, 'buffer');
+  return { high: digest.readInt32LE(0), low: digest.readInt32LE(4), place: digest.readUInt32LE(8) % slots };
 }
 
 function originOf(buffer: SharedArrayBuffer): Float64Array {
