@@ -5,6 +5,8 @@ import type { PeakEwma } from './peak-ewma.ts';
 export interface Balanced {
   /** 0 or more. */
   readonly weight: number;
+  /** What it can bear, where that is not its weight: a new one is drawn less often, and judged like the others. */
+  readonly capacity?: number;
   /** Requests and connections on their way there right now. */
   outstanding: number;
   /** How long it took to answer lately, for who compares that. */

@@ -3,5 +3,5 @@
 import type { Balanced } from './balanced.ts';
 
 export function hasFewerRequests(a: Balanced, b: Balanced): boolean {
-  return a.outstanding * b.weight <= b.outstanding * a.weight;
+  return a.outstanding * (b.capacity ?? b.weight) <= b.outstanding * (a.capacity ?? a.weight);
 }

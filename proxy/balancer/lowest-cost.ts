@@ -18,5 +18,6 @@ export function hasLowerCost(a: Balanced, b: Balanced): boolean {
   if (isOneUnknown) return a.outstanding === 0;
   if (isOtherUnknown) return b.outstanding > 0;
   const nowMs = Math.max(one.observedAtMs, other.observedAtMs);
-  return one.costMs(nowMs) * (a.outstanding + 1) * b.weight <= other.costMs(nowMs) * (b.outstanding + 1) * a.weight;
+  const mine = one.costMs(nowMs) * (a.outstanding + 1) * (b.capacity ?? b.weight);
+  return mine <= other.costMs(nowMs) * (b.outstanding + 1) * (a.capacity ?? a.weight);
 }
