@@ -16,6 +16,7 @@ import { type CaseResult, compare } from './compare.ts';
 import { GRPC } from './grpc.ts';
 import { HANDSHAKE } from './handshake.ts';
 import { startHaproxy } from './haproxy.ts';
+import { LIMITS } from './limits.ts';
 import { WRK_REPORT } from './load/load.ts';
 import { accepting, LOAD_CORE, pinned, together } from './machine.ts';
 import { MEMORY } from './memory.ts';
@@ -27,7 +28,7 @@ import { caseLines } from './table.ts';
 import { startWeft } from './weft.ts';
 
 /** Parts of Weft by themselves. */
-const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, MEMORY, MINT];
+const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, LIMITS, MEMORY, MINT];
 
 const { values } = parseArgs({
   options: {
