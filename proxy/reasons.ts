@@ -61,6 +61,11 @@ export const REASONS = {
   // The request was fine; it may not go on.
   'access-denied': { status: 403, text: 'access policy lets this caller not do this; see `weft explain`' },
 
+  // The request was fine; there is no room for it now.
+  'rate-limited': { status: 429, text: 'more requests than a rate limit lets in; see Retry-After' },
+  overflow: { status: 503, text: 'the caller has as much open to this service as its circuit limits allow' },
+  overloaded: { status: 503, text: 'the destination has as many requests open as it can serve in time' },
+
   // The request was fine; nobody could be reached.
   'no-endpoint': { status: 503, text: 'the service has no ready endpoint; see `weft endpoints`' },
   'connect-failed': { status: 503, text: 'no connection to any endpoint tried (refused or unreachable)' },
