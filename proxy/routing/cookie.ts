@@ -29,11 +29,11 @@ const MAC_LENGTH = 43; // 32 bytes in base64url
 /**
  * @param key the same on all nodes
  * @param scope what the session is about, such as the route: a token of another one is none
- * @returns undefined where the names are too long to be kept
+ * @returns undefined where there is no key, or names are too long to be kept
  */
 export function signSession(key: string, scope: string, session: Session): string | undefined {
   const { backend, endpoint, expiresAtMs } = session;
-  if (backend.includes(SEPARATOR) || endpoint.includes(SEPARATOR)) return undefined;
+  if (key === '' || backend.includes(SEPARATOR) || endpoint.includes(SEPARATOR)) return undefined;
   const text = [expiresAtMs.toString(36), backend, endpoint].join(SEPARATOR);
   const payload = Buffer.from(text, 'utf8').toString('base64url');
   const token = `${payload}.${macOf(key, scope, payload).toString('base64url')}`;

@@ -103,6 +103,11 @@ export function applyRequest(head: Head, rule: CompiledRule, backend: CompiledBa
   return applyEdits(head, (backend ?? rule).request);
 }
 
+/** What a preflight is answered with: complete lines for a 204; undefined where the request is to go its way. */
+export function preflight(head: Head, { cors }: CompiledRule): string | undefined {
+  return cors?.preflight(head);
+}
+
 /**
  * Edits the fields of a final response, CORS included.
  *
