@@ -24,11 +24,12 @@ import { MINT } from './mint.ts';
 import { startBackend, startNginx } from './nginx.ts';
 import type { OwnCase, OwnResult } from './own-case.ts';
 import { BACKEND_PORT, SERVER_ADDRESSES } from './routes.ts';
+import { ROUTE_TABLE } from './routes-table.ts';
 import { caseLines } from './table.ts';
 import { startWeft } from './weft.ts';
 
 /** Parts of Weft by themselves. */
-const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, LIMITS, MEMORY, MINT];
+const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, LIMITS, MEMORY, MINT, ROUTE_TABLE];
 
 const { values } = parseArgs({
   options: {
