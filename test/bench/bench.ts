@@ -16,6 +16,7 @@ import { type CaseResult, compare } from './compare.ts';
 import { GRPC } from './grpc.ts';
 import { HANDSHAKE } from './handshake.ts';
 import { startHaproxy } from './haproxy.ts';
+import { IDLE_CONNECTIONS } from './idle-connections.ts';
 import { LIMITS } from './limits.ts';
 import { WRK_REPORT } from './load/load.ts';
 import { accepting, LOAD_CORE, pinned, together } from './machine.ts';
@@ -29,7 +30,7 @@ import { caseLines } from './table.ts';
 import { startWeft } from './weft.ts';
 
 /** Parts of Weft by themselves. */
-const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, LIMITS, MEMORY, MINT, ROUTE_TABLE];
+const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, IDLE_CONNECTIONS, LIMITS, MEMORY, MINT, ROUTE_TABLE];
 
 const { values } = parseArgs({
   options: {

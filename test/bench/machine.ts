@@ -8,6 +8,11 @@ import { connect, createServer } from 'node:net';
 export const PROXY_CORE = '0';
 export const LOAD_CORE = '1';
 
+const LOOK_MS = 1_000;
+/** At rest: looks in a row between which it changed by less than a megabyte. */
+const QUIET_LOOKS = 6;
+const MAX_LOOKS = 60;
+
 /** Starts a process on one core; its output goes to `logFile`. */
 export function pinned(core: string, argv: readonly string[], logFile: string): ChildProcess {
   const log = openSync(logFile, 'a');
@@ -54,6 +59,24 @@ export function cpuSeconds(pids: readonly number[]): number {
 export function rssMb(pids: readonly number[]): number {
   const pages = tree(pids).reduce((sum, pid) => sum + Number(statFields(pid)[21]), 0);
   return (pages * 4_096) / 1e6;
+}
+
+/** @returns resident megabytes of a process, once they no longer change */
+export async function atRest(pid: number): Promise<number> {
+  let lastMb = rssMb([pid]);
+  let quiet = 0;
+  for (let look = 0; look < MAX_LOOKS && quiet < QUIET_LOOKS; look++) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const nowMb = rssMb([pid]);
+    quiet = Math.abs(nowMb - lastMb) < 1 ? quiet + 1 : 0;
+    lastMb = nowMb;
+  }
+  return lastMb;
+}
+
+/** How many descriptors a process that we start may have open. */
+export function descriptorLimit(): number {
+  return Number(/^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))![1]);
 }
 
 /** The fields of /proc/PID/stat behind the command name: [0] is the state. */

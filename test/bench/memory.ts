@@ -17,7 +17,7 @@ import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import { encodeEndpoint, endpointKey } from '../../gossip/records/endpoint.ts';
 import { recordStatement } from '../../gossip/records/record.ts';
 import type { Page } from '../../gossip/wire/messages.ts';
-import { accepting, freePorts, PROXY_CORE, pinned, rssMb, stop } from './machine.ts';
+import { accepting, atRest, freePorts, PROXY_CORE, pinned, stop } from './machine.ts';
 import { median, type OwnCase } from './own-case.ts';
 import { Teller } from './teller.ts';
 
@@ -27,9 +27,6 @@ const ENDPOINTS_EACH = 20;
 const SERVICES = 500;
 const TRUST_DOMAIN = 'bench.example';
 const LOOK_MS = 1_000;
-/** At rest: looks in a row between which it grew by less than a megabyte. */
-const QUIET_LOOKS = 6;
-const MAX_LOOKS = 60;
 
 export const MEMORY: OwnCase = {
   name: 'memory',
@@ -152,19 +149,6 @@ async function known(metricsPort: number, endpoints: number): Promise<void> {
     if (Number(/^weft_gossip_endpoints(?:\{.*?\})? (\d+)/m.exec(text)?.[1]) >= endpoints) return;
   }
   throw new Error(`the agent does not know ${endpoints} endpoints after a minute`);
-}
-
-/** @returns megabytes, once they no longer change */
-async function atRest(pid: number): Promise<number> {
-  let lastMb = rssMb([pid]);
-  let quiet = 0;
-  for (let look = 0; look < MAX_LOOKS && quiet < QUIET_LOOKS; look++) {
-    await pause(LOOK_MS);
-    const nowMb = rssMb([pid]);
-    quiet = Math.abs(nowMb - lastMb) < 1 ? quiet + 1 : 0;
-    lastMb = nowMb;
-  }
-  return lastMb;
 }
 
 function pause(ms: number): Promise<void> {
