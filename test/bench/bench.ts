@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Weft beside others doing the same job, in one run, as ratios.
  *
- * Usage: npm run bench -- [--case NAME] [--rounds N] [--seconds N] [--quick] [-o table|json]
+ * Usage: npm run bench -- [--case NAME] [--rounds N] [--seconds N] [--minutes N] [--quick] [-o table|json]
  *
  * All proxies of a set share core 0; load generator and backend share core 1. docs/performance.md explains the cases.
  */
@@ -26,23 +26,37 @@ import { startBackend, startNginx } from './nginx.ts';
 import type { OwnCase, OwnResult } from './own-case.ts';
 import { BACKEND_PORT, SERVER_ADDRESSES } from './routes.ts';
 import { ROUTE_TABLE } from './routes-table.ts';
+import { SLOW_READER } from './slow-reader.ts';
 import { caseLines } from './table.ts';
 import { startWeft } from './weft.ts';
 
 /** Parts of Weft by themselves. */
-const OWN_CASES: readonly OwnCase[] = [ACCESS, GRPC, HANDSHAKE, IDLE_CONNECTIONS, LIMITS, MEMORY, MINT, ROUTE_TABLE];
+const OWN_CASES: readonly OwnCase[] = [
+  ...IDLE_CONNECTIONS,
+  ACCESS,
+  GRPC,
+  HANDSHAKE,
+  LIMITS,
+  MEMORY,
+  MINT,
+  ROUTE_TABLE,
+  SLOW_READER,
+];
 
 const { values } = parseArgs({
   options: {
     case: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
+    minutes: { type: 'string', default: '10' },
     quick: { type: 'boolean', default: false },
     output: { type: 'string', short: 'o', default: 'table' },
   },
 });
 const rounds = Number(values.rounds);
 const seconds = values.quick ? 1 : Number(values.seconds);
+/** Of `slow-reader`. */
+const minutes = values.quick ? 1 : Number(values.minutes);
 const directory = mkdtempSync(join(tmpdir(), 'weft-bench-'));
 try {
   checkName();
@@ -67,7 +81,8 @@ function isChosen({ name }: { readonly name: string }): boolean {
 
 async function runOwn(): Promise<(OwnResult & { readonly name: string })[]> {
   const results: (OwnResult & { readonly name: string })[] = [];
-  for (const own of OWN_CASES.filter(isChosen)) results.push({ name: own.name, ...(await own.measure({ rounds })) });
+  for (const own of OWN_CASES.filter(isChosen))
+    results.push({ name: own.name, ...(await own.measure({ rounds, minutes })) });
   return results;
 }
 

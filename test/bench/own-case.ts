@@ -1,7 +1,13 @@
 /** A case that measures a part of Weft by itself, beside nothing. @module */
 export interface OwnCase {
   readonly name: string;
-  measure(options: { readonly rounds: number }): Promise<OwnResult>;
+  measure(options: OwnOptions): Promise<OwnResult>;
+}
+
+export interface OwnOptions {
+  readonly rounds: number;
+  /** Of those that watch something for a while. */
+  readonly minutes: number;
 }
 
 /** `figures` are what `-o json` prints beside the name; `lines` are for people. */

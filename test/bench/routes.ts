@@ -23,6 +23,8 @@ export const BACKEND_PORT = 8_080;
 const TEN = Array.from({ length: 10 }, (_, i) => `127.0.11.${i + 21}`);
 /** Where `backend-server.ts` listens, instead of nginx. */
 export const SERVER_ADDRESSES = { http: '127.0.11.12', tcp: '127.0.11.13' } as const;
+/** Where `load/slow.ts` listens. */
+export const SLOW_ADDRESSES = { http: '127.0.11.15', http2: '127.0.11.16', tcp: '127.0.11.17' } as const;
 
 export const ROUTES = {
   oneHop: { name: 'one-hop', protocol: 'http', hops: 1, entryPort: 9_000, endpoints: ['127.0.11.10'] },
