@@ -18,7 +18,7 @@ export const FILES = { '/1k': 1_024, '/64k': 65_536, '/bulk': GIBIBYTE } as cons
 
 export const CASES: readonly BenchCase[] = [
   ...CONNECTIONS.map((connections) => requests(`two-hops-mtls-${connections}`, ROUTES.twoHops, connections)),
-  requests('ten-endpoints', ROUTES.tenEndpoints, 32),
+  ...CONNECTIONS.map((connections) => requests(`ten-endpoints-${connections}`, ROUTES.tenEndpoints, connections)),
   requests('same-node', ROUTES.oneHop, 32),
   requests('body-1k', ROUTES.twoHops, 32, '/1k'),
   requests('body-64k', ROUTES.twoHops, 32, '/64k'),
@@ -41,6 +41,12 @@ export const CASES: readonly BenchCase[] = [
     name: 'latency-1000',
     route: ROUTES.twoHops,
     load: { kind: 'open-loop', requestsPerSecond: 1_000 },
+    withDirect: true,
+  },
+  {
+    name: 'latency-half',
+    route: ROUTES.twoHops,
+    load: { kind: 'half', connections: 32 },
     withDirect: true,
   },
 ];

@@ -5,11 +5,14 @@
  */
 import { loadavg } from 'node:os';
 import type { BenchCase } from './cases.ts';
-import { type LoadResult, runLoad, type Target } from './load/load.ts';
+import { type Load, type LoadResult, runLoad, type SteadyLoad, type Target } from './load/load.ts';
 import { cpuSeconds, rssMb } from './machine.ts';
 import { median } from './own-case.ts';
 import type { Proxies } from './proxies.ts';
 import { BACKEND_PORT } from './routes.ts';
+
+/** What the generator of a fixed rate keeps up with. */
+const MOST_PER_SECOND = 8_000;
 
 export type SetName = 'weft' | 'nginx' | 'haproxy' | 'haproxyH2';
 export type Sets = Readonly<Record<SetName, Proxies>>;
@@ -52,6 +55,8 @@ export interface CaseResult {
   readonly name: string;
   /** Connections at a time; 0 where a rate is given instead. */
   readonly concurrency: number;
+  /** Where a rate is given. */
+  readonly requestsPerSecond?: number;
   /** Of the machine, of one minute: this many threads wanted its cores, the benchmark's own four among them. */
   readonly loadAverage: number;
   readonly proxies: Readonly<Record<string, Figures>>;
@@ -73,14 +78,22 @@ export interface CompareOptions {
 }
 
 export function compare(benchCase: BenchCase, sets: Sets, options: CompareOptions): CaseResult {
-  const { name, load, route, withDirect = false } = benchCase;
+  const { name, route, withDirect = false } = benchCase;
   const names = (Object.keys(sets) as SetName[]).filter(
     (set) => set !== 'haproxyH2' || (route.protocol === 'http' && route.hops === 2), // elsewhere it is the same HAProxy
   );
-  const measureSet = (set: SetName, seconds: number): Figures => {
+  const runSet = (set: SetName, load: SteadyLoad, seconds: number): Figures => {
     const { address, pids } = sets[set];
-    return measure(benchCase, { host: address, port: route.entryPort }, pids, { ...options, seconds });
+    return measure(load, { host: address, port: route.entryPort }, pids, { ...options, seconds });
   };
+  const saturate = (connections: number): number[] =>
+    names.map((set) => {
+      runSet(set, { kind: 'requests', connections, path: '/' }, options.warmUpSeconds);
+      const figures = runSet(set, { kind: 'requests', connections, path: '/' }, options.seconds) as RequestFigures;
+      return figures.reqPerSec;
+    });
+  const load = steady(benchCase.load, saturate);
+  const measureSet = (set: SetName, seconds: number): Figures => runSet(set, load, seconds);
   const backend: Target = { host: route.endpoints[0]!, port: BACKEND_PORT };
   const rounds = new Map<SetName, Figures[]>(names.map((set) => [set, []]));
   const direct: Figures[] = [];
@@ -88,7 +101,7 @@ export function compare(benchCase: BenchCase, sets: Sets, options: CompareOption
   for (const set of names) measureSet(set, options.warmUpSeconds);
   for (let round = 0; round < options.rounds; round++) {
     for (const set of names) rounds.get(set)!.push(measureSet(set, options.seconds));
-    if (withDirect) direct.push(measure(benchCase, backend, [], options));
+    if (withDirect) direct.push(measure(load, backend, [], options));
     loads.push(loadavg()[0]!);
   }
   const weft = rounds.get('weft')!;
@@ -98,6 +111,7 @@ export function compare(benchCase: BenchCase, sets: Sets, options: CompareOption
   return {
     name,
     concurrency: load.kind === 'bulk' ? 1 : load.kind === 'open-loop' ? 0 : load.connections,
+    ...(load.kind === 'open-loop' ? { requestsPerSecond: load.requestsPerSecond } : {}),
     loadAverage: median(loads),
     proxies: Object.fromEntries(names.map((set) => [set, medians(rounds.get(set)!)])),
     ...(withDirect ? { direct: medians(direct) } : {}),
@@ -107,11 +121,21 @@ export function compare(benchCase: BenchCase, sets: Sets, options: CompareOption
   };
 }
 
+/**
+ * @param saturate measures how many requests a second each set manages, having warmed it up
+ * @returns the load itself, or for half the saturation a rate: of the slowest, so that all are asked for the same
+ */
+export function steady(load: Load, saturate: (connections: number) => readonly number[]): SteadyLoad {
+  if (load.kind !== 'half') return load;
+  const halfOfSlowest = Math.min(...saturate(load.connections)) / 2;
+  return { kind: 'open-loop', requestsPerSecond: Math.round(Math.min(halfOfSlowest, MOST_PER_SECOND)) };
+}
+
 export function isBulk(figures: Figures): figures is BulkFigures {
   return 'mbPerSec' in figures;
 }
 
-function measure({ load }: BenchCase, target: Target, pids: readonly number[], options: CompareOptions): Figures {
+function measure(load: SteadyLoad, target: Target, pids: readonly number[], options: CompareOptions): Figures {
   const before = cpuSeconds(pids);
   const startedMs = performance.now();
   const result = runLoad(load, target, options);

@@ -14,6 +14,8 @@ export type Load =
   | { readonly kind: 'requests'; readonly connections: number; readonly path: string; readonly isOnce?: boolean }
   /** Requests at a fixed rate, whatever becomes of those before. */
   | { readonly kind: 'open-loop'; readonly requestsPerSecond: number }
+  /** Requests at half the rate that the slowest set manages over so many connections, like `open-loop`. */
+  | { readonly kind: 'half'; readonly connections: number }
   /** Small messages to an echo, one at a time on each connection; with `isOnce` one only. */
   | {
       readonly kind: 'ping-pong';
@@ -23,6 +25,9 @@ export type Load =
     }
   /** One stream of bytes on one connection, once. */
   | { readonly kind: 'bulk'; readonly way: 'download' | 'upload' | 'tcp'; readonly bytes: number };
+
+/** What can be run as it is. */
+export type SteadyLoad = Exclude<Load, { kind: 'half' }>;
 
 /** What came of it. Of a bulk load `count` are bytes and there are no latencies; else requests or messages. */
 export interface LoadResult {
@@ -34,11 +39,11 @@ export interface LoadResult {
   readonly p999Ms: number;
 }
 
-export type GeneratorOrder = Exclude<Load, { kind: 'requests' }> & Target & { readonly seconds: number };
+export type GeneratorOrder = Exclude<SteadyLoad, { kind: 'requests' }> & Target & { readonly seconds: number };
 
 /** @param script a file that holds `WRK_REPORT` */
 export function runLoad(
-  load: Load,
+  load: SteadyLoad,
   target: Target,
   options: { readonly seconds: number; readonly script: string },
 ): LoadResult {
