@@ -29,6 +29,8 @@ const SYSTEM = {
     '/usr/lib/nginx/modules/ngx_stream_module.so': 'libnginx-mod-stream',
     haproxy: 'haproxy',
     wrk: 'wrk',
+    h2load: 'nghttp2-client',
+    nghttpd: 'nghttp2-server',
   },
 };
 
