@@ -1,11 +1,11 @@
 /**
- * `npm run soak`: minutes of mixed traffic through real agents in namespaces, while applications and agents are killed at
- * random. Every answer is compared with what the server sent; memory and descriptors of the agents must be flat.
+ * `npm run soak`: minutes of mixed traffic through real agents in namespaces, while applications and data-plane workers are
+ * killed at random. Every answer is compared with what the server sent; memory and descriptors of the agents must be flat.
  *
  * Usage: npm run -s soak -- [--minutes N] [--seed N] [-o table|json]
  *
- * Prints {requests, failed, mismatched, excused, kills, rssStartMb, rssEndMb, fdStart, fdEnd}. A request that fails while one of its
- * servers is dead, or was when it was sent, is excused: policies that try again elsewhere are the operator's to write. Exit
+ * Prints {requests, failed, mismatched, excused, kills, workerKills, rssStartMb, rssEndMb, fdStart, fdEnd}. A request that fails while one of its
+ * servers or a worker on its way is dead, or was when it was sent, is excused: policies that try again elsewhere are the operator's to write. Exit
  * code 1 when any other failed, any answer was wrong, memory grew by more than 20 MB an agent, or descriptors leaked.
  */
 import type { ChildProcess } from 'node:child_process';
@@ -27,6 +27,7 @@ const { values } = parseArgs({
 
 const APP = program('../netns/programs/http-app.ts');
 const LOAD = program('./load.ts');
+const CRASH = program('./crash-on-signal.mjs');
 const PORT = 8_080;
 const CLIENTS = 12;
 /** Between the end of one fault and the next. */
@@ -58,7 +59,9 @@ if (report.failed > 0 || report.mismatched > 0 || isGrown || report.fdEnd > repo
 
 async function soak() {
   await using mesh = await MeshLab.create({ name: 'soak', nodes: 3 });
+  process.env.NODE_OPTIONS = `--import ${CRASH}`; // of what is started from here on
   const agents = await mesh.startAgents();
+  delete process.env.NODE_OPTIONS;
   const [n1, n2, n3] = mesh.lab.nodes as [LabAgent['node'], LabAgent['node'], LabAgent['node']];
   const client = await mesh.addPod(n1, { name: 'client' });
   const servers: Server[] = [];
@@ -81,7 +84,7 @@ async function soak() {
   });
   await delay(WARM_UP_MS);
   const start = footprint(agents);
-  const faults = await breakThings(mesh, servers, Date.now() + Number(values.minutes) * 60_000);
+  const faults = await breakThings({ mesh, servers, agents }, Date.now() + Number(values.minutes) * 60_000);
   await delay(CALM_MS);
   const end = footprint(agents);
   load.kill('SIGTERM');
@@ -97,6 +100,7 @@ async function soak() {
     mismatched: told.mismatched,
     excused: told.failures.length - unexcused.length,
     kills: faults.length,
+    workerKills: faults.filter(({ what }) => what === 'worker').length,
     rssStartMb: start.rssMb,
     rssEndMb: end.rssMb,
     fdStart: start.descriptors,
@@ -104,24 +108,58 @@ async function soak() {
   };
 }
 
-/** Kills one application after the other, and starts it again. @returns when which was away; Unix time */
-async function breakThings(mesh: MeshLab, servers: readonly Server[], untilMs: number) {
-  const faults: { readonly fromMs: number; readonly untilMs: number }[] = [];
+interface Fault {
+  readonly what: 'application' | 'worker';
+  /** Unix time. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+interface Ground {
+  readonly mesh: MeshLab;
+  readonly servers: readonly Server[];
+  readonly agents: readonly LabAgent[];
+}
+
+/** Kills an application or a worker, and the next when it is back. @returns what was away when */
+async function breakThings(ground: Ground, untilMs: number): Promise<readonly Fault[]> {
+  const { mesh, servers, agents } = ground;
+  const faults: Fault[] = [];
   let state = Number(values.seed);
+  const draw = (sides: number): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return (state >>> 8) % sides;
+  };
   while (Date.now() < untilMs) {
     await delay(CALM_MS);
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    const server = servers[(state >>> 8) % servers.length]!;
+    const what = draw(3) === 0 ? 'worker' : 'application';
     const fromMs = Date.now();
-    const exited = once(server.process, 'exit');
-    server.process.kill('SIGKILL');
-    await exited;
-    await delay(AWAY_MS);
-    server.process = await mesh.serve(server.pod, APP, PORT, server.name);
-    faults.push({ fromMs, untilMs: Date.now() });
-    process.stderr.write(`soak: ${server.name} was killed and is back\n`);
+    const name =
+      what === 'worker'
+        ? await killWorker(agents[draw(agents.length)]!)
+        : await killApplication(mesh, servers[draw(servers.length)]!);
+    faults.push({ what, fromMs, untilMs: Date.now() });
+    process.stderr.write(`soak: ${name} was killed and is back\n`);
   }
   return faults;
+}
+
+async function killApplication(mesh: MeshLab, server: Server): Promise<string> {
+  const exited = once(server.process, 'exit');
+  server.process.kill('SIGKILL');
+  await exited;
+  await delay(AWAY_MS);
+  server.process = await mesh.serve(server.pod, APP, PORT, server.name);
+  return server.name;
+}
+
+async function killWorker(agent: LabAgent): Promise<string> {
+  const deaths = (): number => agent.log().split('data-plane worker died').length;
+  const before = deaths();
+  agent.child.kill('SIGUSR2');
+  await agent.until('a worker to die', () => Promise.resolve(deaths() > before));
+  await delay(AWAY_MS);
+  return `a worker of ${agent.node.name}`;
 }
 
 /** Of all agents together. */
