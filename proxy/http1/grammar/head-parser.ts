@@ -45,6 +45,8 @@ const REASON_PHRASE = 15;
 const MAX_EMPTY_LINES = 4;
 
 const VERSION_PREFIX = 'HTTP/';
+/** What nearly everybody speaks. */
+const ONE_ONE = 'HTTP/1.1';
 const EMPTY = Buffer.alloc(0);
 
 export class HeadParser {
@@ -163,6 +165,38 @@ export class HeadParser {
     this.#carried = needed;
   }
 
+  /**
+   * One whole field line, found without the machine below, which is left to judge all others: broken, unfinished, with
+   * more white space than one space, or one too many.
+   *
+   * @returns the position after it, or `from`
+   */
+  #field(bytes: Buffer, from: number, to: number): number {
+    const head = this.head;
+    const { fields } = head;
+    const at = head.fieldCount * FIELD_STRIDE;
+    let p = from;
+    while (p < to && TOKEN[bytes[p]!] === 1) p++;
+    const nameEnd = p;
+    if (nameEnd === from || bytes[p] !== COLON || at >= fields.length) return from;
+    p++;
+    if (bytes[p] === SP) p++;
+    const valueStart = p;
+    while (p < to && FIELD_VALUE[bytes[p]!] === 1) p++;
+    if (p + 1 >= to || bytes[p] !== CR || bytes[p + 1] !== LF) return from;
+    if (p > valueStart && (isSpace(bytes[valueStart]!) || isSpace(bytes[p - 1]!))) return from;
+    const id = fieldId(bytes, from, nameEnd);
+    fields[at] = from;
+    fields[at + 1] = nameEnd;
+    fields[at + 2] = valueStart;
+    fields[at + 3] = p;
+    fields[at + 4] = id;
+    fields[at + 5] = 0;
+    head.seen |= 1 << id;
+    head.fieldCount++;
+    return p + 2;
+  }
+
   /** One pass over bytes[from, to). State lives in fields between calls and in locals within one. */
   #scan(bytes: Buffer, from: number, to: number): number {
     const head = this.head;
@@ -219,6 +253,11 @@ export class HeadParser {
           break;
         }
         case FIELD_START: {
+          const next = this.#field(bytes, p, to);
+          if (next > p) {
+            p = next;
+            break;
+          }
           const byte = bytes[p]!;
           if (byte === CR) {
             p++;
@@ -294,6 +333,14 @@ export class HeadParser {
         case RESPONSE_VERSION: {
           if (state === RESPONSE_VERSION && p === head.start) this.#mark = p;
           const index = p - this.#mark;
+          const last = state === REQUEST_VERSION ? CR : SP;
+          if (index === 0 && p + 8 < to && bytes[p + 8] === last && isOneOne(bytes, p)) {
+            head.lineEnd = p + 8;
+            p += 9;
+            this.#mark = p;
+            state = state === REQUEST_VERSION ? LINE_LF : STATUS;
+            break;
+          }
           const byte = bytes[p]!;
           const fits =
             index < 5
@@ -302,7 +349,7 @@ export class HeadParser {
                 ? byte === 0x2e
                 : index < 8
                   ? byte >= 0x30 && byte <= 0x39
-                  : byte === (state === REQUEST_VERSION ? CR : SP);
+                  : byte === last;
           if (!fits) return this.#refuse(byte === LF ? 'bare-lf' : 'bad-version');
           p++;
           if (index < 8) break;
@@ -351,6 +398,16 @@ export class HeadParser {
     this.#state = state;
     return NEED_MORE;
   }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === SP || byte === HTAB;
+}
+
+/** Whether bytes[at, at + 8) spell HTTP/1.1. */
+function isOneOne(bytes: Buffer, at: number): boolean {
+  for (let i = 0; i < ONE_ONE.length; i++) if (bytes[at + i] !== ONE_ONE.charCodeAt(i)) return false;
+  return true;
 }
 
 /** A line that ends before its colon, or a control byte within the name. */
