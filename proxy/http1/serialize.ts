@@ -21,7 +21,7 @@ export function writeRequestHead(out: Outbox, head: Head, extra: string): void {
   out.reserve(head.end - head.start + target.prefix.length + extra.length + 64);
   const isOneOne = bytes[head.lineEnd - 1] === ONE;
   if (target === AS_IT_IS && isOneOne) {
-    writeFrom(out, head, head.start);
+    writeFrom(out, head, head.start, extra);
   } else {
     out.copy(bytes, head.start, head.methodEnd + 1);
     if (target === AS_IT_IS) out.copy(bytes, head.targetStart, head.targetEnd);
@@ -30,9 +30,8 @@ export function writeRequestHead(out: Outbox, head: Head, extra: string): void {
       out.copy(bytes, target.pathStart, target.pathEnd);
     }
     out.text(target.authority === undefined ? ' HTTP/1.1\r\n' : ` HTTP/1.1\r\nHost: ${target.authority}\r\n`);
-    writeFrom(out, head, head.lineEnd + 2);
+    writeFrom(out, head, head.lineEnd + 2, extra);
   }
-  out.text(extra === '' ? '\r\n' : `${extra}\r\n`);
 }
 
 /** Writes a response head, interim or final. */
@@ -41,18 +40,17 @@ export function writeResponseHead(out: Outbox, head: Head, extra: string): void 
   const { bytes } = head;
   const isOneOne = bytes[head.start + 7] === ONE;
   if (isOneOne && head.lineEnd - head.start > SHORT_STATUS_LINE) {
-    writeFrom(out, head, head.start);
+    writeFrom(out, head, head.start, extra);
   } else {
     out.text('HTTP/1.1');
     out.copy(bytes, head.start + 8, head.lineEnd);
     out.text(head.lineEnd - head.start > SHORT_STATUS_LINE ? '\r\n' : ' \r\n');
-    writeFrom(out, head, head.lineEnd + 2);
+    writeFrom(out, head, head.lineEnd + 2, extra);
   }
-  out.text(extra === '' ? '\r\n' : `${extra}\r\n`);
 }
 
-/** Copies everything from `from` up to the empty line, but the fields that are dropped. */
-function writeFrom(out: Outbox, head: Head, from: number): void {
+/** Copies everything from `from` on, but the fields that are dropped, with `extra` before the empty line. */
+function writeFrom(out: Outbox, head: Head, from: number, extra: string): void {
   let run = from;
   if (head.dropped > 0) {
     for (let field = 0; field < head.fieldCount; field++) {
@@ -62,5 +60,9 @@ function writeFrom(out: Outbox, head: Head, from: number): void {
       run = field + 1 < head.fieldCount ? head.fields[at + FIELD_STRIDE]! : head.end - 2;
     }
   }
-  out.copy(head.bytes, run, head.end - 2);
+  if (extra === '') out.copy(head.bytes, run, head.end);
+  else {
+    out.copy(head.bytes, run, head.end - 2);
+    out.text(`${extra}\r\n`);
+  }
 }

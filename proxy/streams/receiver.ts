@@ -46,7 +46,7 @@ export class BodyReceiver {
   begin(kind: BodyKind, length: number): void {
     this.#left = kind === BODY.chunked ? -1 : kind === BODY.length ? length : 0;
     this.isHeld = false;
-    this.#kept.length = 0;
+    if (this.#kept.length > 0) this.#kept.length = 0; // writing a length is slow, even where it is the same
     this.#ended = false;
     this.#trailers = undefined;
     this.#trailerBytes = EMPTY;

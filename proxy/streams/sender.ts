@@ -21,7 +21,7 @@ export class BodySender {
   begin(stream: number, credit: number): void {
     this.#stream = stream;
     this.#credit = credit;
-    this.#waiting.length = 0;
+    if (this.#waiting.length > 0) this.#waiting.length = 0; // writing a length is slow, even where it is the same
     this.#trailers = undefined;
   }
 

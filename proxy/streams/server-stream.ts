@@ -63,6 +63,8 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
    * messages come when there is something to say, for as long as its connection answers pings.
    */
   #isTimed = false;
+  /** Whether the deadlines of the worker know this stream. */
+  #isRegistered = false;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -81,8 +83,6 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
     this.id = id;
     this.#state = HEAD;
     this.#sender.begin(id, this.#carrier.peerCredit);
-    this.#options.context.deadlines.add(this);
-    this.deadlineMs = performance.now() + this.#options.context.http.requestHeadTimeoutMs;
   }
 
   // What the connection tells.
@@ -95,7 +95,11 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
       return;
     }
     const position = this.#parser.parse(bytes, start, end);
-    if (position === NEED_MORE && !isLast) return;
+    if (position === NEED_MORE && !isLast) {
+      // The clock runs from the first piece of a head, not from its latest.
+      if (!this.#isRegistered) this.#expireIn(this.#options.context.http.requestHeadTimeoutMs);
+      return;
+    }
     this.#toHead = false;
     if (position === REFUSED) this.#refuse(this.#parser.refusal);
     else if (position !== end || !isLast) this.#refuse('bad-request-line');
@@ -267,8 +271,16 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
   /** More of the request body has to come; while it is held, the silence is ours. */
   #await(): void {
     const isTimed = this.#isTimed && this.#state === REQUEST_BODY && !this.#receiver.isHeld;
-    const { bodyTimeoutMs } = this.#options.context.http;
-    this.deadlineMs = isTimed ? performance.now() + bodyTimeoutMs : Number.POSITIVE_INFINITY;
+    if (isTimed) this.#expireIn(this.#options.context.http.bodyTimeoutMs);
+    else this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Most requests come whole, and their streams are never looked at by the clock. */
+  #expireIn(milliseconds: number): void {
+    this.deadlineMs = performance.now() + milliseconds;
+    if (this.#isRegistered) return;
+    this.#isRegistered = true;
+    this.#options.context.deadlines.add(this);
   }
 
   #refuse(reason: ReasonCode): void {
@@ -298,7 +310,8 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
     this.#window.reset();
     this.#parser.abandon();
     this.#carrier.remove(this);
-    this.#options.context.deadlines.delete(this);
+    if (this.#isRegistered) this.#options.context.deadlines.delete(this);
+    this.#isRegistered = false;
     this.#options.onFree(this);
   }
 
