@@ -108,12 +108,23 @@ export function verifyChain(chain: readonly X509Certificate[], options: VerifyOp
  */
 export function verifyPeer(socket: TLSSocket, options: VerifyOptions): Verdict {
   const leaf = options.memory === undefined ? undefined : socket.getPeerX509Certificate();
-  const known = leaf === undefined ? undefined : options.memory?.pathOf(leaf);
-  if (known !== undefined && options.trust.roots.some((root) => root.fingerprint256 === known.rootFingerprint)) {
-    const verdict = judgePath(known.facts.map(labelled), options);
-    if (verdict.ok) return verdict;
+  const verdict = leaf === undefined ? undefined : verifyKnown(leaf, options);
+  return verdict?.ok ? verdict : verifyChain(peerChain(socket), options);
+}
+
+/**
+ * A certificate met before, by what vouched for it then and the clock, roots, grant and revocations of now: all there is
+ * to go by when a TLS session is resumed.
+ *
+ * @returns undefined when a part of its path was forgotten
+ */
+export function verifyKnown(leaf: X509Certificate, options: VerifyOptions): Verdict | undefined {
+  const known = options.memory?.pathOf(leaf);
+  if (known === undefined) return undefined;
+  if (!options.trust.roots.some((root) => root.fingerprint256 === known.rootFingerprint)) {
+    return refuse('untrusted-root', 'the root that vouched for it is not trusted any more');
   }
-  return verifyChain(peerChain(socket), options);
+  return judgePath(known.facts.map(labelled), options);
 }
 
 /** @param path with the root at its end, all of its signatures checked */
@@ -129,7 +140,7 @@ function labelled(facts: CertificateFacts, i: number): Claim {
 /**
  * The chain that the other side of a TLS connection presented, leaf first, for verifyChain. Empty when there is none.
  *
- * A resumed session does not carry it: call with session tickets off (SSL_OP_NO_TICKET), or be refused here.
+ * A resumed session does not carry it: a server sees the leaf alone, a client nothing.
  */
 export function peerChain(socket: TLSSocket): X509Certificate[] {
   const chain: X509Certificate[] = [];

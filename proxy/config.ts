@@ -132,6 +132,14 @@ const tunnelConfig = z.strictObject({
     .describe(
       'Handshakes in progress per worker; connections beyond it are closed at once. A handshake costs about 2 ms.',
     ),
+  resumeMs: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(300_000)
+    .describe(
+      'How long after a full handshake its TLS session may be resumed, judged anew each time. Lower proves possession of the key more often; 0 does so each time.',
+    ),
   idleTimeoutMs: z
     .int()
     .min(1_000)

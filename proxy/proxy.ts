@@ -28,6 +28,7 @@ import type { SnapshotUpdate } from './snapshot.ts';
 import type { Sockets } from './sockets.ts';
 import type { OpaqueRelay } from './tcp/relay.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
+import { TlsSessions } from './upstream/tls-sessions.ts';
 import { World } from './world.ts';
 
 export type { ListenerRole, ListenerSpec } from './listeners/listener-spec.ts';
@@ -98,6 +99,7 @@ export class Proxy implements AsyncDisposable {
       world: this.#world,
       memory: new CertificateMemory(),
       sessions: this.#sessions,
+      tlsSessions: new TlsSessions(config.tunnel.resumeMs),
       access: this.#world.access,
       recorder: new AccessRecorder(stats, log),
       guarded: this.#guarded,

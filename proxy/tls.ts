@@ -1,14 +1,12 @@
 /** TLS between agents: 1.3 only, both sides authenticated, and verified by `certs/`, not by OpenSSL. @module */
 
-import { constants } from 'node:crypto';
 import tls from 'node:tls';
 import type { Refusal } from '../certs/verify.ts';
 import type { Counter } from './telemetry/counters.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
 
 /**
- * AES-128 first: half the rounds of the usual first choice, and no weaker where it matters. Nothing is resumed, because a
- * resumed session carries no chain to verify. OpenSSL is asked to take any chain (and spared the public roots): it knows
+ * AES-128 first: half the rounds of the usual first choice, and no weaker where it matters. OpenSSL is asked to take any chain (and spared the public roots): it knows
  * neither grants nor our clock skew, so verifyChain judges right after the handshake, before a byte is used.
  */
 export const TLS_OPTIONS = {
@@ -17,8 +15,6 @@ export const TLS_OPTIONS = {
   ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
   sigalgs: 'ecdsa_secp256r1_sha256',
   rejectUnauthorized: false,
-  // For servers it counts where the server is made: what its SNI callback answers with does not take tickets back.
-  secureOptions: constants.SSL_OP_NO_TICKET,
 } as const satisfies tls.SecureContextOptions & { rejectUnauthorized: boolean };
 
 /** @throws whatever OpenSSL says about a certificate or key that cannot be used */

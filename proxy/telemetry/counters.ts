@@ -15,6 +15,8 @@ export const COUNTERS = {
   unknownService: 'Connections on an explicit listener whose service the mesh does not know',
   handshakesStarted: 'TLS handshakes begun on tunnel listeners',
   handshakesCompleted: 'TLS handshakes completed and verified on tunnel listeners',
+  handshakesResumed: 'Those of them that resumed a TLS session',
+  ticketsRefused: 'TLS sessions that were not resumed because they would not be accepted now; a full handshake follows',
   handshakesRefusedLimit: 'Connections closed at once because proxy.tunnel.maxHandshakes were in progress',
   handshakesTimedOut: 'TLS handshakes given up after proxy.tunnel.handshakeTimeoutMs',
   handshakesFailed: 'TLS handshakes that failed: not TLS, no common version, or broken off',
@@ -34,6 +36,8 @@ export const COUNTERS = {
   clientAddressesLost:
     'Connections to local applications that could not be made from the address of their client, and come from their own',
   upstreamHandshakeFailures: 'TLS handshakes with endpoints that failed',
+  upstreamHandshakesResumed: 'TLS handshakes with endpoints that resumed a session',
+  upstreamSessionsRefused: 'TLS sessions that either side would not resume; a full handshake followed',
   upstreamReused: 'Requests sent over a connection that had served another before',
   upstreamReplayed: 'Requests repeated on a fresh connection because a pooled one turned out dead',
   upstreamRetried: 'Requests and connections moved to another endpoint after a failure to connect',

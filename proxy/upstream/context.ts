@@ -11,6 +11,7 @@ import type { MeshSessions } from '../sessions.ts';
 import type { Sockets } from '../sockets.ts';
 import type { World } from '../world.ts';
 import type { MeshDialContext } from './dial.ts';
+import type { TlsSessions } from './tls-sessions.ts';
 
 export interface RouteContext extends HttpContext, GuardContext {
   readonly clientAddress: ProxyConfig['clientAddress'];
@@ -21,6 +22,7 @@ export interface RouteContext extends HttpContext, GuardContext {
   readonly reader: SharedReader;
   readonly memory: CertificateMemory;
   readonly sessions: MeshSessions;
+  readonly tlsSessions: TlsSessions;
   readonly random: () => number;
   readonly tunnel: TunnelConfig;
   readonly http2: Http2Config;
@@ -28,6 +30,6 @@ export interface RouteContext extends HttpContext, GuardContext {
 
 /** The part of the context that dialling needs. */
 export function dialContext(context: RouteContext): MeshDialContext {
-  const { sockets, reader, upstream: config, stats, memory, sessions } = context;
-  return { sockets, reader, config, stats, memory, sessions };
+  const { sockets, reader, upstream: config, stats, memory, sessions, tlsSessions } = context;
+  return { sockets, reader, config, stats, memory, sessions, tlsSessions };
 }

@@ -9,7 +9,7 @@ import tls from 'node:tls';
 import type { CertificateMemory } from '../../certs/memory.ts';
 import type { Revocations } from '../../certs/revocation.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
-import { verifyPeer } from '../../certs/verify.ts';
+import { refuse, verifyKnown, verifyPeer } from '../../certs/verify.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -18,6 +18,7 @@ import { type Alpn, type Endpoint, endpointServerName } from '../snapshot.ts';
 import type { Sockets } from '../sockets.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
+import type { TlsSessions } from './tls-sessions.ts';
 
 /** Silence after which the kernel asks whether the other side still lives. */
 const KEEP_ALIVE_MS = 60_000;
@@ -132,13 +133,18 @@ export interface MeshDestination {
 export interface MeshDialContext extends DialContext {
   readonly memory: CertificateMemory;
   readonly sessions: MeshSessions;
+  readonly tlsSessions: TlsSessions;
 }
 
-/** Connects to the agent of an endpoint and makes sure that it speaks for that endpoint. */
+/**
+ * Connects to the agent of an endpoint and makes sure that it speaks for that endpoint. Where a TLS session is not resumed
+ * because either side would not, it connects once more, without.
+ */
 export function dialMesh(
   destination: MeshDestination,
   context: MeshDialContext,
   done: (result: DialResult) => void,
+  mayResume = true,
 ): void {
   const { unit, endpoint } = destination;
   const tcp = {
@@ -149,21 +155,27 @@ export function dialMesh(
     isForTls: true,
   } as const;
   dialTcp(tcp, context, (connected) => {
-    if (connected.ok) handshake(connected.socket, destination, context, done);
+    if (connected.ok) handshake(connected.socket, destination, context, done, mayResume);
     else done(connected);
   });
 }
 
 function handshake(
   transport: Socket,
-  { endpoint, alpn, credentials }: MeshDestination,
-  { config, stats, memory, sessions }: MeshDialContext,
+  destination: MeshDestination,
+  context: MeshDialContext,
   done: (result: DialResult) => void,
+  mayResume: boolean,
 ): void {
+  const { endpoint, alpn, credentials } = destination;
+  const { config, stats, memory, sessions, tlsSessions } = context;
+  const { secureContext } = credentials();
+  const kept = mayResume ? tlsSessions.find(secureContext, endpoint) : undefined;
   const socket = tls.connect({
     ...TLS_OPTIONS,
     socket: transport,
-    secureContext: credentials().secureContext,
+    secureContext,
+    session: kept?.session,
     servername: endpointServerName(endpoint.port, endpoint.service, endpoint.namespace),
     ALPNProtocols: [...alpn],
     checkServerIdentity: () => undefined, // verifyPeer below is the judge
@@ -179,27 +191,38 @@ function handshake(
       done({ ok: true, socket, transport, protocol: agreed() });
       return;
     }
-    stats.count('upstreamHandshakeFailures');
+    const isRefused = detail !== 'timeout' && (reason === 'handshake-failed' || socket.isSessionReused());
     socket.on('error', ignore);
     socket.destroy();
+    if (kept !== undefined && isRefused) {
+      tlsSessions.forget(secureContext, endpoint);
+      stats.count('upstreamSessionsRefused');
+      dialMesh(destination, context, done, false);
+      return;
+    }
+    stats.count('upstreamHandshakeFailures');
     done({ ok: false, reason, detail });
   };
   const onSecure = (): void => {
     const { trust, revocations } = credentials();
-    const verdict = verifyPeer(socket, {
-      trust,
-      revocations,
-      role: 'workload',
-      nowMs: Date.now(),
-      expected: endpoint.identity,
-      memory,
-    });
+    const nowMs = Date.now();
+    const options = { trust, revocations, role: 'workload', nowMs, expected: endpoint.identity, memory } as const;
+    const resumed = socket.isSessionReused() ? kept : undefined;
+    const verdict =
+      resumed === undefined
+        ? verifyPeer(socket, options)
+        : (verifyKnown(resumed.leaf, options) ?? refuse('no-certificate', 'it was forgotten'));
     if (!verdict.ok) {
-      countRefusal(stats, verdict.reason);
+      if (resumed === undefined) countRefusal(stats, verdict.reason);
       settle('identity-refused', verdict.reason);
     } else if (agreed() === undefined) settle('handshake-failed', 'no common application protocol');
     else {
       sessions.add({ socket, transport }, verdict.issued);
+      if (resumed === undefined) tlsSessions.keep(socket, secureContext, endpoint);
+      else {
+        stats.count('upstreamHandshakesResumed');
+        socket.once('error', () => tlsSessions.forget(secureContext, endpoint)); // it may have been refused after all
+      }
       settle(undefined, '');
     }
   };

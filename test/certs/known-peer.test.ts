@@ -6,7 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { CertificateMemory } from '../../certs/memory.ts';
 import { Revocations } from '../../certs/revocation.ts';
 import { toPem } from '../../certs/trust-bundle.ts';
-import { type VerifyOptions, verifyChain, verifyPeer } from '../../certs/verify.ts';
+import { type VerifyOptions, verifyChain, verifyKnown, verifyPeer } from '../../certs/verify.ts';
 import { type Forged, forge, forgeChain, HOUR_MS, NOW_MS, SHAPE, TRUST_DOMAIN, WEB } from './trust.ts';
 
 const opened: (TLSSocket | tls.Server)[] = [];
@@ -74,6 +74,7 @@ test('a peer of whom a part was forgotten is verified anew', async () => {
   for (let i = 0; i < 3; i++) {
     expect(judge()).toMatchObject({ ok: true, spiffeId: WEB });
     expect(memory.pathOf(svid.certificate)).toBeUndefined();
+    expect(verifyKnown(svid.certificate, { trust, role: 'workload', nowMs: NOW_MS, memory })).toBeUndefined();
   }
 });
 

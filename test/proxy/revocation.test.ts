@@ -22,11 +22,7 @@ function revoke(side: ProxyUnderTest, mesh: Mesh, ...subjects: readonly string[]
 }
 
 /** A caller of its own, with TLS of its own, that has been served once and stays connected. */
-async function caller(
-  mesh: Mesh,
-  svid: Svid,
-  options: tls.ConnectionOptions & { readonly onSession?: (session: Buffer) => void } = {},
-): Promise<tls.TLSSocket> {
+async function caller(mesh: Mesh, svid: Svid): Promise<tls.TLSSocket> {
   const socket = tls.connect({
     port: mesh.tunnelPort,
     host: '127.0.0.1',
@@ -35,10 +31,8 @@ async function caller(
     ALPNProtocols: ['http/1.1'],
     cert: svid.certificateChainPem,
     key: svid.privateKeyPem,
-    ...options,
   });
   socket.on('error', () => undefined);
-  if (options.onSession !== undefined) socket.on('session', options.onSession);
   socket.write('GET / HTTP/1.1\r\nHost: cart\r\n\r\n');
   await new Promise((resolve) => socket.once('data', resolve).once('close', resolve));
   return socket;
@@ -117,22 +111,4 @@ test('a revocation that comes during the handshake counts for it', async () => {
   await eventually(() => mesh.b.reader.counters().handshakesStarted > 0);
   revoke(mesh.a, mesh, NODE_B);
   expect(await pending).toBe('503 identity-refused');
-});
-
-test('a session is never resumed, so none is after a revocation', async () => {
-  await using app = await hello();
-  await using mesh = await Mesh.start(app.port);
-  const svid = mesh.mint(WEB);
-  let session: Buffer | undefined;
-  const first = await caller(mesh, svid, {
-    onSession: (offered) => {
-      session = offered;
-    },
-  });
-  expect(session).toBeDefined(); // TLS 1.3 has the server say something, redeemable or not
-  const second = await caller(mesh, svid, { session });
-  expect([second.isSessionReused(), second.bytesRead > 0]).toEqual([false, true]);
-  revoke(mesh.b, mesh, WEB);
-  expect((await caller(mesh, svid, { session })).bytesRead).toBe(0);
-  for (const socket of [first, second]) socket.destroy();
 });
