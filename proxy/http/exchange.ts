@@ -241,7 +241,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     stream.begin(this);
     stream.sendHead(head, this.#extra + (this.#arrival ?? this.#route).lines);
     if (stream.isReused) this.#context.stats.count('upstreamReused');
-    if (head.body !== BODY.none && !this.#wasReplayed && IDEMPOTENT.test(head.method())) this.#replay = [];
+    if (head.body !== BODY.none && !this.#wasReplayed) this.#replay = [];
     if (this.#wasReplayed && this.#replay !== undefined) {
       for (const kept of this.#replay) stream.sendData(kept, 0, kept.length);
       this.#replay = undefined;
@@ -310,7 +310,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
       this.#downstream.cut();
       return;
     }
-    if (received || !this.#canReplay()) {
+    if (received || !this.#canReplay(stream.isUntouched)) {
       this.#refuse(reason, detail);
       this.flush();
       return;
@@ -326,9 +326,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.#downstream.release();
   }
 
-  /** RFC 9110 §9.2.2: a proxy repeats only what is idempotent, and only once here. */
-  #canReplay(): boolean {
-    if (this.#wasReplayed || !IDEMPOTENT.test(this.#head!.method())) return false;
+  /** RFC 9110 §9.2.2: a proxy repeats only what is idempotent or was not looked at, and only once here. */
+  #canReplay(isUntouched: boolean): boolean {
+    if (this.#wasReplayed || !(isUntouched || IDEMPOTENT.test(this.#head!.method()))) return false;
     return this.#head!.body === BODY.none || this.#replay !== undefined;
   }
 

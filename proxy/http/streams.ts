@@ -61,6 +61,8 @@ export interface UpstreamStream {
   readonly isBlocked: boolean;
   /** Whether the connection served a request before: then its death says nothing about this one. */
   readonly isReused: boolean;
+  /** After a failure: whether it is certain that nothing of the request was looked at, so that any method may be repeated. */
+  readonly isUntouched: boolean;
   begin(sink: ResponseSink): void;
   /** @param extra complete header lines to add */
   sendHead(head: Head, extra: string): void;

@@ -80,6 +80,11 @@ export class Http1ClientConnection implements UpstreamStream {
     return this.#served > 1;
   }
 
+  /** Never certain: what was written may have been read before the connection broke. */
+  get isUntouched(): boolean {
+    return false;
+  }
+
   get isBlocked(): boolean {
     return this.#out.isBlocked;
   }

@@ -46,6 +46,7 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   #inBody = false;
   #hasBody = false;
   #isReused = false;
+  #isUntouched = false;
   /** Nothing can be sent any more, but the response had come before and is being read. */
   #isCut = false;
 
@@ -62,6 +63,7 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   /** Takes part in its connection from now on. */
   open(): void {
     this.#isReused = this.#carrier.served > 0;
+    this.#isUntouched = false;
     this.id = this.#carrier.nextId();
     this.#carrier.add(this);
     this.#sender.begin(this.id, this.#carrier.peerCredit);
@@ -79,6 +81,10 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
 
   get isReused(): boolean {
     return this.#isReused;
+  }
+
+  get isUntouched(): boolean {
+    return this.#isUntouched;
   }
 
   begin(sink: ResponseSink): void {
@@ -157,7 +163,10 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
 
   reset(code: number): void {
     if (code === RESET.malformed) this.#received = true; // something came, and must not be asked for again
-    if (code === RESET.refused) this.#isReused = true; // says as little of the endpoint as a connection grown old
+    if (code === RESET.refused) {
+      this.#isUntouched = !this.#received;
+      this.#isReused = true; // says as little of the endpoint as a connection grown old
+    }
     this.#fail(RESET_REASONS[code] ?? 'upstream-reset', `stream reset (${code})`);
   }
 
