@@ -246,7 +246,12 @@ class Agent implements AsyncDisposable {
     this.#owned.use(watchClock(mesh, documents.access));
     const directory = this.#owned.use(
       await WorkloadDirectory.start(
-        { directory: config.workloadsDirectory, log, changed: (workloads) => void enrolment.apply(workloads) },
+        {
+          directory: config.workloadsDirectory,
+          isCapturing: captures !== undefined,
+          log,
+          changed: (workloads) => void enrolment.apply(workloads),
+        },
         stop.signal,
       ),
     );

@@ -50,7 +50,7 @@ export async function checkBeforeStart(config: AgentConfig): Promise<CheckReport
     await checkPorts(listeners(config)),
     await checkDataDirectory(config.dataDirectory),
     await checkWorkloadsDirectory(config.workloadsDirectory),
-    await checkWorkloadFiles(config.workloadsDirectory),
+    await checkWorkloadFiles(config.workloadsDirectory, config.capture.mode === 'namespace'),
   ]);
 }
 

@@ -106,11 +106,11 @@ export async function checkWorkloadsDirectory(directory: string): Promise<CheckR
 }
 
 /** For an agent that does not run: reads the files as it would. */
-export async function checkWorkloadFiles(directory: string): Promise<CheckResult> {
+export async function checkWorkloadFiles(directory: string, isCapturing: boolean): Promise<CheckResult> {
   if (!existsSync(directory)) return ok('workload files', 'none');
   const log = pino({ level: 'silent' });
   await using files = await WorkloadDirectory.start(
-    { directory, log, changed: () => {} },
+    { directory, isCapturing, log, changed: () => {} },
     new AbortController().signal,
   );
   return checkProblems(files.problems(), files.workloads().length);

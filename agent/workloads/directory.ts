@@ -18,6 +18,8 @@ import { parseWorkloadFile, type SourcedWorkload } from './workload-file.ts';
 
 export interface WorkloadDirectoryOptions {
   readonly directory: string;
+  /** Whether workloads are captured in their namespaces. Default: true. */
+  readonly isCapturing?: boolean;
   readonly log: Logger;
   /** Called with all valid workloads whenever that set differs from the one before; not for the first scan. */
   readonly changed: (workloads: readonly Workload[]) => void;
@@ -132,7 +134,10 @@ export class WorkloadDirectory implements AsyncDisposable {
   #publish(general: readonly Problem[]): void {
     if (this.#isClosed) return;
     const files = [...this.#files.values()];
-    const { workloads, problems } = withoutConflicts(files.flatMap((file) => file.workloads));
+    const { workloads, problems } = withoutConflicts(
+      files.flatMap((file) => file.workloads),
+      this.#options.isCapturing ?? true,
+    );
     this.#report([...general, ...files.flatMap((file) => file.problems), ...problems]);
     if (isDeepStrictEqual(workloads, this.#workloads)) return;
     this.#workloads = workloads;

@@ -190,12 +190,12 @@ test('a data directory must take data, and may be made later', async () => {
 
 test('workload files are read as the agent would read them', async () => {
   const directory = join(root, 'workloads.d');
-  expect(await checkWorkloadFiles(directory)).toMatchObject({ status: 'ok', detail: 'none' });
+  expect(await checkWorkloadFiles(directory, true)).toMatchObject({ status: 'ok', detail: 'none' });
   mkdirSync(directory);
   writeFileSync(join(directory, 'a.yaml'), workloadYaml());
-  expect(await checkWorkloadFiles(directory)).toMatchObject({ status: 'ok', detail: '1 workloads' });
+  expect(await checkWorkloadFiles(directory, true)).toMatchObject({ status: 'ok', detail: '1 workloads' });
   writeFileSync(join(directory, 'b.yaml'), workloadYaml({ name: 'B' }));
-  expect(await checkWorkloadFiles(directory)).toMatchObject({
+  expect(await checkWorkloadFiles(directory, true)).toMatchObject({
     status: 'fail',
     detail: expect.stringContaining('b.yaml:3:12: metadata.name'),
   });

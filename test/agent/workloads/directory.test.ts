@@ -23,13 +23,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function start(options: { directory?: string; pollMs?: number } = {}): Promise<WorkloadDirectory> {
+function start(
+  options: { directory?: string; pollMs?: number; isCapturing?: boolean } = {},
+): Promise<WorkloadDirectory> {
   const changed = (workloads: readonly Workload[]) => {
     emitted.push(workloads);
     wake();
   };
-  const { directory = root, pollMs = 3_600_000 } = options;
-  return WorkloadDirectory.start({ directory, log, changed, settleMs: 1, pollMs }, new AbortController().signal);
+  const { directory = root, pollMs = 3_600_000, isCapturing = true } = options;
+  return WorkloadDirectory.start(
+    { directory, isCapturing, log, changed, settleMs: 1, pollMs },
+    new AbortController().signal,
+  );
 }
 
 /** The names of the next set that the directory emits by itself. */
@@ -193,4 +198,21 @@ test('an error of whoever is told comes out, and is not taken for one of the dir
   writeFileSync(at('a.yaml'), workloadYaml({ name: 'a' }));
   await expect(directory.rescan()).rejects.toThrow('a bug of the caller');
   expect(directory.problems()).toEqual([]);
+});
+
+test('without capture, two workloads on one address would share its port for mTLS: the second is refused', async () => {
+  writeFileSync(at('a.yaml'), workloadYaml({ name: 'a', spec: '  address: 10.0.0.1\n' }));
+  writeFileSync(at('b.yaml'), workloadYaml({ name: 'b', spec: '  address: 10.0.0.1\n' }));
+  writeFileSync(at('c.yaml'), workloadYaml({ name: 'c', spec: '  address: 10.0.0.2\n' }));
+  await using explicit = await start({ isCapturing: false });
+  expect(names(explicit.workloads())).toEqual(['a', 'c']);
+  expect(explicit.problems()).toMatchObject([
+    {
+      file: at('b.yaml'),
+      field: 'spec.address',
+      message: expect.stringMatching(/10\.0\.0\.1:15008.* is already that of shop\/a .*another spec\.address/),
+    },
+  ]);
+  await using captured = await start();
+  expect(names(captured.workloads())).toEqual(['a', 'b', 'c']);
 });
