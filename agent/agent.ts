@@ -26,11 +26,13 @@ import { documentRoutes } from './admin/document-routes.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import type { AdminRoutes } from './admin/routes.ts';
+import { addGauge } from './admin/scraped.ts';
 import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
 import type { AgentConfig } from './config.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
+import { RememberedEndpoints } from './endpoints/remembered.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
@@ -217,6 +219,16 @@ class Agent implements AsyncDisposable {
         services: () => this.#services.services(),
       }),
     );
+    const remembered = this.#owned.use(
+      new RememberedEndpoints({
+        file: join(config.dataDirectory, 'endpoints.json'),
+        node: node.name,
+        trustDomain: node.trustDomain,
+        log,
+        forgotten: (delta) => this.#endpointsChanged(delta),
+      }),
+    );
+    this.#endpointsChanged(remembered.recall());
     mesh = this.#owned.use(
       await MeshThread.start(
         {
@@ -225,11 +237,15 @@ class Agent implements AsyncDisposable {
           logLevel: config.log.level,
           events: {
             members: (members) => {
+              remembered.members(members);
               documents.members();
               certificates.members(members);
             },
             asked: (caller, question) => certificates.answer(caller, question),
-            endpoints: (delta) => this.#endpointsChanged(delta),
+            endpoints: (delta) => {
+              remembered.heard(delta);
+              this.#endpointsChanged(delta);
+            },
             documents: (heads) => documents.documents(heads),
             documentsGone: (keys) => documents.documentsGone(keys),
             revocations: (entries) => documents.revocationsChanged(entries),
@@ -271,6 +287,7 @@ class Agent implements AsyncDisposable {
       mesh,
       directory,
       services: this.#services,
+      remembered,
       captures,
       meshConfig: () => documents.meshConfig(),
     };
@@ -320,6 +337,11 @@ class Agent implements AsyncDisposable {
       proxy: running.plane.stats,
       gossip: () => running.mesh.stats(),
       workerRestarts: () => running.plane.restarted,
+    });
+    addGauge(registry, {
+      name: 'weft_gossip_state_age_seconds',
+      help: 'How old what this node knows of the others is: time since it last had a peer. 0 while it has one.',
+      read: () => [[{}, running.remembered.ageMs / 1_000]],
     });
     addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;

@@ -14,6 +14,7 @@ import type { Captures } from './captures.ts';
 import { checkRunning } from './check/check.ts';
 import type { AgentConfig } from './config.ts';
 import type { MeshConfig } from './documents/mesh-config.ts';
+import type { RememberedEndpoints } from './endpoints/remembered.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
 import type { Certificates } from './identity/certificates.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
@@ -36,6 +37,7 @@ export interface Running {
   readonly mesh: MeshThread;
   readonly directory: WorkloadDirectory;
   readonly services: ServiceDirectory;
+  readonly remembered: RememberedEndpoints;
   readonly captures: Captures | undefined;
   readonly meshConfig: () => MeshConfig;
 }
@@ -91,6 +93,8 @@ function statusView(running: Running, waitingFor: readonly string[]): StatusView
     isReady: waitingFor.length === 0,
     waitingFor,
     members: tally(mesh.members().map(({ state }) => state)),
+    stateAgeMs: running.remembered.ageMs,
+    rememberedEndpoints: running.remembered.unconfirmed,
     services: services.services().length,
     endpoints: readiness(services.endpoints()),
     workloads: readiness(workloads),

@@ -26,6 +26,10 @@ export interface StatusView {
   readonly waitingFor: readonly string[];
   /** Members by state; states that nobody is in may be left out. */
   readonly members: Readonly<Record<string, number>>;
+  /** Time since this node last had a peer; 0 while it has one, absent in answers of older agents. */
+  readonly stateAgeMs?: number;
+  /** Endpoints in use that are remembered from before the start; absent in answers of older agents. */
+  readonly rememberedEndpoints?: number;
   readonly services: number;
   readonly endpoints: { readonly ready: number; readonly total: number };
   readonly workloads: { readonly ready: number; readonly total: number };

@@ -16,6 +16,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ...certificateLines(status),
     ...meshLines(status),
     ['members', states.join(', ')],
+    ...stateLines(status),
     ['services', String(status.services)],
     ['endpoints', `${endpoints.ready} of ${endpoints.total} ready`],
     ['workloads', `${workloads.ready} of ${workloads.total} ready`],
@@ -33,6 +34,12 @@ function certificateLines({ certificates }: StatusView): [string, string][] {
     ['issuers', issuers.join(', ') || 'none is in reach'],
     ...problems.filter((text) => text !== '').map((text): [string, string] => ['certificate', text]),
   ];
+}
+
+function stateLines({ stateAgeMs = 0, rememberedEndpoints = 0 }: StatusView): [string, string][] {
+  if (stateAgeMs === 0) return [];
+  const remembered = rememberedEndpoints === 0 ? '' : `; ${rememberedEndpoints} endpoints are remembered`;
+  return [['state', `${span(stateAgeMs)} old: no peer is in reach${remembered}`]];
 }
 
 function meshLines({ mesh = { displayName: '', contact: '' } }: StatusView): [string, string][] {
