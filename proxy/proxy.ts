@@ -148,9 +148,13 @@ export class Proxy implements AsyncDisposable {
     await listener?.stop();
   }
 
-  /** Accepts no more, lets open requests and connections end until the deadline, then destroys the rest. */
-  close(deadlineMs = 5_000): Promise<void> {
-    this.#closing ??= this.#close(deadlineMs);
+  /**
+   * Accepts no more, lets open requests and connections end until the deadline, then destroys the rest.
+   *
+   * @param idleMs how long an idle connection of HTTP/1.1 may wait for one more request, which is then its last
+   */
+  close(deadlineMs = 5_000, idleMs = 0): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs, idleMs);
     return this.#closing;
   }
 
@@ -193,13 +197,12 @@ export class Proxy implements AsyncDisposable {
     }, waitMs).unref();
   }
 
-  async #close(deadlineMs: number): Promise<void> {
+  async #close(deadlineMs: number, idleMs: number): Promise<void> {
     clearTimeout(this.#clock);
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
     await Promise.all(listeners.map((listener) => listener.stop()));
-    for (const connection of this.#connections) connection.drain();
-    await this.#drained(deadlineMs);
+    await this.#drained(deadlineMs, idleMs);
     for (const connection of this.#connections) connection.destroy();
     for (const relay of this.#relays) relay.destroy();
     for (const listener of listeners) listener.destroy();
@@ -207,9 +210,18 @@ export class Proxy implements AsyncDisposable {
     this.#deadlines.close();
   }
 
-  async #drained(deadlineMs: number): Promise<void> {
+  /** What was accepted and has yet to say what it is (a handshake, say) is waited for too, and drained in its turn. */
+  async #drained(deadlineMs: number, idleMs: number): Promise<void> {
     const untilMs = performance.now() + deadlineMs;
-    while (this.#connections.size + this.#relays.size > 0 && performance.now() < untilMs) {
+    const told = new WeakSet<Drainable>();
+    for (;;) {
+      for (const connection of this.#connections) {
+        if (told.has(connection)) continue;
+        told.add(connection);
+        connection.drain(idleMs);
+      }
+      const isDone = this.#connections.size + this.#relays.size + this.#budget.open === 0;
+      if (isDone || performance.now() >= untilMs) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       setTimeout(resolve, Math.min(DRAIN_CHECK_MS, untilMs - performance.now()));
       await promise;

@@ -26,7 +26,7 @@ export type ToWorker =
   | { readonly kind: 'unlisten'; readonly request: number; readonly id: string }
   /** Answered when all that was said before is in use. */
   | { readonly kind: 'sync'; readonly request: number }
-  | { readonly kind: 'close'; readonly deadlineMs: number };
+  | { readonly kind: 'close'; readonly deadlineMs: number; readonly idleMs: number };
 
 export type FromWorker =
   | { readonly kind: 'ready' }

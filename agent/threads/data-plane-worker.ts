@@ -61,7 +61,7 @@ async function obey(message: ToWorker): Promise<void> {
     case 'sync':
       return tell({ kind: 'done', request: message.request, port: 0 });
     case 'close':
-      await proxy.close(message.deadlineMs);
+      await proxy.close(message.deadlineMs, message.idleMs);
       control.close(); // nothing keeps the thread alive after this
   }
 }

@@ -187,9 +187,9 @@ export class DataPlane implements AsyncDisposable {
     return [...this.#slots[worker]!.listening];
   }
 
-  /** Drains every worker until `deadlineMs` from now, then ends it. */
-  close(deadlineMs = DRAIN_MS): Promise<void> {
-    this.#closing ??= this.#close(deadlineMs);
+  /** Drains every worker until `deadlineMs` from now, then ends it. @param idleMs see `Proxy.close` */
+  close(deadlineMs = DRAIN_MS, idleMs = 0): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs, idleMs);
     return this.#closing;
   }
 
@@ -197,14 +197,14 @@ export class DataPlane implements AsyncDisposable {
     return this.close();
   }
 
-  async #close(deadlineMs: number): Promise<void> {
+  async #close(deadlineMs: number, idleMs: number): Promise<void> {
     clearInterval(this.#sweeping);
     for (const timer of this.#restarts) clearTimeout(timer);
     await Promise.all(
       this.#slots.map(async ({ thread, hasEnded }) => {
         if (hasEnded) return;
         const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
-        thread.postMessage({ kind: 'close', deadlineMs } satisfies ToWorker);
+        thread.postMessage({ kind: 'close', deadlineMs, idleMs } satisfies ToWorker);
         const timer = setTimeout(() => void thread.terminate(), deadlineMs + 1_000);
         await exited;
         clearTimeout(timer);

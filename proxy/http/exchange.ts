@@ -28,7 +28,8 @@ import type {
 /** A connection that draining and closing reach. */
 export interface Drainable {
   /** Finishes what is under way, then closes. */
-  drain(): void;
+  /** Finishes what is under way, then ends. @param idleMs how long one that has nothing under way may wait for a last request */
+  drain(idleMs?: number): void;
   destroy(): void;
 }
 

@@ -107,10 +107,12 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     this.#onData(chunk);
   }
 
-  /** Finishes what is under way, then closes. */
-  drain(): void {
+  /** Finishes what is under way, then closes. A client that is just sending its next request learns with the answer. */
+  drain(idleMs = 0): void {
     this.#closeAfter = true;
-    if (this.#state === HEAD && !this.#parser.hasStarted && this.#chunk === undefined) this.#finish();
+    if (this.#state !== HEAD || this.#parser.hasStarted || this.#chunk !== undefined) return;
+    if (idleMs === 0) this.#finish();
+    else this.deadlineMs = Math.min(this.deadlineMs, performance.now() + idleMs);
   }
 
   destroy(): void {
