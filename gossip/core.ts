@@ -14,6 +14,7 @@ import type { MemberView } from './outside.ts';
 import type { PartsOptions } from './parts.ts';
 import { Parts } from './parts.ts';
 import type { Credential } from './ports.ts';
+import type { Endpoint } from './records/endpoint.ts';
 import type { CoreStats } from './stats.ts';
 
 export interface CoreOptions extends PartsOptions {
@@ -84,7 +85,7 @@ export class Core {
     const parts = this.#parts;
     switch (input.kind) {
       case 'start':
-        this.#start();
+        this.#start(input.endpoints ?? []);
         break;
       case 'fired':
         this.#fired(input.timer);
@@ -153,8 +154,8 @@ export class Core {
     }
   }
 
-  #start(): void {
-    const { membership, bootstrap, antiEntropy, topology, context, outside } = this.#parts;
+  #start(endpoints: readonly Endpoint[]): void {
+    const { membership, bootstrap, antiEntropy, topology, context, outside, publisher } = this.#parts;
     membership.start();
     bootstrap.start(this.#seeds, this.#rememberedPeers);
     antiEntropy.start();
@@ -162,6 +163,7 @@ export class Core {
     topology.start();
     arm(context, 'sweep', '', SWEEP_MS);
     outside.start();
+    if (endpoints.length > 0) publisher.begin(endpoints);
   }
 
   #fired(timer: Timer): void {

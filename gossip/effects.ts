@@ -48,7 +48,8 @@ export type ProbeOutcome = 'refused' | 'connected' | 'silent';
 export type ProbePurpose = 'detect' | 'confirm';
 
 export type Input =
-  | { readonly kind: 'start' }
+  /** With what this node offers already: whoever it meets first learns it, and not that there is nothing. */
+  | { readonly kind: 'start'; readonly endpoints?: readonly Endpoint[] }
   | { readonly kind: 'fired'; readonly timer: Timer }
   | { readonly kind: 'received'; readonly from: string; readonly message: Message }
   /** A delta came by broadcast; `from` is the neighbour that passed it on. Answered by a `validated` effect. */

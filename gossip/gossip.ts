@@ -41,6 +41,8 @@ export interface GossipDeps {
   readonly rootGraceMs?: number;
   /** Default: TCP. */
   readonly carrier?: Carrier;
+  /** What a predecessor that shares the port offered, and this node goes on offering. */
+  readonly succeeds?: { readonly endpoints: readonly Endpoint[] };
 }
 
 interface Parts {
@@ -84,7 +86,16 @@ export class Gossip implements AsyncDisposable {
     const kept = () => started?.documents.kept() ?? [];
     const disk = await Disk.open({ dataDirectory: config.dataDirectory, identity, log, kept });
     try {
-      const network = await Network.listen({ config, identity, signer, traffic, answer, carrier, log });
+      const network = await Network.listen({
+        config,
+        identity,
+        signer,
+        traffic,
+        answer,
+        carrier,
+        mayShare: deps.succeeds !== undefined,
+        log,
+      });
       started = new Gossip({ config, deps, signer, traffic, disk, network, authority });
     } catch (err) {
       await disk.close();
@@ -110,7 +121,7 @@ export class Gossip implements AsyncDisposable {
     this.#driver = new Driver({ ...coreOptions({ config, identity, signer, disk, network, authority }), perform, log });
     this.documents = new DocumentDesk(this.#driver, disk);
     network.serve(this.#driver);
-    this.#driver.take({ kind: 'start' });
+    this.#driver.take({ kind: 'start', endpoints: deps.succeeds?.endpoints ?? [] });
   }
 
   /** Replaces what this node offers. A no-op when nothing changed. @throws GossipError naming what cannot be published */
@@ -171,9 +182,13 @@ export class Gossip implements AsyncDisposable {
     return this.#left;
   }
 
-  /** Leaves and stops. May be called twice. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /**
+   * Leaves and stops. May be called twice.
+   *
+   * @param isSucceeded a successor of this node listens already: nobody is told that it leaves
+   */
+  close(isSucceeded = false): Promise<void> {
+    this.#closing ??= this.#close(isSucceeded);
     return this.#closing;
   }
 
@@ -189,9 +204,9 @@ export class Gossip implements AsyncDisposable {
     await promise;
   }
 
-  async #close(): Promise<void> {
+  async #close(isSucceeded: boolean): Promise<void> {
     clearTimeout(this.#rootTimer);
-    await this.leave();
+    if (!isSucceeded) await this.leave();
     this.#driver.stop();
     await this.#network.close();
     await this.#disk.close();

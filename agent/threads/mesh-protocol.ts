@@ -15,6 +15,8 @@ export interface MeshWorkerData {
   readonly config: GossipConfig;
   readonly nodeBundleDirectory: string;
   readonly logLevel: LogLevel;
+  /** See GossipDeps. */
+  readonly succeeds?: { readonly endpoints: readonly Endpoint[] };
 }
 
 /** A question about documents, with its number. */
@@ -34,7 +36,7 @@ export type ToMesh =
   | { readonly kind: 'call'; readonly request: number; readonly to: string; readonly question: Uint8Array }
   /** To an `asked`; without an answer the caller is hung up on. */
   | { readonly kind: 'answered'; readonly request: number; readonly answer: Uint8Array | undefined }
-  | { readonly kind: 'close' };
+  | { readonly kind: 'close'; readonly isSucceeded: boolean };
 
 export type FromMesh =
   | { readonly kind: 'started'; readonly name: string; readonly address: string }

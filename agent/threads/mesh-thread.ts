@@ -20,7 +20,7 @@ const RELOAD_MS = 1_000;
 const starting = start(born as MeshWorkerData);
 control.on('message', (message: ToMesh) => void obey(message));
 
-async function start({ config, nodeBundleDirectory, logLevel }: MeshWorkerData): Promise<Gossip | undefined> {
+async function start({ config, nodeBundleDirectory, logLevel, succeeds }: MeshWorkerData): Promise<Gossip | undefined> {
   try {
     const identity = loadNodeBundle(nodeBundleDirectory);
     const log = createLogger({ level: logLevel, node: identity.name }).child({ thread: 'mesh' });
@@ -35,7 +35,11 @@ async function start({ config, nodeBundleDirectory, logLevel }: MeshWorkerData):
       noted: (notes: Extract<FromMesh, { kind: 'noted' }>['notes']) => tell({ kind: 'noted', notes }),
       report: (node: string, report: Uint8Array | undefined) => tell({ kind: 'report', node, report }),
     };
-    const gossip = await Gossip.start(config, { identity, events, log, answer: askControl }, stopping.signal);
+    const gossip = await Gossip.start(
+      config,
+      { identity, events, log, answer: askControl, ...(succeeds === undefined ? {} : { succeeds }) },
+      stopping.signal,
+    );
     tell({ kind: 'started', name: identity.name, address: gossip.address });
     return gossip;
   } catch (err) {
@@ -75,7 +79,7 @@ async function obey(message: ToMesh): Promise<void> {
       settle(message.request, message.answer);
       break;
     case 'close':
-      await gossip.close();
+      await gossip.close(message.isSucceeded);
       control.close(); // nothing keeps the thread alive after this
   }
 }

@@ -30,6 +30,8 @@ export interface MeshThreadOptions {
   readonly nodeBundleDirectory: string;
   readonly logLevel: LogLevel;
   readonly events: MeshEvents;
+  /** See GossipDeps. */
+  readonly succeeds?: { readonly endpoints: readonly Endpoint[] };
 }
 
 interface Asked {
@@ -70,9 +72,9 @@ export class MeshThread implements AsyncDisposable {
     throw signal.reason;
   }
 
-  private constructor({ config, nodeBundleDirectory, logLevel, events }: MeshThreadOptions) {
+  private constructor({ events, ...born }: MeshThreadOptions) {
     this.#events = events;
-    const workerData: MeshWorkerData = { config, nodeBundleDirectory, logLevel };
+    const workerData: MeshWorkerData = born;
     const entry = new URL(`./mesh-thread${extname(import.meta.url)}`, import.meta.url);
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
     this.#worker = new Worker(entry, { workerData, name: 'mesh', resourceLimits });
@@ -128,9 +130,9 @@ export class MeshThread implements AsyncDisposable {
     this.#send({ kind: 'report', report });
   }
 
-  /** Says goodbye to the mesh and ends the thread. May be called twice. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** Says goodbye to the mesh, unless a successor listens already, and ends the thread. May be called twice. */
+  close(isSucceeded = false): Promise<void> {
+    this.#closing ??= this.#close(isSucceeded);
     return this.#closing;
   }
 
@@ -150,8 +152,8 @@ export class MeshThread implements AsyncDisposable {
     return promise;
   }
 
-  async #close(): Promise<void> {
-    this.#send({ kind: 'close' });
+  async #close(isSucceeded: boolean): Promise<void> {
+    this.#send({ kind: 'close', isSucceeded });
     const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
     await this.#exited;
     clearTimeout(timer);

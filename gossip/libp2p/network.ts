@@ -40,6 +40,8 @@ export interface NetworkOptions {
   readonly traffic: TrafficStats;
   readonly answer: AnswerCall;
   readonly carrier: Carrier;
+  /** Whether another process of ours may listen on the port already. */
+  readonly mayShare: boolean;
   readonly log: Logger;
 }
 
@@ -67,7 +69,8 @@ export class Network {
 
   /** Resolves when the port is open. Nothing is lost of what peers say before `serve`. */
   static async listen(options: NetworkOptions): Promise<Network> {
-    const { config, identity, signer, traffic, carrier, log } = options;
+    const { config, identity, signer, traffic, carrier, mayShare, log } = options;
+    if (!mayShare) await refuseUnlessFree(config.listen, carrier);
     const admission = new Admission({
       identity,
       signer,
@@ -270,6 +273,16 @@ export class Network {
     const deadline = setTimeout(resolve, STOP_MS);
     await Promise.race([Promise.resolve(this.#node.stop()), late]);
     clearTimeout(deadline);
+  }
+}
+
+/** The port is open to a successor. Without this, it would be to a second agent that was started by mistake. */
+async function refuseUnlessFree(listen: string, carrier: Carrier): Promise<void> {
+  try {
+    await carrier.checkFree?.(mustParse(listen));
+  } catch (err) {
+    if (err instanceof GossipError) throw err;
+    throw new GossipError('WEFT_GOSSIP_LISTEN_FAILED', listen, { cause: err });
   }
 }
 

@@ -54,6 +54,11 @@ export class Publisher {
     return this.#credential;
   }
 
+  /** These are our endpoints from the start, when nobody is there yet to be told. */
+  begin(endpoints: readonly Endpoint[]): void {
+    if (this.#host.own.publish(endpoints) !== undefined) this.#host.recordChanged(this.#context.self);
+  }
+
   /** These are our endpoints from now on. */
   collect(endpoints: readonly Endpoint[]): void {
     const isArmed = this.#pending !== undefined;
