@@ -15,6 +15,8 @@ export class Captures implements Disposable, AsyncDisposable {
   readonly releases: Releases;
   /** Of the control thread, for health checks. */
   readonly sockets: CaptureSockets;
+  /** While a predecessor still has the rules and listens beside us. */
+  isTakingOver = false;
 
   private constructor(linux: Linux, state: CaptureState) {
     this.linux = linux;

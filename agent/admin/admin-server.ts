@@ -19,6 +19,8 @@ export interface AdminServerOptions {
   readonly sources: AdminSources;
   /** Parts that read their requests themselves. */
   readonly routes?: readonly AdminRoutes[];
+  /** Whether the socket of a live agent may be replaced, because it hands over. */
+  readonly mayReplace?: boolean;
   readonly log: Logger;
 }
 
@@ -60,8 +62,8 @@ export class AdminServer implements AsyncDisposable {
     this.#listeners = [onSocket, onAddress];
   }
 
-  static async start({ socket, listen, ...parts }: AdminServerOptions): Promise<AdminServer> {
-    const onSocket = await HttpListener.onSocket(socket, handler({ ...parts, isPrivate: true }));
+  static async start({ socket, listen, mayReplace, ...parts }: AdminServerOptions): Promise<AdminServer> {
+    const onSocket = await HttpListener.onSocket(socket, handler({ ...parts, isPrivate: true }), mayReplace);
     try {
       const forAll = handler({ ...parts, isPrivate: false });
       return new AdminServer(onSocket, await HttpListener.onAddress(listen, 'admin.listen', forAll));
@@ -69,6 +71,11 @@ export class AdminServer implements AsyncDisposable {
       await onSocket.close();
       throw err;
     }
+  }
+
+  /** Closes the loopback address; the unix socket goes on. */
+  async closeAddress(): Promise<void> {
+    await this.#listeners[1]?.close();
   }
 
   async close(): Promise<void> {

@@ -44,10 +44,14 @@ export class HttpListener implements AsyncDisposable {
     return new HttpListener(server, formatSocketAddress({ ...wanted, port }), async () => {});
   }
 
-  /** Listens on a unix socket that only its owner may use. */
-  static async onSocket(path: string, handler: RequestListener): Promise<HttpListener> {
+  /** Listens on a unix socket that only its owner may use. @param mayReplace also that of a live agent */
+  static async onSocket(path: string, handler: RequestListener, mayReplace = false): Promise<HttpListener> {
     const server = newServer(handler);
-    return new HttpListener(server, path, await listenOnSocket(server, path, { mode: 0o600, directoryMode: 0o700 }));
+    return new HttpListener(
+      server,
+      path,
+      await listenOnSocket(server, path, { mode: 0o600, directoryMode: 0o700, mayReplace }),
+    );
   }
 
   /** Lets answers under way finish for a moment, then closes all connections. */
@@ -77,17 +81,17 @@ export class HttpListener implements AsyncDisposable {
  * The socket is made in a private directory and renamed into place once its mode is right, so that there is no moment at
  * which others could connect, and none without a socket when one is replaced.
  *
- * @param modes of the socket, and of directories that have to be made for it
+ * @param modes of the socket, and of directories that have to be made for it; `mayReplace`: a live agent's too, which hands over
  * @returns removes the socket again
  */
 export async function listenOnSocket(
   server: NetServer,
   path: string,
-  modes: { readonly mode: number; readonly directoryMode: number },
+  modes: { readonly mode: number; readonly directoryMode: number; readonly mayReplace?: boolean },
 ): Promise<() => Promise<void>> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: modes.directoryMode });
-    await refuseUnlessFree(path);
+    if (modes.mayReplace !== true) await refuseUnlessFree(path);
     const directory = await mkdtemp(join(dirname(path), '.'));
     try {
       const made = join(directory, 's');

@@ -6,6 +6,7 @@
  * socket belongs to this unit until `take` or `reopen` hands it out, and from then on to whoever took it.
  * @module
  */
+import { writeFileSync } from 'node:fs';
 import { CAPTURE_PORTS, type CapturePorts } from './constants.ts';
 import { CaptureError, SystemCallError } from './errors.ts';
 import { type BindOptions, type Family, isSameNamespace, type Linux } from './linux.ts';
@@ -46,7 +47,10 @@ export interface CaptureUnitOptions {
    * routing is not ours to change.
    */
   readonly keepsClientAddress?: boolean;
-  /** The sockets of a predecessor still listen and are to be shared, as in a hot upgrade. Default: false, they are in the way. */
+  /**
+   * The sockets of a predecessor still listen and are to be shared, as in a hot upgrade; its rules stay as they are until
+   * `assume`. Default: false, they are in the way.
+   */
   readonly isTakeover?: boolean;
 }
 
@@ -71,6 +75,8 @@ interface Planned {
 
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 const ANY = { 4: '0.0.0.0', 6: '::' } as const;
+/** Read and written in the namespace of the thread that opens it. */
+const MIGRATE_REQUESTS = '/proc/sys/net/ipv4/tcp_migrate_req';
 /** A port free over IPv4 may be taken over IPv6; so many are tried until one is free everywhere. */
 const PORT_ATTEMPTS = 16;
 
@@ -80,7 +86,8 @@ export class CaptureUnit implements AsyncDisposable {
   readonly #deps: CaptureUnitDeps;
   readonly #settings: UnitSettings;
   readonly #workers: number;
-  readonly #isTakeover: boolean;
+  /** Whether the rules are another agent's: of a predecessor until `assume`, of a successor from `handOver` on. */
+  #isShared: boolean;
   readonly #families: readonly Family[];
   readonly #planned = new Map<string, Planned>();
   /** A map a worker of the sockets not handed out yet, by listener id. */
@@ -96,7 +103,7 @@ export class CaptureUnit implements AsyncDisposable {
     const keepsClientAddress = scope === 'namespace' && (options.keepsClientAddress ?? false);
     this.#settings = { unit, scope, ports, isDnsCaptured, keepsClientAddress };
     this.#workers = options.workers;
-    this.#isTakeover = options.isTakeover ?? false;
+    this.#isShared = options.isTakeover ?? false;
     this.#sockets = Array.from({ length: options.workers }, () => new Map());
     this.#families = redirectableFamilies(deps.linux, namespace);
   }
@@ -117,11 +124,9 @@ export class CaptureUnit implements AsyncDisposable {
       namespace.close();
       throw err;
     }
+    if (unit.#isShared) return unit;
     try {
-      const { identity, locator } = namespace;
-      await deps.releases?.reclaim(identity);
-      await deps.state.put({ unit: unit.unit, identity, locator }); // before there is anything to clean up
-      await unit.#apply(options.workloads);
+      await unit.#install(options.workloads);
       return unit;
     } catch (err) {
       await unit.close().catch(() => {}); // what went wrong first is what to tell
@@ -149,6 +154,17 @@ export class CaptureUnit implements AsyncDisposable {
     return this.take(worker);
   }
 
+  /** After a takeover: the rules are this unit's from here on, and lead to its sockets. */
+  async assume(workloads: readonly CapturedWorkload[]): Promise<void> {
+    await this.#install(workloads);
+    this.#isShared = false;
+  }
+
+  /** A successor has assumed the rules, or is about to: `close` leaves them alone. */
+  handOver(): void {
+    this.#isShared = true;
+  }
+
   /**
    * Captures other workloads in this namespace from now on, in one step. What is new is there to `take`.
    *
@@ -161,7 +177,7 @@ export class CaptureUnit implements AsyncDisposable {
     const added = workloads.filter(({ id }) => !before.has(id));
     try {
       for (const workload of added) this.#prepareWorkload(workload);
-      await this.#apply(workloads);
+      if (!this.#isShared) await this.#apply(workloads);
     } catch (err) {
       for (const { id } of added) this.#forgetWorkload(id);
       throw err;
@@ -198,6 +214,28 @@ export class CaptureUnit implements AsyncDisposable {
     }
   }
 
+  async #install(workloads: readonly CapturedWorkload[]): Promise<void> {
+    const { state, releases } = this.#deps;
+    const { identity, locator } = this.namespace;
+    await releases?.reclaim(identity);
+    await state.put({ unit: this.unit, identity, locator }); // before there is anything to clean up
+    this.#migrateRequests();
+    await this.#apply(workloads);
+  }
+
+  /**
+   * A connection that the kernel has completed and nobody accepted moves to another socket of its port when its own is
+   * closed: to that of a successor, or of another worker (Linux 5.14). Without it, it is reset.
+   */
+  #migrateRequests(): void {
+    if (this.#settings.scope === 'host') return; // the settings of the host are not ours to change
+    try {
+      this.#deps.linux.inNamespace(this.namespace.fd, () => writeFileSync(MIGRATE_REQUESTS, '1'));
+    } catch {
+      // An older kernel, or /proc/sys is read-only here.
+    }
+  }
+
   async #apply(workloads: readonly CapturedWorkload[]): Promise<void> {
     const { linux } = this.#deps;
     const rules = unitRules(this.#settings, workloads, (id) => this.#ports.get(id)!);
@@ -209,6 +247,11 @@ export class CaptureUnit implements AsyncDisposable {
 
   async #close(): Promise<void> {
     const { linux, state, releases } = this.#deps;
+    if (this.#isShared) {
+      this.#closeAllSockets();
+      this.namespace.close();
+      return;
+    }
     const removed = (): Promise<void> => state.delete(this.unit);
     try {
       if (releases !== undefined && this.keepsClientAddress) await releases.release(this.namespace, removed);
@@ -269,7 +312,7 @@ export class CaptureUnit implements AsyncDisposable {
   /** Opens these listeners for all workers, or none. */
   #prepare(planned: readonly Planned[]): void {
     try {
-      if (!this.#isTakeover) this.#checkFree(planned);
+      if (!this.#isShared) this.#checkFree(planned);
       for (const listener of planned) this.#planned.set(listener.id, listener);
       for (let worker = 0; worker < this.#workers; worker++) this.#open(worker, planned);
     } catch (err) {

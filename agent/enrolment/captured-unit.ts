@@ -14,11 +14,20 @@ interface CapturedUnitDeps extends Required<CaptureUnitDeps> {
   readonly plane: DataPlane;
   /** The control thread's own sockets, for health checks. */
   readonly sockets: CaptureSockets;
+  /** Whether a predecessor still has the rules and listens. */
+  readonly isTakingOver: boolean;
+}
+
+interface OpeningDeps extends CapturedUnitDeps {
+  readonly opening: Parameters<OpenUnit>[2];
 }
 
 export function capturedUnits(captures: Omit<CapturedUnitDeps, 'plane'>, plane: DataPlane): OpenUnit {
   const { linux, state, releases, sockets } = captures;
-  return (id, workloads) => CapturedUnit.open(id, workloads, { linux, state, releases, sockets, plane });
+  return (id, workloads, opening) => {
+    const { isTakingOver } = captures; // at this moment
+    return CapturedUnit.open(id, workloads, { linux, state, releases, sockets, isTakingOver, plane, opening });
+  };
 }
 
 class CapturedUnit implements Unit {
@@ -37,11 +46,13 @@ class CapturedUnit implements Unit {
     this.#address = (addresses.find(({ family }) => family === 4) ?? addresses[0])?.address;
   }
 
-  static async open(id: string, workloads: readonly Workload[], deps: CapturedUnitDeps): Promise<CapturedUnit> {
+  static async open(id: string, workloads: readonly Workload[], deps: OpeningDeps): Promise<CapturedUnit> {
     const namespace = Namespace.open(deps.linux, locatorOf(workloads[0]!));
     const scope = workloads[0]!.runs.kind === 'host' ? 'host' : 'namespace';
     const { workers, keepsClientAddress } = deps.plane;
-    const options = { unit: id, scope, workloads: workloads.map(captured), workers, keepsClientAddress } as const;
+    const { isTakingOver: isTakeover } = deps;
+    const rules = { unit: id, scope, workloads: workloads.map(captured), keepsClientAddress } as const;
+    const options = { ...rules, workers, isTakeover };
     const capture = await CaptureUnit.install(namespace, options, deps);
     const unit = new CapturedUnit(id, capture, deps);
     try {
@@ -54,6 +65,7 @@ class CapturedUnit implements Unit {
       };
       deps.sockets.set(place);
       deps.plane.addUnit(place);
+      deps.opening(unit);
       await unit.#handOut();
       return unit;
     } catch (err) {
@@ -101,6 +113,14 @@ class CapturedUnit implements Unit {
 
   rules(): Promise<string> {
     return readRules(this.#deps.linux, this.#capture.namespace.fd).then((rules) => rules ?? '');
+  }
+
+  assume(workloads: readonly Workload[]): Promise<void> {
+    return this.#capture.assume(workloads.map(captured));
+  }
+
+  handOver(): void {
+    this.#capture.handOver();
   }
 
   async close(): Promise<void> {

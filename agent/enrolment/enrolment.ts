@@ -119,6 +119,20 @@ export class Enrolment implements AsyncDisposable {
     );
   }
 
+  /** After a takeover: captures what was the predecessor's until now. */
+  async assume(): Promise<void> {
+    await this.#working;
+    for (const { unit, workloads } of this.#units.values()) await unit.assume(workloads);
+  }
+
+  /** A successor serves all of these from here on. Nothing changes any more, and closing leaves capture in place. */
+  async handOver(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#clock);
+    await this.#working;
+    for (const { unit } of this.#units.values()) unit.handOver();
+  }
+
   /** Takes every workload out of the mesh: nobody is told of it here, gossip has left by then. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -185,10 +199,11 @@ export class Enrolment implements AsyncDisposable {
   async #enter(id: string, workloads: readonly Workload[]): Promise<void> {
     const svids = this.#hold(workloads);
     try {
-      const unit = await this.#options.openUnit(id, workloads);
+      // Its listeners are given connections as soon as they are open: workers know whose they are before.
+      const unit = await this.#options.openUnit(id, workloads, (opening) => this.#tell(opening, workloads, svids));
       this.#units.set(id, { unit, workloads });
-      this.#tell(unit, workloads, svids);
     } catch (err) {
+      this.#options.plane.apply({ workloads: { upsert: [], remove: workloads.map((workload) => workload.id) } });
       this.#release(workloads);
       throw err;
     }

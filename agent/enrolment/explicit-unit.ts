@@ -12,9 +12,10 @@ import type { Workload } from '../workloads/workload.ts';
 import type { OpenUnit, Unit } from './unit.ts';
 
 export function explicitUnits(plane: DataPlane): OpenUnit {
-  return async (id, [workload]) => {
+  return async (id, [workload], opening) => {
     const unit = new ExplicitUnit(id, plane);
     try {
+      opening(unit);
       await unit.update([workload!]);
       return unit;
     } catch (err) {
@@ -66,6 +67,10 @@ class ExplicitUnit implements Unit {
   async rules(): Promise<string> {
     return '';
   }
+
+  async assume(): Promise<void> {}
+
+  handOver(): void {}
 
   async close(): Promise<void> {
     await this.#plane.unlisten([...this.#specs.keys()]);

@@ -22,9 +22,17 @@ export interface Unit {
   listeners(): readonly string[];
   /** The rules in force, as nft prints them; empty without capture. */
   rules(): Promise<string>;
+  /** After a takeover: the rules of the predecessor are ours from here on. */
+  assume(workloads: readonly Workload[]): Promise<void>;
+  /** A successor takes over the rules: `close` leaves them in place. */
+  handOver(): void;
   /** Takes rules and listeners away. Connections that are open stay open. Twice is fine. */
   close(): Promise<void>;
 }
 
-/** Makes the unit of these workloads, all of one namespace. Rejects with a reason for the operator, leaving nothing behind. */
-export type OpenUnit = (id: string, workloads: readonly Workload[]) => Promise<Unit>;
+/**
+ * Makes the unit of these workloads, all of one namespace. Rejects with a reason for the operator, leaving nothing behind.
+ *
+ * @param opening called before its first listener is opened, when its workloads have addresses
+ */
+export type OpenUnit = (id: string, workloads: readonly Workload[], opening: (unit: Unit) => void) => Promise<Unit>;

@@ -20,6 +20,8 @@ import { Subscription } from './subscription.ts';
 
 export interface WorkloadApiOptions extends AnswerSources {
   readonly socket: string;
+  /** Whether the socket of a live agent may be replaced, because it hands over. */
+  readonly mayReplace?: boolean;
   readonly linux: Linux;
   readonly log: Logger;
   /** After this a caller that does not read is cut off. */
@@ -71,7 +73,10 @@ export class WorkloadApi implements AsyncDisposable {
   /** @throws SystemCallError before Linux 5.14; AgentError when the socket cannot be made */
   static async start(options: WorkloadApiOptions): Promise<WorkloadApi> {
     const api = new WorkloadApi(options);
-    api.#removeSocket = await listenOnSocket(api.#server, options.socket, SOCKET_MODES);
+    api.#removeSocket = await listenOnSocket(api.#server, options.socket, {
+      ...SOCKET_MODES,
+      mayReplace: options.mayReplace ?? false,
+    });
     return api;
   }
 
