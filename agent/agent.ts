@@ -36,6 +36,7 @@ import { RememberedEndpoints } from './endpoints/remembered.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
+import { AgentError } from './errors.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
@@ -45,8 +46,11 @@ import { trustRoutes } from './rotation/routes.ts';
 import { ServiceDirectory } from './services.ts';
 import { adminSources, type Running } from './sources.ts';
 import { SvidKeeper } from './svids.ts';
+import { FORMAT, listensOf } from './takeover/inheritance.ts';
+import { Predecessor } from './takeover/predecessor.ts';
+import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
 import { DataPlane } from './threads/data-plane.ts';
-import { MeshThread } from './threads/mesh.ts';
+import { MeshThread, type Succession } from './threads/mesh.ts';
 import { VipAllocator } from './vips.ts';
 import type { WorkloadApi } from './workload-api/workload-api.ts';
 import { WorkloadDirectory } from './workloads/directory.ts';
@@ -54,9 +58,17 @@ import { HealthChecker } from './workloads/health.ts';
 
 /** A joiner with seeds waits this long for one of them before it calls itself ready all the same. */
 const SEED_PATIENCE_MS = 10_000;
+/** An agent that has handed over answers one more request on idle connections, within this. */
+const LAST_REQUEST_MS = 5_000;
+/** A successor that let go of us has this long to be ready; it takes a few seconds. */
+const SUCCESSION_MS = 60_000;
 
 /** Runs until `signal` aborts, or a layer that cannot be done without fails. Rejects with the reason, all else closed. */
-export async function runAgent(written: AgentConfig, signal: AbortSignal): Promise<void> {
+export async function runAgent(
+  written: AgentConfig,
+  signal: AbortSignal,
+  options: { readonly takeOver?: boolean } = {},
+): Promise<void> {
   const log = createLogger({ level: written.log.level, node: written.nodeName });
   await renewIfExpired(written, log);
   const { config, node } = withNodeIdentity(written, log);
@@ -64,7 +76,9 @@ export async function runAgent(written: AgentConfig, signal: AbortSignal): Promi
 
   const stop = new AbortController();
   signal.addEventListener('abort', () => stop.abort(), { once: true });
-  await using agent = await Agent.start({ config, node, log, stop });
+  await using predecessor = options.takeOver === true ? await Predecessor.find(config, node, log) : undefined;
+  await predecessor?.checkListens(config);
+  await using agent = await Agent.start({ config, node, log, stop, predecessor });
   log.info({ trustDomain: node.trustDomain, admin: config.admin.socket, workers: config.workers }, 'agent is running');
   if (signal.aborted) stop.abort();
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
@@ -77,16 +91,23 @@ interface AgentOptions {
   readonly node: NodeIdentity;
   readonly log: Logger;
   readonly stop: AbortController;
+  /** The running agent of this node, which is to hand over. */
+  readonly predecessor: Predecessor | undefined;
 }
 
 class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
-  readonly #owned = new AsyncDisposableStack();
+  /** Three parts, closed in this order: where others ask; what speaks with other nodes or writes to disk; what carries traffic. */
+  readonly #doors = new AsyncDisposableStack();
+  readonly #state = new AsyncDisposableStack();
+  readonly #serving = new AsyncDisposableStack();
   readonly #services: ServiceDirectory;
   readonly #vips: VipAllocator;
   #plane!: DataPlane;
   #workloadApi: WorkloadApi | undefined;
   #failure: Error | undefined;
+  /** From the moment on at which a successor has all but the data plane. */
+  #isYielded = false;
 
   private constructor(options: AgentOptions) {
     this.#options = options;
@@ -110,21 +131,26 @@ class Agent implements AsyncDisposable {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#owned.disposeAsync();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#doors.disposeAsync();
+    await this.#state.disposeAsync();
+    if (this.#isYielded) await this.#plane.close(this.#options.config.upgrade.drainMs, LAST_REQUEST_MS);
+    await this.#serving.disposeAsync();
   }
 
   async #start(): Promise<void> {
-    const { config, node, log, stop } = this.#options;
+    const { config, node, log, stop, predecessor } = this.#options;
     const startedAtMs = Date.now();
     const captures =
-      config.capture.mode === 'namespace' ? this.#owned.use(Captures.load(config.dataDirectory)) : undefined;
+      config.capture.mode === 'namespace' ? this.#serving.use(Captures.load(config.dataDirectory)) : undefined;
 
     // Each thing is started before what uses it, and so closed after it. What calls back to a later one goes through these.
     let enrolment: Enrolment | undefined;
     let mesh: MeshThread | undefined;
+    let audit: AuditTrail | undefined;
+    let own: readonly Endpoint[] = [];
+    if (captures !== undefined) captures.isTakingOver = predecessor !== undefined;
 
-    const audit = this.#owned.use(await AuditTrail.open({ directory: join(config.dataDirectory, 'audit'), log }));
     const plane = await DataPlane.start({
       config: config.proxy,
       workers: config.workers,
@@ -133,10 +159,10 @@ class Agent implements AsyncDisposable {
       log,
       reopen: (worker) => enrolment?.reopen(worker) ?? [],
     });
-    this.#plane = this.#owned.use(plane);
+    this.#plane = this.#serving.use(plane);
     plane.apply({ trust: trustOf(node) });
 
-    const svids = this.#owned.use(
+    const svids = this.#serving.use(
       new SvidKeeper({
         node,
         ttlMs: config.certs.svidTtlMs,
@@ -148,13 +174,13 @@ class Agent implements AsyncDisposable {
         },
       }),
     );
-    const certificates = this.#owned.use(
+    const certificates = this.#state.use(
       new Certificates({
         config,
         node,
         revocations: () => documents.revocations,
         bundleChanged: () => void roots.catchUp(),
-        record: (what) => audit.record(what),
+        record: (what) => audit?.record(what),
         log,
       }),
     );
@@ -178,7 +204,7 @@ class Agent implements AsyncDisposable {
     });
     await roots.catchUp();
     const sockets = captures?.sockets ?? plainSockets();
-    const health = this.#owned.use(
+    const health = this.#serving.use(
       new HealthChecker({
         open: (unit, family) => sockets.open(unit, family),
         random: Math.random,
@@ -186,7 +212,7 @@ class Agent implements AsyncDisposable {
         changed: () => enrolment?.healthChanged(),
       }),
     );
-    enrolment = this.#owned.use(
+    enrolment = this.#serving.use(
       new Enrolment({
         node: node.name,
         zone: config.zone,
@@ -198,39 +224,25 @@ class Agent implements AsyncDisposable {
         health,
         log,
         publish: (endpoints) => {
+          own = endpoints;
           this.#publish(mesh, endpoints);
           this.#workloadApi?.refresh();
         },
       }),
     );
-    const documents = this.#owned.use(
-      new AgentDocuments({
-        node: node.name,
-        dataDirectory: config.dataDirectory,
-        audit,
-        log,
-        accessChanged: (access) => plane.apply({ access }),
-        revoked: (revocations) => {
-          plane.apply({ revocations: revocations.entries() });
-          svids.revoked(revocations);
-          this.#checkRevoked(certificates.holder.current, revocations);
+    const directory = this.#state.use(
+      await WorkloadDirectory.start(
+        {
+          directory: config.workloadsDirectory,
+          isCapturing: captures !== undefined,
+          log,
+          changed: (workloads) => void enrolment.apply(workloads),
         },
-        followRoots: (rotation) => roots.follow(rotation),
-        services: () => this.#services.services(),
-      }),
+        stop.signal,
+      ),
     );
-    const remembered = this.#owned.use(
-      new RememberedEndpoints({
-        file: join(config.dataDirectory, 'endpoints.json'),
-        node: node.name,
-        trustDomain: node.trustDomain,
-        log,
-        forgotten: (delta) => this.#endpointsChanged(delta),
-      }),
-    );
-    this.#endpointsChanged(remembered.recall());
-    mesh = this.#owned.use(
-      await MeshThread.start(
+    const startMesh = (succeeds?: Promise<Succession>): Promise<MeshThread> =>
+      MeshThread.start(
         {
           config: config.gossip,
           nodeBundleDirectory: config.certs.bundleDirectory,
@@ -253,25 +265,61 @@ class Agent implements AsyncDisposable {
             report: (name, report) => documents.report(name, report),
             failed: (err) => this.#failed(err),
           },
+          ...(succeeds === undefined ? {} : { succeeds }),
         },
-        stop.signal,
-      ),
+        AbortSignal.any([stop.signal, giveUp.signal]),
+      );
+    // Loaded before it is our turn, so that peers miss this node for as short a time as can be.
+    const giveUp = new AbortController();
+    const succession = Promise.withResolvers<Succession>();
+    const early = predecessor === undefined ? undefined : startMesh(succession.promise);
+    early?.catch(() => {}); // told below, where it is waited for
+    this.#state.defer(async () => {
+      giveUp.abort();
+      await early?.catch(() => {});
+    });
+    if (predecessor !== undefined) {
+      await this.#serveBeside(predecessor, { enrolment, directory });
+      await predecessor.yield(config.gossip.listen); // whatever fails from here on, it is our turn
+      log.info({ pid: predecessor.inheritance.pid }, 'the running agent has handed over');
+    }
+
+    audit = this.#state.use(await AuditTrail.open({ directory: join(config.dataDirectory, 'audit'), log }));
+    const documents = this.#state.use(
+      new AgentDocuments({
+        node: node.name,
+        dataDirectory: config.dataDirectory,
+        audit,
+        log,
+        accessChanged: (access) => plane.apply({ access }),
+        revoked: (revocations) => {
+          plane.apply({ revocations: revocations.entries() });
+          svids.revoked(revocations);
+          this.#checkRevoked(certificates.holder.current, revocations);
+        },
+        followRoots: (rotation) => roots.follow(rotation),
+        services: () => this.#services.services(),
+      }),
     );
+    const remembered = this.#state.use(
+      new RememberedEndpoints({
+        file: join(config.dataDirectory, 'endpoints.json'),
+        node: node.name,
+        trustDomain: node.trustDomain,
+        log,
+        forgotten: (delta) => this.#endpointsChanged(delta),
+      }),
+    );
+    this.#endpointsChanged(withoutGone(remembered.recall(), predecessor?.inheritance.endpoints ?? [], own));
+    succession.resolve({ endpoints: own });
+    mesh = this.#state.use(await (early ?? startMesh()));
+    await predecessor?.releasePort();
     await certificates.start(mesh);
     const documentService = await documents.start(mesh);
-    this.#owned.use(watchClock(mesh, documents.access));
-    const directory = this.#owned.use(
-      await WorkloadDirectory.start(
-        {
-          directory: config.workloadsDirectory,
-          isCapturing: captures !== undefined,
-          log,
-          changed: (workloads) => void enrolment.apply(workloads),
-        },
-        stop.signal,
-      ),
-    );
+    this.#state.use(watchClock(mesh, documents.access));
     await captures?.recover(directory.workloads(), log);
+    if (captures !== undefined) captures.isTakingOver = false;
+    if (predecessor !== undefined) await enrolment.assume();
     await enrolment.apply(directory.workloads());
 
     const running: Running = {
@@ -292,6 +340,7 @@ class Agent implements AsyncDisposable {
       meshConfig: () => documents.meshConfig(),
     };
     await this.#startWorkloadApi(running);
+    await predecessor?.drain();
     await this.#startServers(running, [
       documentRoutes(documentService),
       auditRoutes(audit),
@@ -300,6 +349,7 @@ class Agent implements AsyncDisposable {
         sequence: () => roots.sequence,
         members: () => running.mesh.members(),
       }),
+      takeoverRoutes(this.#handOver(running, documents)),
       accessRoutes({ world: () => explainWorld(running, documents.access), stats: () => plane.stats.access() }),
     ]);
   }
@@ -309,10 +359,11 @@ class Agent implements AsyncDisposable {
     const { socket } = config.workloadApi;
     if (socket === undefined) return;
     const { WorkloadApi } = await import('./workload-api/workload-api.ts');
-    const linux = captures?.linux ?? this.#owned.use(Linux.load());
-    this.#workloadApi = this.#owned.use(
+    const linux = captures?.linux ?? this.#serving.use(Linux.load());
+    this.#workloadApi = this.#doors.use(
       await WorkloadApi.start({
         socket,
+        mayReplace: this.#options.predecessor !== undefined,
         linux,
         units: () => enrolment.units(),
         svids: () => svids.svids(),
@@ -324,7 +375,7 @@ class Agent implements AsyncDisposable {
 
   /** Last of all: who can ask sees an agent that is whole. */
   async #startServers(running: Running, routes: readonly AdminRoutes[]): Promise<void> {
-    const { config, log, stop } = this.#options;
+    const { config, log, stop, predecessor } = this.#options;
     const waits = (): readonly string[] => waitingFor(running);
     const sources = adminSources(running, {
       metrics: () => registry.metrics(),
@@ -345,8 +396,59 @@ class Agent implements AsyncDisposable {
     });
     addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
-    this.#owned.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
-    this.#owned.use(await AdminServer.start({ ...config.admin, sources, routes, log }));
+    this.#state.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
+    const mayReplace = predecessor !== undefined;
+    const admin = this.#doors.use(await AdminServer.start({ ...config.admin, mayReplace, sources, routes, log }));
+    this.#state.defer(() => admin.closeAddress());
+  }
+
+  /** Listens beside the predecessor, and knows all it knows: from here on either may be given a new connection. */
+  async #serveBeside(
+    predecessor: Predecessor,
+    { enrolment, directory }: { readonly enrolment: Enrolment; readonly directory: WorkloadDirectory },
+  ): Promise<void> {
+    const { log, stop } = this.#options;
+    const { endpoints, access, revocations } = predecessor.inheritance;
+    this.#plane.apply({ access, revocations });
+    this.#route({ upsert: endpoints, remove: [] });
+    await enrolment.apply(directory.workloads());
+    await predecessor.untilServing(() => enrolment.view(), log, stop.signal);
+    await this.#plane.settled();
+  }
+
+  /** What a successor asks of this agent. */
+  #handOver(running: Running, documents: AgentDocuments): HandOver {
+    const { config, log, stop } = this.#options;
+    return {
+      inheritance: () => ({
+        format: FORMAT,
+        node: running.node.name,
+        trustDomain: running.node.trustDomain,
+        pid: process.pid,
+        listens: listensOf(config),
+        endpoints: this.#services.endpoints(),
+        access: documents.access.rules,
+        revocations: documents.revocations.entries(),
+      }),
+      yield: async () => {
+        if (this.#isYielded) return false;
+        this.#isYielded = true;
+        log.info('another agent takes over');
+        await running.enrolment.handOver();
+        await running.mesh.close(true);
+        await this.#state.disposeAsync();
+        const abandoned = setTimeout(
+          () => this.#failed(new AgentError('WEFT_AGENT_TAKEOVER_ABANDONED', `no word in ${SUCCESSION_MS / 1_000} s`)),
+          SUCCESSION_MS,
+        );
+        this.#doors.defer(() => clearTimeout(abandoned));
+        return true;
+      },
+      drain: () => {
+        if (this.#isYielded) setImmediate(() => stop.abort()); // after the answer is on its way
+        return this.#isYielded;
+      },
+    };
   }
 
   /** What cannot be published, such as too many endpoints, leaves what was published before. */
@@ -359,11 +461,15 @@ class Agent implements AsyncDisposable {
   }
 
   #endpointsChanged(delta: EndpointDelta): void {
+    this.#route(delta);
+    this.#vips.save().catch((err: unknown) => this.#options.log.error({ err }, 'virtual addresses could not be saved'));
+  }
+
+  #route(delta: EndpointDelta): void {
     const services = this.#services.apply(delta);
     this.#plane.apply({ services, endpoints: delta });
     const nameless = services.upsert.filter(({ vips }) => vips.length === 0).map(({ id }) => id);
     if (nameless.length > 0) this.#options.log.error({ services: nameless }, 'no virtual address is left for services');
-    this.#vips.save().catch((err: unknown) => this.#options.log.error({ err }, 'virtual addresses could not be saved'));
   }
 
   /** It may well not hear of it: others cut it off at once. */
@@ -379,6 +485,16 @@ class Agent implements AsyncDisposable {
     this.#failure = err;
     this.#options.stop.abort();
   }
+}
+
+/** What is remembered, and away with what a predecessor told of that is neither there nor one of our own. */
+function withoutGone(
+  { upsert }: EndpointDelta,
+  inherited: readonly Endpoint[],
+  own: readonly Endpoint[],
+): EndpointDelta {
+  const known = new Set([...upsert, ...own].map(({ id }) => id));
+  return { upsert, remove: inherited.flatMap(({ id }) => (known.has(id) ? [] : [id])) };
 }
 
 /** Rules with a time need a clock that agrees with those of the others. */

@@ -90,6 +90,19 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Where programs that speak SPIFFE get their SVID.'),
+  upgrade: z
+    .strictObject({
+      drainMs: z
+        .int()
+        .min(1_000)
+        .max(86_400_000)
+        .default(60_000)
+        .describe(
+          'How long open connections may go on after another agent has taken over (weft agent --take-over); then they are cut. Longer keeps two agents in memory for longer.',
+        ),
+    })
+    .prefault({})
+    .describe('What an agent does that hands over to its successor.'),
   metrics: z
     .strictObject({
       listen: socketAddress

@@ -12,6 +12,10 @@ export const AGENT_ERRORS = {
     'another agent answers on this socket; stop it, or set admin.socket or workloadApi.socket to another path',
   WEFT_AGENT_SOCKET_UNUSABLE:
     'can not create a socket there; set admin.socket or workloadApi.socket to a path this user may write',
+  WEFT_AGENT_TAKEOVER_FAILED:
+    'not taken over, and the running agent goes on as before; correct what is named, or stop that agent and start this one',
+  WEFT_AGENT_TAKEOVER_ABANDONED:
+    'the agent that was taking over did not finish; this one drains and ends, and its rules stay: start an agent again',
   WEFT_AGENT_UNREACHABLE:
     'no agent answers there; start it (weft agent -c FILE) or name another with --socket, --address or WEFT_SOCKET',
   WEFT_AGENT_ANSWER: 'the agent refused or failed this request; its log has the details',

@@ -15,14 +15,17 @@ export function addRunCommands(program: Command, context: Context): void {
     .command('agent')
     .description('run the agent of this node')
     .option('-c, --config <file>', 'agent.yaml; without it, a mesh of one node on embedded defaults')
+    .option('--take-over', 'take over from the agent that runs on this node, without a lost connection; then it ends')
     .action(
-      context.action<{ readonly config?: string }>(async ({ config: file }, io) => {
-        const { loadConfig } = await import('../config.ts');
-        const config = loadConfig(file);
-        const { runAgent } = await import('../agent.ts');
-        await runAgent(config, io.signal);
-        return EXIT.ok;
-      }),
+      context.action<{ readonly config?: string; readonly takeOver?: boolean }>(
+        async ({ config: file, takeOver }, io) => {
+          const { loadConfig } = await import('../config.ts');
+          const config = loadConfig(file);
+          const { runAgent } = await import('../agent.ts');
+          await runAgent(config, io.signal, { takeOver: takeOver ?? false });
+          return EXIT.ok;
+        },
+      ),
     );
 
   program

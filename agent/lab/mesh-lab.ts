@@ -86,6 +86,13 @@ export class MeshLab implements AsyncDisposable {
 
   /** Starts the agent of a node and waits until it answers. Seeds: the first two nodes of the lab. */
   async startAgent(node: LabNode, config: Readonly<Record<string, unknown>> = {}): Promise<LabAgent> {
+    const agent = this.launchAgent(node, config);
+    await agent.until('an answer', async () => (await agent.status()) !== undefined);
+    return agent;
+  }
+
+  /** As `startAgent`, without waiting. @param argv more for the command line */
+  launchAgent(node: LabNode, config: Readonly<Record<string, unknown>> = {}, ...argv: readonly string[]): LabAgent {
     const home = join(this.directory, node.name);
     const seeds = this.lab.nodes.slice(0, 2).filter((other) => other !== node);
     writeFileSync(
@@ -101,10 +108,9 @@ export class MeshLab implements AsyncDisposable {
         ...config,
       }),
     );
-    const argv = weft('agent', '-c', join(home, 'agent.yaml'));
-    const agent = new LabAgent({ node, home, lab: this.lab, child: this.lab.spawn(node.namespace, argv) });
+    const command = weft('agent', '-c', join(home, 'agent.yaml'), ...argv);
+    const agent = new LabAgent({ node, home, lab: this.lab, child: this.lab.spawn(node.namespace, command) });
     this.#agents.push(agent);
-    await agent.until('an answer', async () => (await agent.status()) !== undefined);
     return agent;
   }
 

@@ -10,13 +10,18 @@ import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { GossipStats, Member } from '../../gossip/view.ts';
 import type { LogLevel } from '../log.ts';
 
+/** What a predecessor offered, and this node goes on offering; see GossipDeps. */
+export interface Succession {
+  readonly endpoints: readonly Endpoint[];
+}
+
 /** What the thread is born with. It loads its own keys: they cross no thread boundary. */
 export interface MeshWorkerData {
   readonly config: GossipConfig;
   readonly nodeBundleDirectory: string;
   readonly logLevel: LogLevel;
-  /** See GossipDeps. */
-  readonly succeeds?: { readonly endpoints: readonly Endpoint[] };
+  /** Whether to wait for `succeed` before gossip is started. */
+  readonly isHeld: boolean;
 }
 
 /** A question about documents, with its number. */
@@ -25,6 +30,8 @@ export type DocumentRequest = {
 }[DocumentQuery];
 
 export type ToMesh =
+  /** The predecessor has let go. */
+  | { readonly kind: 'succeed'; readonly succession: Succession }
   | ({ readonly kind: 'documents'; readonly request: number } & DocumentRequest)
   /** What this node says of its documents, encoded. */
   | { readonly kind: 'report'; readonly report: Uint8Array }

@@ -9,7 +9,7 @@ import { loadNodeBundle } from '../../certs/node-bundle.ts';
 import { Gossip } from '../../gossip/gossip.ts';
 import type { Caller } from '../../gossip/libp2p/calls.ts';
 import { createLogger } from '../log.ts';
-import type { FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
+import type { FromMesh, MeshWorkerData, Succession, ToMesh } from './mesh-protocol.ts';
 
 const control = parentPort!;
 const stopping = new AbortController();
@@ -17,11 +17,15 @@ const stopping = new AbortController();
 const asked = new Map<number, Pick<PromiseWithResolvers<Uint8Array>, 'resolve' | 'reject'>>();
 let lastAsked = 0;
 const RELOAD_MS = 1_000;
+/** What to go on with, once the predecessor has let go. */
+const succession = Promise.withResolvers<Succession>();
+succession.promise.catch(() => {}); // told where it is waited for
 const starting = start(born as MeshWorkerData);
 control.on('message', (message: ToMesh) => void obey(message));
 
-async function start({ config, nodeBundleDirectory, logLevel, succeeds }: MeshWorkerData): Promise<Gossip | undefined> {
+async function start({ config, nodeBundleDirectory, logLevel, isHeld }: MeshWorkerData): Promise<Gossip | undefined> {
   try {
+    const succeeds = isHeld ? await succession.promise : undefined;
     const identity = loadNodeBundle(nodeBundleDirectory);
     const log = createLogger({ level: logLevel, node: identity.name }).child({ thread: 'mesh' });
     const events = {
@@ -50,7 +54,11 @@ async function start({ config, nodeBundleDirectory, logLevel, succeeds }: MeshWo
 }
 
 async function obey(message: ToMesh): Promise<void> {
-  if (message.kind === 'close') stopping.abort();
+  if (message.kind === 'succeed') succession.resolve(message.succession);
+  if (message.kind === 'close') {
+    succession.reject(new Error('closed before its predecessor let go'));
+    stopping.abort();
+  }
   const gossip = await starting;
   if (gossip === undefined) return;
   switch (message.kind) {

@@ -16,7 +16,9 @@ import type { Caller } from '../../gossip/libp2p/calls.ts';
 import { type Endpoint, endpointProblem } from '../../gossip/records/endpoint.ts';
 import type { GossipStats, Member } from '../../gossip/view.ts';
 import type { LogLevel } from '../log.ts';
-import type { DocumentRequest, FromMesh, MeshWorkerData, ToMesh } from './mesh-protocol.ts';
+import type { DocumentRequest, FromMesh, MeshWorkerData, Succession, ToMesh } from './mesh-protocol.ts';
+
+export type { Succession } from './mesh-protocol.ts';
 
 export interface MeshEvents extends GossipEvents {
   /** Another member asks this node; one that cannot be answered is hung up on. */
@@ -30,8 +32,8 @@ export interface MeshThreadOptions {
   readonly nodeBundleDirectory: string;
   readonly logLevel: LogLevel;
   readonly events: MeshEvents;
-  /** See GossipDeps. */
-  readonly succeeds?: { readonly endpoints: readonly Endpoint[] };
+  /** Resolves when a predecessor has let go of the port and the data directory; all is loaded by then. */
+  readonly succeeds?: Promise<Succession>;
 }
 
 interface Asked {
@@ -72,15 +74,16 @@ export class MeshThread implements AsyncDisposable {
     throw signal.reason;
   }
 
-  private constructor({ events, ...born }: MeshThreadOptions) {
+  private constructor({ events, succeeds, ...born }: MeshThreadOptions) {
     this.#events = events;
-    const workerData: MeshWorkerData = born;
+    const workerData: MeshWorkerData = { ...born, isHeld: succeeds !== undefined };
     const entry = new URL(`./mesh-thread${extname(import.meta.url)}`, import.meta.url);
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
     this.#worker = new Worker(entry, { workerData, name: 'mesh', resourceLimits });
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#exited = promise;
     this.#worker.on('exit', () => resolve());
+    void succeeds?.then((succession) => this.#send({ kind: 'succeed', succession }));
   }
 
   /** `ip:port` that this node tells others. */

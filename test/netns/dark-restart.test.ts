@@ -41,7 +41,8 @@ describe.skipIf(obstacle !== undefined)('an agent started in the dark', () => {
 
   test('and says how old that is', async () => {
     const said = async () =>
-      (await mesh.lab.exec(agents[0]!.node.namespace, weft('status', '-s', join(agents[0]!.home, 'agent.sock')))).stdout;
+      (await mesh.lab.exec(agents[0]!.node.namespace, weft('status', '-s', join(agents[0]!.home, 'agent.sock'))))
+        .stdout;
     await agents[0]!.until('an age', async () => /^state .*old: no peer is in reach; 1 endpoints/m.test(await said()));
     const age = /^weft_gossip_state_age_seconds (\S+)$/m.exec(await agents[0]!.metrics());
     expect(Number(age?.[1])).toBeGreaterThan(0);

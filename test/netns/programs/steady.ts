@@ -1,13 +1,17 @@
-/** Asks a URL again and again, each time on a new connection, until SIGTERM; then prints how many answers were not 200. */
-import { request } from 'node:http';
+/**
+ * Asks a URL again and again until SIGTERM; then prints how many answers were not 200. Each time on a new connection, or
+ * with `keep-alive` one after the other on the same. Usage: steady.ts URL [PER_SECOND] [keep-alive]
+ */
+import { Agent, request } from 'node:http';
 
-const [url = '', perSecond = '20'] = process.argv.slice(2);
+const [url = '', perSecond = '20', keepAlive] = process.argv.slice(2);
+const agent = keepAlive === undefined ? (false as const) : new Agent({ keepAlive: true, maxSockets: 1 });
 let requests = 0;
 const failures: string[] = [];
 
 function ask(): void {
   requests++;
-  const asked = request(url, { agent: false, timeout: 5_000 }, (answer) => {
+  const asked = request(url, { agent, timeout: 5_000 }, (answer) => {
     if (answer.statusCode !== 200) failures.push(`${answer.statusCode} ${String(answer.headers['weft-reason'])}`);
     answer.resume();
   });
