@@ -1,12 +1,9 @@
 /** Real worker threads on loopback: what is told to one is told to all, and a dead one comes back knowing it. */
 import http from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { DataPlane } from '../../../agent/threads/data-plane.ts';
-import { proxyConfig } from '../../../proxy/config.ts';
 import type { ListenerSpec } from '../../../proxy/listeners/listener-spec.ts';
-import { makeNode, mint, TemporaryDirectory, TRUST_DOMAIN, WEB } from '../../certs/trust.ts';
+import { startPlane } from './plane.ts';
 
 test('workers that die come back with all they were told, and the others go on answering meanwhile', async () => {
   const reopened: ListenerSpec[] = [];
@@ -49,41 +46,6 @@ test('a listener whose port is taken is refused with the reason of the worker', 
   const port = await plane.listen(0, listener);
   await expect(plane.listen(1, { ...listener, id: 'b', port })).rejects.toThrow(`127.0.0.1:${port}`);
 });
-
-async function startPlane(reopen: () => readonly ListenerSpec[]): Promise<DataPlane> {
-  using directory = new TemporaryDirectory();
-  const node = makeNode(directory);
-  const plane = await DataPlane.start({
-    config: proxyConfig.parse({ node: 'n1' }),
-    workers: 2,
-    logLevel: 'fatal',
-    isCapturing: false,
-    log: pino({ level: 'silent' }),
-    reopen,
-    entry: new URL('./crashing-worker.ts', import.meta.url),
-  });
-  const { certificateChainPem, privateKeyPem, expiresAtMs } = mint(node);
-  const workload = {
-    id: 'shop/web',
-    unit: 'u',
-    namespace: 'shop',
-    service: 'web',
-    identity: WEB,
-    labels: {},
-    ports: [],
-  };
-  const svid = { certificateChainPem, privateKeyPem, expiresAtMs };
-  const cart = {
-    id: 'shop/cart',
-    namespace: 'shop',
-    service: 'cart',
-    vips: [],
-    ports: [{ port: 80, protocol: 'http' }],
-  } as const;
-  plane.apply({ trust: { trustDomain: TRUST_DOMAIN, rootsPem: node.trust.roots.map(String) } });
-  plane.apply({ workloads: { upsert: [{ ...workload, svid }], remove: [] }, services: { upsert: [cart], remove: [] } });
-  return plane;
-}
 
 /** What `count` requests, each on a connection of its own, were answered. */
 async function answers(port: number, count: number): Promise<Set<string>> {
