@@ -37,6 +37,7 @@ import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
 import { AgentError } from './errors.ts';
+import { loadForeignIssuers } from './foreign-issuers.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
@@ -141,6 +142,7 @@ class Agent implements AsyncDisposable {
   async #start(): Promise<void> {
     const { config, node, log, stop, predecessor } = this.#options;
     const startedAtMs = Date.now();
+    const foreignIssuers = loadForeignIssuers(config);
     const captures =
       config.capture.mode === 'namespace' ? this.#serving.use(Captures.load(config.dataDirectory)) : undefined;
 
@@ -160,7 +162,7 @@ class Agent implements AsyncDisposable {
       reopen: (worker) => enrolment?.reopen(worker) ?? [],
     });
     this.#plane = this.#serving.use(plane);
-    plane.apply({ trust: trustOf(node) });
+    plane.apply({ trust: { ...trustOf(node), foreignIssuers } });
 
     const svids = this.#serving.use(
       new SvidKeeper({
@@ -186,7 +188,7 @@ class Agent implements AsyncDisposable {
     );
     certificates.holder.onChange((identity) => {
       svids.identityChanged(identity);
-      plane.apply({ trust: trustOf(identity) });
+      plane.apply({ trust: { ...trustOf(identity), foreignIssuers } });
       mesh?.identityChanged();
       this.#workloadApi?.refresh();
     });

@@ -221,6 +221,10 @@ function complete(written: Written, options: { file: string | undefined; machine
       ...written.certs,
       bundleDirectory: resolve(base, written.certs.bundleDirectory),
       ...(issuers === undefined ? {} : { issuerDirectory: resolve(base, issuers) }),
+      foreignIssuers: written.certs.foreignIssuers.map((one) => ({
+        ...one,
+        certificate: resolve(base, one.certificate),
+      })),
     },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
     proxy: { ...written.proxy, node: nodeName },

@@ -41,6 +41,8 @@ export interface CertificateFacts {
   readonly isP256: boolean;
   readonly signatureAlgorithm: string | undefined;
   readonly publicKey: KeyObject;
+  /** Of the whole certificate, as OpenSSL writes it. */
+  readonly fingerprint256: string;
 }
 
 export type ReadCertificate =
@@ -93,6 +95,7 @@ function readFacts(raw: Buffer, certificate: X509Certificate): CertificateFacts 
     isP256: publicKeyInfo.subarray(0, P256_PREFIX.length).equals(P256_PREFIX),
     signatureAlgorithm: decodeOid(new DerReader(signatureAlgorithm).enter(TAG.sequence).read(TAG.oid)),
     publicKey: certificate.publicKey,
+    fingerprint256: certificate.fingerprint256,
   };
 }
 

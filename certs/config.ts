@@ -1,5 +1,7 @@
 /** What an operator may set about identities. @module */
 import { z } from 'zod';
+import { MAX_FOREIGN_ISSUERS } from './foreign-issuer.ts';
+import { grantProblem } from './grant.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -47,6 +49,28 @@ export const certsConfig = z.strictObject({
     .describe(
       'Life of a workload certificate, renewed at about half of it and never past the expiry of the node certificate. ' +
         'Lower limits what a stolen workload key is worth; higher needs less signing.',
+    ),
+  foreignIssuers: z
+    .array(
+      z.strictObject({
+        certificate: z
+          .string()
+          .min(1)
+          .describe(
+            'PEM file with the one CA certificate that signs SVIDs there, itself signed by a root of this mesh.',
+          ),
+        grant: z
+          .array(z.string().min(1))
+          .min(1)
+          .refine((grant) => grantProblem(grant) === undefined, 'use patterns such as ns/istio/* or ns/istio/sa/web')
+          .describe('Identities that it may speak for, and no others; patterns as in a node certificate.'),
+      }),
+    )
+    .max(MAX_FOREIGN_ISSUERS)
+    .default([])
+    .describe(
+      'Issuers of other meshes under the same root, such as that of an ambient mesh, whose workloads may call those of this ' +
+        'node and be called by them. Read at start; a missing or wrong file stops the agent. Default: none.',
     ),
 });
 

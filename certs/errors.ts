@@ -16,6 +16,8 @@ export const CERTS_ERRORS = {
   WEFT_CERTS_KEY_MISMATCH: 'private key and certificate do not belong together; issue the bundle again',
   WEFT_CERTS_CERTIFICATE_MALFORMED: 'not a list of certificates in PEM; issue it again',
   WEFT_CERTS_NO_ROOTS: 'no root certificate to trust; copy roots.crt from the trust domain',
+  WEFT_CERTS_BAD_FOREIGN_ISSUER:
+    'not an issuer to be listed under certs.foreignIssuers; give the CA certificate that signs SVIDs there, and a grant',
   WEFT_CERTS_TOO_MANY_ROOTS: 'more trusted roots than a rotation needs; remove the retired ones',
   WEFT_CERTS_ROTATION_MALFORMED:
     'not a rotation of roots as weft cert rotate-root writes it, or damaged; copy it again from the trust domain',

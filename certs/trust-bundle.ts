@@ -2,11 +2,14 @@
 import { X509Certificate } from 'node:crypto';
 import { readCertificate } from './certificate.ts';
 import { CertsError } from './errors.ts';
+import type { ForeignIssuer } from './foreign-issuer.ts';
 import { trustDomainId } from './spiffe.ts';
 
 export interface TrustBundle {
   readonly trustDomain: string;
   readonly roots: readonly X509Certificate[];
+  /** Those of other meshes that may sign SVIDs under these roots; none unless somebody listed them. */
+  readonly foreignIssuers?: readonly ForeignIssuer[];
 }
 
 const MAX_ROOTS = 8;

@@ -2,7 +2,7 @@
  * Who is on the other side: the one function that decides, for TLS peers and gossip peers alike.
  *
  * A chain has a fixed shape: [SVID, node, issuer] for a workload, [node, issuer] for a node; a trusted root signed the
- * issuer. Follows RFC 5280 §6.1 and X509-SVID §5, and is stricter: one curve, one signature algorithm, one identity, and
+ * issuer. A workload of another mesh has [SVID, foreign issuer], where that issuer is listed (foreign-issuer.ts). Follows RFC 5280 §6.1 and X509-SVID §5, and is stricter: one curve, one signature algorithm, one identity, and
  * the SVID within the grant of the node that signed it. Signatures are checked from the root down, so that no key is used
  * and no claim is weighed before somebody trusted vouched for it.
  * @module
@@ -10,6 +10,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { type CertificateFacts, KEY_USAGE, MAX_CERTIFICATE_BYTES, readCertificate } from './certificate.ts';
+import type { ForeignIssuer } from './foreign-issuer.ts';
 import { grantCovers, grantProblem } from './grant.ts';
 import type { CertificateMemory } from './memory.ts';
 import { OID } from './oids.ts';
@@ -41,7 +42,7 @@ export type Verdict =
   | {
       readonly ok: true;
       readonly spiffeId: string;
-      /** Name of the node that vouches; a node vouches for itself. */
+      /** Name of the node that vouches, or of the foreign issuer; a node vouches for itself. */
       readonly node: string;
       /** When the first certificate of the chain, or its root, expires; without skew. */
       readonly expiresAtMs: number;
@@ -91,12 +92,20 @@ export interface Link extends Claim {
  */
 export function verifyChain(chain: readonly X509Certificate[], options: VerifyOptions): Verdict {
   if (chain.length === 0) return refuse('no-certificate', 'the peer presented no certificate');
+  const { foreignIssuers = [] } = options.trust;
+  if (foreignIssuers.length > 0 && chain.length > 1 && isTrustedRoot(chain.at(-1)!, options)) {
+    return verifyChain(chain.slice(0, -1), options); // what an ambient mesh sends along, needlessly
+  }
   if (chain.length > MAX_CHAIN) return refuse('chain-too-long', `more than ${MAX_CHAIN} certificates`);
   const links = readLinks(chain, options);
   if (!Array.isArray(links)) return links;
   const root = findRoot(links.at(-1)!, options);
   if (root === undefined) return refuse('untrusted-root', `no trusted root signed ${links.at(-1)!.label}`);
   return checkSignatures(links, options) ?? judgePath([...links, root], options);
+}
+
+function isTrustedRoot(certificate: X509Certificate, { trust }: ChainOptions): boolean {
+  return trust.roots.some(({ fingerprint256 }) => fingerprint256 === certificate.fingerprint256);
 }
 
 /**
@@ -272,7 +281,8 @@ function judge(links: readonly Claim[], expiresAtMs: number, options: VerifyOpti
   if (options.expected !== undefined && options.expected !== spiffeId) {
     return refuse('wrong-identity', `${quote(spiffeId)} answered, wanted ${quote(options.expected)}`);
   }
-  const issued = links.slice(0, options.role === 'node' ? 1 : 2).map(issuedOf);
+  const named = links.slice(0, options.role === 'node' ? 1 : 2);
+  const issued = named.filter(({ facts }) => facts.uris.length > 0).map(issuedOf); // a foreign issuer may have no name
   const revoked = checkRevoked(issued, options);
   return revoked ?? { ok: true, spiffeId, node: vouched, expiresAtMs, issued };
 }
@@ -296,7 +306,7 @@ export function checkRevoked(issued: readonly Issued[], { revocations }: ChainOp
   );
 }
 
-/** @returns the name of the node that vouches */
+/** @returns the name of the node that vouches, or of the foreign issuer */
 function checkWorkload(links: readonly Claim[], id: SpiffeId, options: VerifyOptions): string | Refused {
   const { label, facts } = links[0]!;
   if (facts.isCa) return refuse('wrong-role', `${label} is a CA, which no SVID is`);
@@ -305,6 +315,11 @@ function checkWorkload(links: readonly Claim[], id: SpiffeId, options: VerifyOpt
   }
   if (!allowsTlsPeers(facts)) return refuse('key-usage', `${label} is not for both TLS servers and TLS clients`);
   const [node, ...above] = links.slice(1);
+  const foreign = foreignIssuerOf(node, options);
+  if (foreign !== undefined) {
+    if (grantCovers(foreign.grant, id.path)) return foreign.name;
+    return refuse('outside-grant', `foreign issuer ${quote(foreign.name)} may not speak for ${quote(id.path)}`);
+  }
   if (node === undefined || parseTrustDomainId(node.facts.uris[0] ?? '') !== undefined) {
     return refuse('no-grant', `${label} is not signed by a node, but right by an issuer or a root`);
   }
@@ -316,6 +331,12 @@ function checkWorkload(links: readonly Claim[], id: SpiffeId, options: VerifyOpt
     return refuse('outside-grant', `node ${quote(name)} may not speak for ${quote(id.path)}`);
   }
   return name;
+}
+
+/** The one that signed an SVID, where it is listed as such. A node of ours never is, whatever the list says. */
+function foreignIssuerOf(signer: Claim | undefined, { trust }: VerifyOptions): ForeignIssuer | undefined {
+  if (signer === undefined || signer.facts.grant !== undefined) return undefined;
+  return trust.foreignIssuers?.find(({ fingerprint256 }) => fingerprint256 === signer.facts.fingerprint256);
 }
 
 /** @returns the name of the node */

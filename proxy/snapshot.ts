@@ -2,6 +2,7 @@
  * What the control thread tells a data-plane worker: plain data, structured-cloneable, sent as versioned deltas.
  * @module
  */
+import type { ForeignIssuerSpec } from '../certs/foreign-issuer.ts';
 import type { RevocationEntry } from '../certs/revocation.ts';
 import type { AccessRules } from './access/policy.ts';
 import type { BalancerName } from './balancer/balancer.ts';
@@ -99,9 +100,16 @@ export interface Endpoint {
   readonly state: 'ready' | 'unready' | 'draining';
 }
 
+export interface TrustData {
+  readonly trustDomain: string;
+  readonly rootsPem: readonly string[];
+  /** Those of other meshes under these roots; left out for none. */
+  readonly foreignIssuers?: readonly ForeignIssuerSpec[];
+}
+
 export interface SnapshotUpdate {
   readonly version: number;
-  readonly trust?: { readonly trustDomain: string; readonly rootsPem: readonly string[] };
+  readonly trust?: TrustData;
   readonly workloads?: Delta<LocalWorkload>;
   readonly services?: Delta<Service>;
   readonly endpoints?: Delta<Endpoint>;

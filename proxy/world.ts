@@ -8,6 +8,7 @@
 
 import type tls from 'node:tls';
 import type { Logger } from 'pino';
+import { parseForeignIssuers } from '../certs/foreign-issuer.ts';
 import { Revocations } from '../certs/revocation.ts';
 import { parseTrustBundle, type TrustBundle } from '../certs/trust-bundle.ts';
 import { AccessBoard } from './access/board.ts';
@@ -22,6 +23,7 @@ import {
   type LocalWorkload,
   type Service,
   type SnapshotUpdate,
+  type TrustData,
 } from './snapshot.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
 import { secureContext } from './tls.ts';
@@ -124,9 +126,10 @@ export class World {
     for (const { target } of this.#named.values()) target.retire();
   }
 
-  #applyTrust({ trustDomain, rootsPem }: { readonly trustDomain: string; readonly rootsPem: readonly string[] }): void {
+  #applyTrust({ trustDomain, rootsPem, foreignIssuers: specs = [] }: TrustData): void {
     try {
-      this.trust = parseTrustBundle(trustDomain, rootsPem.join('\n'), 'snapshot');
+      const foreignIssuers = parseForeignIssuers(specs);
+      this.trust = { ...parseTrustBundle(trustDomain, rootsPem.join('\n'), 'snapshot'), foreignIssuers };
     } catch (err) {
       this.#stats.count('updatesRefused');
       this.#log.error({ err, trustDomain }, 'trust bundle refused, the former one stays');
