@@ -10,16 +10,7 @@ import { readCertificate } from './certificate.ts';
 import { CertsError } from './errors.ts';
 import { grantProblem } from './grant.ts';
 import { kindOf, parseSpiffeId, parseTrustDomainId, quote } from './spiffe.ts';
-import { parseCertificates } from './trust-bundle.ts';
-
-export interface ForeignIssuer {
-  /** For messages: its common place in the configuration. */
-  readonly name: string;
-  /** Of the very certificate: a renewed one is listed beside the one before. */
-  readonly fingerprint256: string;
-  /** As of a node certificate: `ns/istio/*`. */
-  readonly grant: readonly string[];
-}
+import { type ForeignIssuer, parseCertificates } from './trust-bundle.ts';
 
 /** Plain data, as it crosses threads. */
 export interface ForeignIssuerSpec {

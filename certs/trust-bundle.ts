@@ -2,7 +2,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readCertificate } from './certificate.ts';
 import { CertsError } from './errors.ts';
-import type { ForeignIssuer } from './foreign-issuer.ts';
 import { trustDomainId } from './spiffe.ts';
 
 export interface TrustBundle {
@@ -10,6 +9,16 @@ export interface TrustBundle {
   readonly roots: readonly X509Certificate[];
   /** Those of other meshes that may sign SVIDs under these roots; none unless somebody listed them. */
   readonly foreignIssuers?: readonly ForeignIssuer[];
+}
+
+/** See foreign-issuer.ts. */
+export interface ForeignIssuer {
+  /** For messages: its common place in the configuration. */
+  readonly name: string;
+  /** Of the very certificate: a renewed one is listed beside the one before. */
+  readonly fingerprint256: string;
+  /** As of a node certificate: `ns/istio/*`. */
+  readonly grant: readonly string[];
 }
 
 const MAX_ROOTS = 8;

@@ -10,13 +10,12 @@
 import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { type CertificateFacts, KEY_USAGE, MAX_CERTIFICATE_BYTES, readCertificate } from './certificate.ts';
-import type { ForeignIssuer } from './foreign-issuer.ts';
 import { grantCovers, grantProblem } from './grant.ts';
 import type { CertificateMemory } from './memory.ts';
 import { OID } from './oids.ts';
 import type { Issued, Revocations } from './revocation.ts';
 import { kindOf, nameOf, parseSpiffeId, parseTrustDomainId, quote, type SpiffeId } from './spiffe.ts';
-import type { TrustBundle } from './trust-bundle.ts';
+import type { ForeignIssuer, TrustBundle } from './trust-bundle.ts';
 
 /** Why a chain is refused: a closed set, so that it can label a metric. */
 export type Refusal =
