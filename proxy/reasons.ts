@@ -94,6 +94,15 @@ export const REASONS = {
   'loop-refused': { status: 0, text: 'a connection to the capture listener itself' },
   'too-many-connections': { status: 0, text: 'more connections than proxy.maxConnections' },
   draining: { status: 503, text: 'this agent is shutting down' },
+
+  // Streams of bytes over HTTP/2 CONNECT.
+  'connect-only': { status: 400, text: 'without the server name of an endpoint only CONNECT is served here' },
+  'no-such-port': { status: 404, text: 'CONNECT names no port of a workload here; dial the node it is on' },
+  misdirected: {
+    status: 421,
+    text: 'CONNECT names a workload other than the one whose certificate was shown; dial that one itself',
+  },
+  'tunnel-refused': { status: 503, text: 'the other mesh opens no way to the endpoint; see the log of its proxy' },
 } as const satisfies Record<string, Reason>;
 
 export type ReasonCode = keyof typeof REASONS;

@@ -91,8 +91,6 @@ export interface Endpoint {
   readonly protocol: Protocol;
   /** Where its agent accepts mTLS. */
   readonly tunnelPort: number;
-  /** Failure domain, `region/zone` or `zone`; '' or left out: unknown. */
-  readonly zone?: string;
   readonly weight: number;
   readonly version: string;
   /** Failure domain: `region/zone`, or a zone of no region. */

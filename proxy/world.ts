@@ -16,6 +16,7 @@ import type { AccessRules } from './access/policy.ts';
 import { DEFAULT_BALANCER } from './balancer/balancer.ts';
 import { ProxyError } from './errors.ts';
 import { Memberships } from './memberships.ts';
+import type { UnitPorts } from './inbound/hbone-target.ts';
 import {
   type Delta,
   type Endpoint,
@@ -37,7 +38,7 @@ export type Destination =
   | { readonly kind: 'cluster'; readonly cluster: Cluster }
   | { readonly kind: 'endpoint'; readonly endpoint: UpstreamEndpoint };
 
-export class World {
+export class World implements UnitPorts {
   trust: TrustBundle = { trustDomain: '', roots: [] }; // until told otherwise, nobody is trusted
   revocations = new Revocations();
   version = 0;
@@ -59,6 +60,8 @@ export class World {
   readonly #locals = new Map<string, NamedTarget>();
   /** By 'unit port' of the application, which several workloads of a unit may share on addresses of their own. */
   readonly #byPort = new Map<string, Set<LocalTarget>>();
+  /** Whose port it is. */
+  readonly #owners = new WeakMap<LocalTarget, Workload>();
   readonly #log: Logger;
   readonly #stats: StatsWriter;
 
@@ -80,6 +83,20 @@ export class World {
   plaintextTarget(unit: string, address: string, port: number): LocalTarget | undefined {
     const targets = [...(this.#byPort.get(`${unit} ${port}`) ?? [])];
     return targets.length === 1 ? targets[0] : targets.find((target) => target.address === address);
+  }
+
+  onPort(unit: string, port: number): readonly NamedTarget[] {
+    const targets = [...(this.#byPort.get(`${unit} ${port}`) ?? [])];
+    return targets.map((target) => ({ workload: this.#owners.get(target)!, target }));
+  }
+
+  /** The port of this node that the mesh knows by this address. */
+  published(address: string, port: number): NamedTarget | undefined {
+    return this.#byAddress.get(`${address} ${port}`)?.local;
+  }
+
+  workloadsOf(unit: string): readonly Workload[] {
+    return [...this.#workloads.values()].filter(({ data }) => data.unit === unit);
   }
 
   cluster(service: string, port: number): Cluster | undefined {
@@ -192,6 +209,7 @@ export class World {
     workload.targets.set(id, target);
     const named = { workload, target };
     this.#named.set(nameOf(target), named);
+    this.#owners.set(target, workload);
     this.#locals.set(id, named);
     const key = `${target.unit} ${target.port}`;
     this.#byPort.set(key, new Set([...(this.#byPort.get(key) ?? []), target]));

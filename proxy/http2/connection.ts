@@ -41,6 +41,8 @@ export interface Http2ConnectionOptions {
   readonly idleTimeoutMs: number;
   readonly deadlines: Deadlines;
   readonly owner: CarrierOwner;
+  /** As server: whether streams may be opened by CONNECT; otherwise it is malformed. */
+  readonly takesConnect?: boolean;
 }
 
 const CHECK_MS = 1_000;
@@ -120,7 +122,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
       },
     });
     this.#reader = new FrameReader(this, { maxBlockBytes: http.maxHeadBytes, maxContinuations: MAX_CONTINUATIONS });
-    this.#messages = new Messages(isClient, http);
+    this.#messages = new Messages(isClient, http, options.takesConnect);
     this.deadlineMs = performance.now() + CHECK_MS;
     deadlines.add(this);
     socket.on('data', this.#onData);

@@ -22,6 +22,7 @@ export interface Told {
 
 export class Messages {
   readonly #isClient: boolean;
+  readonly #takesConnect: boolean;
   readonly #decoder = new HpackDecoder(HEADER_TABLE_BYTES);
   readonly #list: HeaderList;
   readonly #piece: { bytes: Buffer; start: number; end: number; isLast: boolean } = {
@@ -31,8 +32,9 @@ export class Messages {
     isLast: true,
   };
 
-  constructor(isClient: boolean, { maxHeadBytes, maxFields }: HttpConfig) {
+  constructor(isClient: boolean, { maxHeadBytes, maxFields }: HttpConfig, takesConnect = false) {
     this.#isClient = isClient;
+    this.#takesConnect = takesConnect;
     this.#list = new HeaderList({ maxHeadBytes: Math.max(maxHeadBytes, HEADER_TABLE_BYTES), maxFields });
   }
 
@@ -57,7 +59,9 @@ export class Messages {
 
   #request(open: Told, endsStream: boolean): ErrorCode {
     open.hasHead = true;
-    if (!this.#list.isOverfull) return this.#head(open, requestToHttp1(this.#list, !endsStream), endsStream);
+    if (!this.#list.isOverfull) {
+      return this.#head(open, requestToHttp1(this.#list, !endsStream, this.#takesConnect), endsStream);
+    }
     open.stream.head(this.piece(OVERFULL_REQUEST, 0, OVERFULL_REQUEST.length), true);
     return ERROR.none;
   }

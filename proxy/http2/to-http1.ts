@@ -36,11 +36,15 @@ export type Http1Head =
   | { readonly ok: true; readonly bytes: Buffer }
   | { readonly ok: false; readonly problem: Malformed };
 
-/** @param hasBody whether data may follow: without a length it is then announced as chunked */
-export function requestToHttp1(list: HeaderList, hasBody: boolean): Http1Head {
+/**
+ * @param hasBody whether data may follow: without a length it is then announced as chunked
+ * @param takesConnect whether CONNECT is one of the methods
+ */
+export function requestToHttp1(list: HeaderList, hasBody: boolean, takesConnect = false): Http1Head {
   const pseudo = readPseudo(list, REQUEST_PSEUDO);
   if (typeof pseudo === 'string') return bad(pseudo);
   const [method, path, scheme, authority] = pseudo;
+  if (takesConnect && method !== -1 && list.value(method!) === 'CONNECT') return connectToHttp1(list, pseudo);
   if (method === -1 || path === -1 || scheme === -1) return bad('a pseudo-header is missing');
   if (!isAll(TOKEN, list, method!)) return bad('a method that is no token');
   const verb = list.value(method!);
@@ -60,6 +64,21 @@ export function requestToHttp1(list: HeaderList, hasBody: boolean): Http1Head {
   }
   const rest = text.fields(authority === -1 ? undefined : list.value(authority!), hasBody);
   return rest ?? { ok: true, bytes: text.end() };
+}
+
+/** RFC 9113 §8.5: an authority, and neither a path nor a scheme. */
+function connectToHttp1(list: HeaderList, [method, path, scheme, authority]: readonly number[]): Http1Head {
+  if (authority === -1) return bad('a pseudo-header is missing');
+  if (path !== -1 || scheme !== -1) return bad('CONNECT');
+  if (!isAll(TARGET, list, authority!)) return bad('a value with control characters');
+  const text = new HeadText(list);
+  text.value(method!);
+  text.text(' ');
+  text.value(authority!);
+  text.text(' HTTP/1.1\r\nhost: ');
+  text.value(authority!);
+  text.text('\r\n');
+  return text.fields(list.value(authority!), false) ?? { ok: true, bytes: text.end() };
 }
 
 /** @param hasBody whether data follows; without a length it is then announced as chunked */

@@ -48,6 +48,13 @@ export class Http2Writer implements StreamWriter {
     this.#headers(stream);
   }
 
+  /** RFC 9113 §8.5. @param authority where the bytes of this stream are to go */
+  connect(stream: number, authority: string): void {
+    encodeField(this.#block, ':method', 'CONNECT');
+    encodeField(this.#block, ':authority', authority);
+    this.#headers(stream);
+  }
+
   responseHead(stream: number, head: Head, extra: string): void {
     encodeResponse(this.#block, head, extra);
     this.#headers(stream);

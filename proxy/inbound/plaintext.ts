@@ -6,16 +6,14 @@
 
 import type { Socket } from 'node:net';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
-import { detect } from '../outbound/detect.ts';
-import { readFirstBytes } from '../outbound/first-bytes.ts';
 import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Call } from './call.ts';
-import { type InboundContext, relayOpaque, serveHttp, serveHttp2 } from './serve.ts';
+import { type InboundContext, serveBytes } from './serve.ts';
 
 /** Takes a connection accepted on an inbound listener. */
 export function acceptPlaintext(socket: Socket, spec: ListenerSpec, context: InboundContext): void {
-  const { stats, http, tcp, recorder } = context;
+  const { stats, recorder } = context;
   const call = callOf(socket, spec, context);
   if (call === undefined) {
     stats.count('plaintextRefused');
@@ -24,19 +22,7 @@ export function acceptPlaintext(socket: Socket, spec: ListenerSpec, context: Inb
   }
   stats.count('plaintextAccepted');
   recorder.plaintext(call);
-  const { idleTimeoutMs } = http;
-  const serve = (protocol: 'http' | 'http2' | 'opaque', leftover: Buffer | undefined): void => {
-    const connection = { socket, transport: socket, call, leftover };
-    if (protocol === 'http') serveHttp(connection, { idleTimeoutMs, endIsAbort: false }, context);
-    else if (protocol === 'http2') serveHttp2(connection, idleTimeoutMs, context);
-    else relayOpaque(connection, context);
-  };
-  const { protocol } = call.target;
-  if (protocol === 'http' || protocol === 'http2') readFirstBytes(socket, idleTimeoutMs, serve);
-  else if (protocol === 'tcp') {
-    socket.pause();
-    serve('opaque', undefined);
-  } else detect(socket, tcp.sniffTimeoutMs, ({ protocol, leftover }) => serve(protocol, leftover));
+  serveBytes({ socket, transport: socket, call, leftover: undefined }, context);
 }
 
 /** @returns undefined for whom there is no way in */

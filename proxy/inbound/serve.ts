@@ -3,7 +3,10 @@
 import type { Socket } from 'node:net';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
 import { Http2Connection } from '../http2/connection.ts';
+import { detect } from '../outbound/detect.ts';
+import { readFirstBytes } from '../outbound/first-bytes.ts';
 import type { OutboundContext } from '../outbound/outbound.ts';
+import type { ReasonCode } from '../reasons.ts';
 import type { CarrierOwner, Session } from '../streams/carrier.ts';
 import { ServerSession } from '../streams/server-session.ts';
 import { connectOpaque } from '../tcp/connect.ts';
@@ -26,6 +29,13 @@ export interface InboundConnection {
   readonly call: Call;
   /** What was read to tell the protocol. */
   readonly leftover: Buffer | undefined;
+  /** Who waits to be told whether there is a way to the application; nobody, but for CONNECT. */
+  readonly answer?: Answer;
+}
+
+export interface Answer {
+  accepted(): void;
+  refused(reason: ReasonCode, detail: string, policy?: string): void;
 }
 
 /** Requests. Who may not call is told so, request by request. */
@@ -77,11 +87,42 @@ export function serveHttp2(
   if (leftover !== undefined) connection?.feed(leftover);
 }
 
+/** Those requests on a connection that others use as well; it tells them when it is gone. */
+export function requestsOn(
+  session: Session,
+  connection: Omit<InboundConnection, 'leftover' | 'answer'>,
+  context: InboundContext,
+): ServerSession {
+  return serveStreams(connection, () => session, context);
+}
+
+/** The bytes of a caller, in whatever protocol the port speaks. */
+export function serveBytes(connection: InboundConnection, context: InboundContext): void {
+  const { socket, call, answer } = connection;
+  const { idleTimeoutMs } = context.http;
+  const serve = (protocol: 'http' | 'http2' | 'opaque', leftover: Buffer | undefined): void => {
+    const read = { ...connection, leftover };
+    if (protocol === 'http') serveHttp(read, { idleTimeoutMs, endIsAbort: false }, context);
+    else if (protocol === 'http2') serveHttp2(read, idleTimeoutMs, context);
+    else relayOpaque(read, context);
+  };
+  const { protocol } = call.target;
+  if (protocol === 'tcp') {
+    socket.pause();
+    serve('opaque', undefined);
+    return;
+  }
+  answer?.accepted();
+  if (protocol === 'auto') {
+    detect(socket, context.tcp.sniffTimeoutMs, ({ protocol, leftover }) => serve(protocol, leftover));
+  } else readFirstBytes(socket, idleTimeoutMs, serve);
+}
+
 function serveStreams(
   { socket, transport, call }: Omit<InboundConnection, 'leftover'>,
   connect: (owner: CarrierOwner) => Session,
   context: InboundContext,
-): void {
+): ServerSession {
   const { row, guard } = enter(call, 'http', context);
   const session = new ServerSession({
     connect,
@@ -91,16 +132,21 @@ function serveStreams(
   });
   context.guarded.add({ guard, socket, transport, row, drain: () => session.drain() });
   context.connections.add(session);
+  return session;
 }
 
 /** Bytes. Who may not call is reset. The socket must be paused. */
-export function relayOpaque({ socket, transport, call, leftover }: InboundConnection, context: InboundContext): void {
+export function relayOpaque(
+  { socket, transport, call, leftover, answer }: InboundConnection,
+  context: InboundContext,
+): void {
   const { row, guard } = enter(call, 'tcp', context);
   const denial = guard.judgeOpaque();
   if (denial !== undefined) {
     context.stats.opened(row);
     context.stats.failure(row, denial.reason);
     context.stats.closed(row);
+    answer?.refused(denial.reason, denial.detail, denial.policy);
     reset({ socket, transport });
     return;
   }
@@ -112,7 +158,12 @@ export function relayOpaque({ socket, transport, call, leftover }: InboundConnec
     maxAttempts: 1,
     next: () => ({
       endpoint: call.target,
-      dial: (done) => dialTcp(destination, dialContext(context), done),
+      dial: (done) =>
+        dialTcp(destination, dialContext(context), (result) => {
+          if (result.ok) answer?.accepted();
+          else answer?.refused(result.reason, result.detail);
+          done(result);
+        }),
     }),
     context,
   });

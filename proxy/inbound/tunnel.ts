@@ -2,8 +2,9 @@
  * Connections from other agents: mutual TLS for one endpoint of this unit, then HTTP requests or opaque bytes for the
  * application behind it.
  *
- * The server name says which endpoint, and with it whose certificate is shown; contexts are looked up at each handshake,
- * so a renewed certificate counts from the next connection on. The peer is judged by `certs/` before a byte is used.
+ * The server name says which endpoint, and with it whose certificate is shown; peers from other meshes send none, speak HTTP/2
+ * and name their destination stream by stream (hbone.ts). Contexts are looked up at each handshake, so a renewed certificate
+ * counts from the next connection on. The peer is judged by `certs/` before a byte is used.
  *
  * A TLS session is resumed where its peer would be accepted now, which is decided inside the handshake: so a ticket that
  * does not do costs the peer a second try, and never a connection.
@@ -20,8 +21,10 @@ import { ALPN } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
-import type { NamedTarget } from '../workload.ts';
-import { type InboundContext, relayOpaque, serveHttp, serveHttp2, serveTunnel } from './serve.ts';
+import type { Workload } from '../workload.ts';
+import { serveHbone } from './hbone.ts';
+import { shownWorkload } from './hbone-target.ts';
+import { type InboundContext, relayOpaque, serveHttp, serveTunnel } from './serve.ts';
 import { TicketKeys } from './ticket-keys.ts';
 
 export interface TunnelContext extends InboundContext {
@@ -32,6 +35,9 @@ export interface TunnelContext extends InboundContext {
 
 /** What this agent speaks, best first. */
 const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.http1, ALPN.tcp];
+
+/** Stands for all server names that are none of ours, where tickets are told apart by them. */
+const NAMELESS = '';
 
 interface Shaking {
   readonly transport: Socket;
@@ -48,6 +54,8 @@ export class Tunnel {
   readonly #keys: TicketKeys;
   /** Connections that end in their handshake because their session is not resumed. */
   readonly #notResumed = new WeakSet<tls.TLSSocket>();
+  /** Whose certificate was shown to a peer that named no endpoint. */
+  readonly #shown = new WeakMap<tls.TLSSocket, Workload>();
 
   constructor(unit: string, context: TunnelContext, log: Logger) {
     this.#unit = unit;
@@ -84,6 +92,10 @@ export class Tunnel {
   }
 
   readonly #onServerName = (name: string, done: (error: Error | null, context?: tls.SecureContext) => void): void => {
+    if (!isNameOfOurs(name)) {
+      done(null); // as without a name
+      return;
+    }
     const named = this.#context.world.target(this.#unit, name);
     if (named !== undefined) {
       done(null, named.workload.secureContext);
@@ -93,15 +105,36 @@ export class Tunnel {
     done(new Error('no endpoint of this name here'));
   };
 
-  readonly #choose = (socket: tls.TLSSocket, name: string, offered: readonly string[]): string | undefined => {
-    if (socket.isSessionReused() && !this.#isResumable(socket, name)) {
+  /** Comes before the server name is answered, which overrules the certificate that is set here. */
+  readonly #choose = (socket: tls.TLSSocket, { servername, protocols }: Offered): string | undefined => {
+    const { stats, world } = this.#context;
+    const chosen = PROTOCOLS.find((protocol) => protocols.includes(protocol));
+    if (chosen === undefined) {
+      stats.count('handshakesUnknownProtocol');
+      return undefined;
+    }
+    const isNamed = isNameOfOurs(servername);
+    const workload = isNamed ? world.target(this.#unit, servername)?.workload : this.#showNameless(socket, chosen);
+    if (workload === undefined && !isNamed && chosen === ALPN.http2) return undefined;
+    if (socket.isSessionReused() && !this.#isResumable(socket, isNamed ? servername : NAMELESS, workload)) {
       this.#notResumed.add(socket);
       return undefined;
     }
-    const chosen = PROTOCOLS.find((protocol) => offered.includes(protocol));
-    if (chosen === undefined) this.#context.stats.count('handshakesUnknownProtocol');
     return chosen;
   };
+
+  /** A peer that names no endpoint is shown the one that can be meant. */
+  #showNameless(socket: tls.TLSSocket, protocol: string): Workload | undefined {
+    if (protocol !== ALPN.http2) return undefined;
+    const shown = shownWorkload(this.#unit, socket.localAddress, this.#context.world);
+    if (shown === undefined) {
+      this.#context.stats.count('handshakesUnknownName');
+      return undefined;
+    }
+    this.#shown.set(socket, shown);
+    socket.setKeyCert(shown.secureContext);
+    return shown;
+  }
 
   readonly #onHandshakeFailed = (error: NodeJS.ErrnoException, socket: tls.TLSSocket): void => {
     const isTimeout = error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT';
@@ -110,13 +143,9 @@ export class Tunnel {
     socket.destroy();
   };
 
-  #isResumable(socket: tls.TLSSocket, name: string): boolean {
-    const named = this.#context.world.target(this.#unit, name);
-    return named !== undefined && this.#hasShown(named) && this.#judge(socket).ok;
-  }
-
-  #hasShown({ workload, target }: NamedTarget): boolean {
-    return this.#keys.isOf(target.serverName, workload.data.identity);
+  /** A ticket does not say whose certificate was shown when it was given: the keys are those of one identity for a name. */
+  #isResumable(socket: tls.TLSSocket, name: string, workload: Workload | undefined): boolean {
+    return workload !== undefined && this.#keys.isOf(name, workload.data.identity) && this.#judge(socket).ok;
   }
 
   #judge(socket: tls.TLSSocket): Verdict {
@@ -136,14 +165,16 @@ export class Tunnel {
     this.#settle(key, transport);
     const { world, stats, sessions, tunnel } = this.#context;
     const named = typeof socket.servername === 'string' ? world.target(this.#unit, socket.servername) : undefined;
+    const shown = named?.workload ?? this.#shown.get(socket);
+    const name = named?.target.serverName ?? NAMELESS;
     const isResumed = socket.isSessionReused();
-    if (named === undefined || (isResumed && !this.#hasShown(named))) {
-      // No server name at all, or the workload left or was replaced during the handshake.
+    if (shown === undefined || (isResumed && !this.#keys.isOf(name, shown.data.identity))) {
+      // No server name where one is needed, or the workload left or was replaced during the handshake.
       stats.count('handshakesUnknownName');
       socket.destroy();
       return;
     }
-    if (!isResumed) this.#keys.shown(named.target.serverName, named.workload.data.identity, changesBefore);
+    if (!isResumed) this.#keys.shown(name, shown.data.identity, changesBefore);
     const verdict = this.#judge(socket);
     if (!verdict.ok) {
       countRefusal(stats, verdict.reason);
@@ -155,17 +186,23 @@ export class Tunnel {
     if (isResumed) stats.count('handshakesResumed');
     socket.on('error', ignore);
     sessions.add({ socket, transport }, verdict.issued);
-    const call = {
-      identity: verdict.spiffeId,
-      address: plainAddress(socket.remoteAddress) ?? '',
-      target: named.target,
-    };
+    const caller = { identity: verdict.spiffeId, address: plainAddress(socket.remoteAddress) ?? '' };
+    if (socket.alpnProtocol === ALPN.http2) {
+      const { idleTimeoutMs } = tunnel;
+      const context = this.#context;
+      serveHbone({ ...caller, socket, transport, unit: this.#unit, shown, named, idleTimeoutMs, context });
+      return;
+    }
+    if (named === undefined) {
+      stats.count('handshakesUnknownName');
+      socket.destroy();
+      return;
+    }
+    const call = { ...caller, target: named.target };
     const connection = { socket, transport, call, leftover: undefined };
     if (socket.alpnProtocol === ALPN.tunnel) serveTunnel(connection, this.#context);
     else if (socket.alpnProtocol === ALPN.http1) {
       serveHttp(connection, { idleTimeoutMs: tunnel.idleTimeoutMs, endIsAbort: true }, this.#context);
-    } else if (socket.alpnProtocol === ALPN.http2) {
-      serveHttp2(connection, tunnel.idleTimeoutMs, this.#context);
     } else if (socket.alpnProtocol === ALPN.tcp) {
       socket.pause();
       relayOpaque(connection, this.#context);
@@ -188,16 +225,27 @@ function ticketOptions({ resumeMs }: TunnelConfig): tls.TlsOptions {
   return { sessionTimeout: Math.ceil(resumeMs / 1_000) };
 }
 
+interface Offered {
+  /** false where the peer sent none, whatever the types of Node say. */
+  readonly servername: string | false;
+  readonly protocols: readonly string[];
+}
+
 /**
  * The one callback that Node makes inside the handshake of a resumed session too. It is called as a method of the socket,
  * which no documentation says: without one, nothing is agreed on. A test holds Node to it.
  */
 function onProtocols(
-  choose: (socket: tls.TLSSocket, name: string, offered: readonly string[]) => string | undefined,
+  choose: (socket: tls.TLSSocket, offered: Offered) => string | undefined,
 ): NonNullable<tls.TlsOptions['ALPNCallback']> {
-  return function (this: unknown, { servername, protocols }): string | undefined {
-    return this instanceof tls.TLSSocket ? choose(this, servername, protocols) : undefined;
+  return function (this: unknown, offered): string | undefined {
+    return this instanceof tls.TLSSocket ? choose(this, offered) : undefined;
   };
+}
+
+/** Other meshes send no server name, or one that means nothing here. */
+function isNameOfOurs(name: string | false): name is string {
+  return name !== false && name.endsWith('.weft');
 }
 
 function peerOf(socket: Socket): string {

@@ -6,7 +6,10 @@
 
 import { once } from 'node:events';
 import net from 'node:net';
+import { join } from 'node:path';
 import { pino } from 'pino';
+import { readPrivateKey } from '../../certs/files.ts';
+import type { ForeignIssuerSpec } from '../../certs/foreign-issuer.ts';
 import type { NodeIdentity } from '../../certs/node-bundle.ts';
 import { mintSvid, type Svid } from '../../certs/svid.ts';
 import { type ProxyConfig, proxyConfig } from '../../proxy/config.ts';
@@ -17,7 +20,7 @@ import { plainSockets, type Sockets } from '../../proxy/sockets.ts';
 import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
 import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
 import { StatsWriter } from '../../proxy/telemetry/stats-writer.ts';
-import { addNode, HOUR_MS, makeNode, TemporaryDirectory, TRUST_DOMAIN } from '../certs/trust.ts';
+import { addNode, type Forged, HOUR_MS, makeNode, TemporaryDirectory, TRUST_DOMAIN } from '../certs/trust.ts';
 
 export const WEB = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/web`;
 export const CART = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/cart`;
@@ -58,6 +61,8 @@ export class Mesh implements AsyncDisposable {
   readonly #directory = new TemporaryDirectory();
   readonly nodeA: NodeIdentity;
   readonly nodeB: NodeIdentity;
+  /** As both agents have them in their configuration from the next update on. */
+  foreignIssuers: readonly ForeignIssuerSpec[] = [];
   readonly a: ProxyUnderTest;
   readonly b: ProxyUnderTest;
   readonly #protocol: Protocol;
@@ -107,7 +112,11 @@ export class Mesh implements AsyncDisposable {
     const { workloads = [], endpoints = [], remove = [] } = delta;
     return {
       version: this.#version++,
-      trust: { trustDomain: TRUST_DOMAIN, rootsPem: this.nodeA.trust.roots.map((root) => root.toString()) },
+      trust: {
+        trustDomain: TRUST_DOMAIN,
+        rootsPem: this.nodeA.trust.roots.map((root) => root.toString()),
+        foreignIssuers: this.foreignIssuers,
+      },
       workloads: { upsert: workloads, remove: [] },
       endpoints: { upsert: endpoints, remove },
     };
@@ -158,6 +167,12 @@ export class Mesh implements AsyncDisposable {
       state: 'ready',
       ...changes,
     };
+  }
+
+  /** The offline root, to sign what no node of ours would. */
+  root(): Forged {
+    const privateKey = readPrivateKey(join(this.#directory.sub('trust'), 'root.key'));
+    return { certificate: this.nodeA.trust.roots[0]!, privateKey };
   }
 
   mint(spiffeId: string, node = this.nodeA): Svid {
