@@ -119,6 +119,10 @@ export interface SnapshotUpdate {
   readonly traffic?: TrafficRules;
 }
 
+/** The label by which an endpoint says that it is called over HBONE; labels travel with endpoints as they are. */
+export const TUNNEL_LABEL = 'weft.dev/tunnel';
+export const HBONE = 'hbone';
+
 /** The TLS server name of an endpoint: application port, service and namespace. */
 export function endpointServerName(port: number, service: string, namespace: string): string {
   return `${port}.${service}.${namespace}.weft`;

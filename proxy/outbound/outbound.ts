@@ -24,7 +24,14 @@ import type { Counter } from '../telemetry/counters.ts';
 import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
 import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import { chooserFor, EndpointRoute, meshDestination, pickEndpoint, ServiceRoute } from '../upstream/routes.ts';
+import {
+  chooserFor,
+  EndpointRoute,
+  hboneDialer,
+  meshDestination,
+  pickEndpoint,
+  ServiceRoute,
+} from '../upstream/routes.ts';
 import type { Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
 import { detect } from './detect.ts';
@@ -176,6 +183,10 @@ function relay(
     const endpoint = endpointFor(destination, tried, chooser);
     if (endpoint === undefined) return 'no-endpoint';
     if (endpoint.local !== undefined) return local.bytes(endpoint, endpoint.local, downstream);
+    if (endpoint.speaksHbone) {
+      const { dial } = hboneDialer(endpoint, workload, context);
+      return { endpoint, dial };
+    }
     const target = meshDestination(workload, endpoint, [ALPN.tcp], world);
     return { endpoint, dial: (done) => dialMesh(target, dialContext(context), done) };
   };

@@ -3,8 +3,9 @@
 import type { Balancer, Candidate } from '../balancer/balanced.ts';
 import { type BalancerName, createBalancer, DEFAULT_BALANCER } from '../balancer/balancer.ts';
 import { PeakEwma } from '../balancer/peak-ewma.ts';
-import type { Endpoint, Protocol } from '../snapshot.ts';
+import { type Endpoint, HBONE, type Protocol, TUNNEL_LABEL } from '../snapshot.ts';
 import type { NamedTarget } from '../workload.ts';
+import type { HbonePool } from './hbone-pool.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
 
@@ -19,6 +20,8 @@ export class UpstreamEndpoint implements Candidate {
   readonly tunnels = new Map<string, SessionPool>();
   /** Connections that serve one request at a time, by the same. */
   readonly pools = new Map<string, Http1Pool>();
+  /** Ways into another mesh, by the same. */
+  readonly ways = new Map<string, HbonePool>();
 
   constructor(data: Endpoint) {
     this.data = data;
@@ -26,6 +29,11 @@ export class UpstreamEndpoint implements Candidate {
 
   get name(): string {
     return this.data.id;
+  }
+
+  /** Whether its side of the tunnel is HBONE: an ambient mesh, or an agent that is called like one. */
+  get speaksHbone(): boolean {
+    return this.data.labels[TUNNEL_LABEL] === HBONE;
   }
 
   get weight(): number {
@@ -48,9 +56,10 @@ export class UpstreamEndpoint implements Candidate {
 
   /** Takes no more traffic: idle connections are closed, the others when they are done. */
   retire(): void {
-    for (const pool of [...this.tunnels.values(), ...this.pools.values()]) pool.close();
+    for (const pool of [...this.tunnels.values(), ...this.pools.values(), ...this.ways.values()]) pool.close();
     this.tunnels.clear();
     this.pools.clear();
+    this.ways.clear();
   }
 }
 

@@ -4,6 +4,7 @@ import type { Balanced, Chooser } from '../balancer/balanced.ts';
 import type { RequestGuard } from '../http/request-guard.ts';
 import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
+import { Http2Connection } from '../http2/connection.ts';
 import { appDestination, connectionKey, forwardedLines } from '../inbound/app-connection.ts';
 import type { Call } from '../inbound/call.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
@@ -16,6 +17,7 @@ import { Backoff } from './backoff.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import { dialContext, type RouteContext } from './context.ts';
 import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
+import { HbonePool } from './hbone-pool.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
@@ -155,6 +157,7 @@ function poolOf(
 ): StreamPool {
   if (endpoint.local !== undefined) return local.streams(endpoint, endpoint.local);
   const { id } = workload.data;
+  if (endpoint.speaksHbone) return hboneStreams(endpoint, workload, context, isUpgrade);
   if (isUpgrade) {
     return endpoint.pools.get(id) ?? addPool(endpoint.pools, id, http1Options(endpoint, workload, context));
   }
@@ -183,6 +186,67 @@ function addTunnels(endpoint: UpstreamEndpoint, workload: Workload, context: Rou
     },
   });
   endpoint.tunnels.set(id, pool);
+  return pool;
+}
+
+/** Connections of their own through the ways of another mesh, in the protocol that the application speaks. */
+function hboneStreams(
+  endpoint: UpstreamEndpoint,
+  workload: Workload,
+  context: RouteContext,
+  isUpgrade: boolean,
+): StreamPool {
+  const { id } = workload.data;
+  const dialer = hboneDialer(endpoint, workload, context);
+  if (endpoint.data.protocol !== 'http2' || isUpgrade) {
+    const options = { ...http1Options(endpoint, workload, context), dialer };
+    return endpoint.pools.get(id) ?? addPool(endpoint.pools, id, options);
+  }
+  const { upstream: config, http, http2, deadlines } = context;
+  const idleTimeoutMs = config.meshIdleMs;
+  const known = endpoint.tunnels.get(id);
+  if (known !== undefined) return known;
+  const pool = new SessionPool({
+    endpoint,
+    dialer,
+    connect:
+      ({ socket, transport }) =>
+      (owner) =>
+        new Http2Connection({ socket, transport, isClient: true, http, http2, idleTimeoutMs, deadlines, owner }),
+    config,
+    http,
+    deadlines,
+    backoff: backoffOf(context),
+    onEmpty: (empty) => {
+      if (endpoint.tunnels.get(id) === empty) endpoint.tunnels.delete(id);
+    },
+  });
+  endpoint.tunnels.set(id, pool);
+  return pool;
+}
+
+/** Opens connections to the application of an endpoint that speaks HBONE, all on those of this workload to its proxy. */
+export function hboneDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
+  const { id } = workload.data;
+  return { dial: (done) => (endpoint.ways.get(id) ?? addWays(endpoint, workload, context)).dial(done) };
+}
+
+function addWays(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): HbonePool {
+  const { id } = workload.data;
+  const { upstream: config, http, http2, deadlines } = context;
+  const idleTimeoutMs = config.meshIdleMs;
+  const { address, port } = endpoint.data;
+  const pool = new HbonePool({
+    dialer: meshDialer(endpoint, workload, [ALPN.http2], context),
+    connect: ({ socket, transport }, owner) =>
+      new Http2Connection({ socket, transport, isClient: true, http, http2, idleTimeoutMs, deadlines, owner }),
+    authority: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+    config,
+    onEmpty: (empty) => {
+      if (endpoint.ways.get(id) === empty) endpoint.ways.delete(id);
+    },
+  });
+  endpoint.ways.set(id, pool);
   return pool;
 }
 
