@@ -7,7 +7,7 @@ import { clockFormat } from '../../proxy/access/windows.ts';
 import { nearest } from '../nearest.ts';
 
 /** A text with a rule of its own. @param problem what is wrong and what to write instead; undefined when nothing is */
-function checked(problem: (text: string) => string | undefined, maxLength = 2_048) {
+export function checked(problem: (text: string) => string | undefined, maxLength = 2_048) {
   return z
     .string()
     .min(1)

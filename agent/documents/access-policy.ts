@@ -5,20 +5,12 @@
  */
 import { z } from 'zod';
 import { AccessRuleset } from '../../proxy/access/compile.ts';
-import type {
-  AccessOperation,
-  AccessPolicy,
-  AccessRule,
-  AccessSource,
-  AccessWindow,
-} from '../../proxy/access/policy.ts';
+import type { AccessOperation, AccessPolicy, AccessRule, AccessWindow } from '../../proxy/access/policy.ts';
 import { OPEN_ACCESS } from '../../proxy/access/policy.ts';
 import { messageOf } from '../errors.ts';
 import {
-  addressRange,
   headerName,
   hostPattern,
-  identityPattern,
   instant,
   method,
   minuteOf,
@@ -27,6 +19,7 @@ import {
   timeZone,
   valuePattern,
 } from './access-fields.ts';
+import { given, labels, saysSomething, source, toSource } from './call-source.ts';
 import { type Compiled, compileBySchema, type DocumentKind } from './kind.ts';
 import { dnsLabel, dnsName } from './resource.ts';
 
@@ -41,24 +34,7 @@ const MAX_PARTS = 64;
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 
 const list = <T extends z.ZodType>(of: T, what: string) => z.array(of).min(1).max(MAX_LIST).optional().describe(what);
-const labels = z.record(z.string().min(1).max(317), z.string().max(63));
 const port = z.int().min(1).max(65_535);
-
-const source = z
-  .strictObject({
-    identities: list(
-      identityPattern,
-      'Who calls: ns/shop/sa/web, a whole SPIFFE id, ns/shop/*, or * for any that is authenticated.',
-    ),
-    notIdentities: list(identityPattern, 'Who does not call.'),
-    namespaces: list(dnsLabel, 'Namespaces of the caller.'),
-    notNamespaces: list(dnsLabel, 'Namespaces the caller is not of.'),
-    cidrs: list(addressRange, 'Addresses the call comes from.'),
-    notCidrs: list(addressRange, 'Addresses the call does not come from.'),
-    labels: labels.optional().describe('Labels of the calling workload; it must have a port, or nobody knows them.'),
-  })
-  .refine(saysSomething, 'says nothing, and so would mean anybody; name a field, or leave out from')
-  .describe('A caller. All fields that are given must hold.');
 
 const header = z.strictObject({
   name: headerName.describe('In any case of letters.'),
@@ -199,20 +175,6 @@ function nameOf(name: string | undefined, position: number): string {
   return name ?? `rule-${position + 1}`;
 }
 
-const ANYBODY: AccessSource = {
-  identities: [],
-  notIdentities: [],
-  namespaces: [],
-  notNamespaces: [],
-  cidrs: [],
-  notCidrs: [],
-  labels: {},
-};
-
-function toSource(written: z.output<typeof source>): AccessSource {
-  return { ...ANYBODY, ...given(written) };
-}
-
 const EVERYTHING: AccessOperation = {
   ports: [],
   notPorts: [],
@@ -235,14 +197,4 @@ function toOperation({ headers = [], ...written }: z.output<typeof operation>): 
 
 function toWindow({ days = [], from, to, timeZone }: z.output<typeof window>): AccessWindow {
   return { days: days.map((day) => DAYS.indexOf(day)), fromMinute: minuteOf(from), toMinute: minuteOf(to), timeZone };
-}
-
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function given<T extends object>(written: T): Given<T> {
-  return Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined)) as Given<T>;
-}
-
-function saysSomething(written: object): boolean {
-  return Object.entries(written).some(([name, value]) => name !== 'labels' || Object.keys(value as object).length > 0);
 }
