@@ -52,6 +52,7 @@ import { Predecessor } from './takeover/predecessor.ts';
 import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread, type Succession } from './threads/mesh.ts';
+import type { TrafficKeeper } from './traffic/traffic-keeper.ts';
 import { VipAllocator } from './vips.ts';
 import type { WorkloadApi } from './workload-api/workload-api.ts';
 import { WorkloadDirectory } from './workloads/directory.ts';
@@ -106,6 +107,8 @@ class Agent implements AsyncDisposable {
   readonly #vips: VipAllocator;
   #plane!: DataPlane;
   #workloadApi: WorkloadApi | undefined;
+  /** Wants to hear of services before the data plane does. */
+  #traffic: TrafficKeeper | undefined;
   #failure: Error | undefined;
   /** From the moment on at which a successor has all but the data plane. */
   #isYielded = false;
@@ -294,6 +297,8 @@ class Agent implements AsyncDisposable {
         audit,
         log,
         accessChanged: (access) => plane.apply({ access }),
+        trafficChanged: (traffic) => plane.apply({ traffic }),
+        trustDomain: node.trustDomain,
         revoked: (revocations) => {
           plane.apply({ revocations: revocations.entries() });
           svids.revoked(revocations);
@@ -301,8 +306,10 @@ class Agent implements AsyncDisposable {
         },
         followRoots: (rotation) => roots.follow(rotation),
         services: () => this.#services.services(),
+        service: (id) => this.#services.service(id),
       }),
     );
+    this.#traffic = documents.traffic;
     const remembered = this.#state.use(
       new RememberedEndpoints({
         file: join(config.dataDirectory, 'endpoints.json'),
@@ -469,6 +476,7 @@ class Agent implements AsyncDisposable {
 
   #route(delta: EndpointDelta): void {
     const services = this.#services.apply(delta);
+    this.#traffic?.servicesChanged([...services.upsert.map(({ id }) => id), ...services.remove]);
     this.#plane.apply({ services, endpoints: delta });
     const nameless = services.upsert.filter(({ vips }) => vips.length === 0).map(({ id }) => id);
     if (nameless.length > 0) this.#options.log.error({ services: nameless }, 'no virtual address is left for services');

@@ -47,6 +47,10 @@ export class ServiceDirectory {
     return this.#derive(new Set([id]));
   }
 
+  service(id: string): Service | undefined {
+    return this.#services.get(id);
+  }
+
   services(): readonly Service[] {
     return [...this.#services.values()];
   }

@@ -122,8 +122,9 @@ async function diff(options: Place & { readonly file: string }, io: CliIo): Prom
     const key = keyOf(resource);
     const current = await currentOf(agentPlace(options, io.env), key);
     const { revision: _revision, ...metadata } = resource.metadata;
+    const { status: _status, ...wanted } = resource;
     const before = isLive(current) ? await asYaml(current.resource) : '';
-    const text = lineDiff(before, await asYaml({ ...resource, metadata }));
+    const text = lineDiff(before, await asYaml({ ...wanted, metadata }));
     if (text === '') continue;
     isDifferent = true;
     io.stdout.write(`${said(key)}${isLive(current) ? ` revision ${short(current.revision)}` : ', new'}\n${text}`);

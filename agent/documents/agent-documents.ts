@@ -7,10 +7,13 @@ import type { Rotation } from '../../certs/root-rotation.ts';
 import type { DocumentNote } from '../../gossip/documents/note.ts';
 import type { DocumentKey, Held } from '../../gossip/documents/revision.ts';
 import type { AccessRules } from '../../proxy/access/policy.ts';
+import type { TrafficRules } from '../../proxy/traffic/rules.ts';
 import { AccessKeeper } from '../access/access-keeper.ts';
 import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access/advice.ts';
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
+import type { RunningService } from '../traffic/service-facts.ts';
+import { TrafficKeeper } from '../traffic/traffic-keeper.ts';
 import { weftVersion } from '../version.ts';
 import type { CompiledAccessPolicy } from './access-policy.ts';
 import { Compiler } from './compiler.ts';
@@ -29,17 +32,23 @@ export interface AgentDocumentsOptions {
   readonly log: Logger;
   /** Takes all access rules, each time something about them changed. */
   readonly accessChanged: (rules: AccessRules) => void;
+  /** The same for traffic. */
+  readonly trafficChanged: (rules: TrafficRules) => void;
+  readonly trustDomain: string;
   /** Takes all revocations, each time there are others; before anybody is told that they are in use. */
   readonly revoked: (revocations: Revocations) => void;
   /** Takes the roots to trust into use. Rejects when it does not follow them. */
   readonly followRoots: (rotation: Rotation) => Promise<void>;
   /** Services of the mesh, for hints to writers. */
-  readonly services: () => readonly KnownService[];
+  readonly services: () => readonly (KnownService & RunningService)[];
+  /** One of them by 'namespace/service'. */
+  readonly service: (id: string) => RunningService | undefined;
 }
 
 export class AgentDocuments implements AsyncDisposable {
   readonly #compiler = new Compiler();
   readonly access: AccessKeeper;
+  readonly traffic: TrafficKeeper;
   readonly #meshConfig: MeshConfigConsumer;
   readonly #services: AgentDocumentsOptions['services'];
   readonly #audit: DocumentAudit;
@@ -53,6 +62,9 @@ export class AgentDocuments implements AsyncDisposable {
     audit,
     log,
     accessChanged,
+    trafficChanged,
+    trustDomain,
+    service,
     revoked,
     followRoots,
     services,
@@ -61,11 +73,21 @@ export class AgentDocuments implements AsyncDisposable {
     this.#services = services;
     this.#revoked = revoked;
     this.access = new AccessKeeper({ changed: accessChanged, log });
-    this.#meshConfig = new MeshConfigConsumer((mesh) => this.access.meshChanged(mesh));
+    this.traffic = new TrafficKeeper({ changed: trafficChanged, trustDomain, service });
+    this.#meshConfig = new MeshConfigConsumer(
+      (mesh) => this.access.meshChanged(mesh),
+      (mesh) => this.traffic.meshChanged(mesh),
+    );
     this.#keeper = new DocumentKeeper({
       node,
       version: weftVersion(),
-      consumers: [this.#meshConfig, this.access, new RevocationConsumer(), new TrustBundleConsumer(followRoots)],
+      consumers: [
+        this.#meshConfig,
+        this.access,
+        new RevocationConsumer(),
+        new TrustBundleConsumer(followRoots),
+        ...this.traffic.consumers,
+      ],
       compiler: this.#compiler,
       audit: this.#audit,
       lastGood: new LastGood(join(dataDirectory, 'documents-in-use.json')),
@@ -77,6 +99,7 @@ export class AgentDocuments implements AsyncDisposable {
   async start(mesh: DocumentMesh): Promise<DocumentService> {
     await this.#keeper.start(mesh);
     this.access.open();
+    this.traffic.open();
     const parts = { mesh, keeper: this.#keeper, compiler: this.#compiler, audit: this.#audit };
     const advise = (kind: string, value: unknown): readonly string[] => this.#advise(kind, value);
     return new DocumentService({ ...parts, advise, version: weftVersion() });
@@ -125,6 +148,7 @@ export class AgentDocuments implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.access[Symbol.dispose]();
+    this.traffic[Symbol.dispose]();
     await this.#compiler.close();
     await this.#keeper.close();
   }

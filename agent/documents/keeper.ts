@@ -287,7 +287,7 @@ export class DocumentKeeper implements AsyncDisposable {
     const compiled = await this.#options.compiler.compile(revision, revision.body ?? new Uint8Array());
     if (!compiled.ok) return compiled;
     try {
-      await consumer.activate(revision, compiled.value, id);
+      await consumer.activate(revision, compiled.value, id, revision.hlc.ms);
       return { ok: true };
     } catch (err) {
       return { ok: false, problem: `it could not be taken into use: ${messageOf(err)}` };

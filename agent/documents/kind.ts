@@ -28,8 +28,9 @@ export interface DocumentConsumer {
    * From now on this holds. Throws when it cannot be taken into use; then what held before still must.
    *
    * @param revision its id
+   * @param writtenAtMs when it was written, on the clock of its author
    */
-  activate(key: DocumentKey, value: unknown, revision: string): void | Promise<void>;
+  activate(key: DocumentKey, value: unknown, revision: string, writtenAtMs?: number): void | Promise<void>;
   /** The document is gone. */
   deactivate(key: DocumentKey): void | Promise<void>;
 }

@@ -70,6 +70,21 @@ const schema = z.strictObject({
       .describe('Whom to ask about this mesh, such as a channel or a telephone number; weft status shows it.'),
     access,
     mtls,
+    faults: z
+      .enum(['on', 'off'])
+      .default('on')
+      .describe('off: no FaultInjection of the mesh does anything. The switch to reach for when one does harm.'),
+    cookieSecret: z
+      .string()
+      .min(16)
+      .max(256)
+      .optional()
+      .describe(
+        'Signs the cookies of session affinity, so that nobody but the mesh can say which endpoint they mean. Every node, ' +
+          'and whoever may read documents, can read it. Left out: it follows from the name of the trust domain, and who ' +
+          'knows that name can make cookies and so choose an endpoint of a service it may call anyhow. A new one ends ' +
+          'all sessions.',
+      ),
   }),
 });
 
@@ -94,6 +109,21 @@ export interface MeshAccess {
 const NOTHING: MeshConfig = { displayName: '', contact: '' };
 export const OPEN_MESH: MeshAccess = { defaultAction: 'ALLOW', permissive: [] };
 
+/** What the mesh says of traffic. */
+export interface MeshTraffic {
+  readonly hasFaults: boolean;
+  /** Undefined: that of the trust domain. */
+  readonly cookieSecret: string | undefined;
+}
+
+export const PLAIN_TRAFFIC: MeshTraffic = { hasFaults: true, cookieSecret: undefined };
+
+/** @param value what compiling a MeshConfig yields */
+export function meshTrafficOf(value: unknown): MeshTraffic {
+  const { faults, cookieSecret } = (value as z.output<typeof schema>).spec;
+  return { hasFaults: faults === 'on', cookieSecret };
+}
+
 /** @param value what compiling a MeshConfig yields */
 export function meshAccessOf(value: unknown): MeshAccess {
   const { access, mtls } = (value as z.output<typeof schema>).spec;
@@ -106,10 +136,12 @@ export function meshAccessOf(value: unknown): MeshAccess {
 export class MeshConfigConsumer implements DocumentConsumer {
   readonly kind = 'MeshConfig';
   readonly #accessChanged: (access: MeshAccess) => void;
+  readonly #trafficChanged: (traffic: MeshTraffic) => void;
   #current = NOTHING;
 
-  constructor(accessChanged: (access: MeshAccess) => void) {
+  constructor(accessChanged: (access: MeshAccess) => void, trafficChanged: (traffic: MeshTraffic) => void) {
     this.#accessChanged = accessChanged;
+    this.#trafficChanged = trafficChanged;
   }
 
   get current(): MeshConfig {
@@ -120,10 +152,12 @@ export class MeshConfigConsumer implements DocumentConsumer {
     const { spec } = value as z.output<typeof schema>; // what our own compile yielded
     this.#current = { displayName: spec.displayName ?? '', contact: spec.contact ?? '' };
     this.#accessChanged(meshAccessOf(value));
+    this.#trafficChanged(meshTrafficOf(value));
   }
 
   deactivate(): void {
     this.#current = NOTHING;
     this.#accessChanged(OPEN_MESH);
+    this.#trafficChanged(PLAIN_TRAFFIC);
   }
 }

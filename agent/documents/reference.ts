@@ -29,15 +29,17 @@ export function kindsReference(kinds: Iterable<DocumentKind>): string {
   const sorted = [...kinds].sort((a, b) => (a.kind < b.kind ? -1 : 1));
   return `# Kinds of documents
 
-What \`weft apply\` takes, generated from the schemas by \`npm run reference\`. All have \`apiVersion: weft.dev/v1alpha1\`. Fields in
-bold must be given; \`[]\` stands for each item of a list.
+What \`weft apply\` takes, generated from the schemas by \`npm run reference\`. All have \`apiVersion: weft.dev/v1alpha1\` where
+nothing else is said. Fields in bold must be given; \`[]\` stands for each item of a list.
 
 ${sorted.map(kindReference).join('\n')}`;
 }
 
 function kindReference({ kind, schema }: DocumentKind): string {
   const shape = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
-  const fields = fieldsOf(shape, '').filter(({ path }) => !COMMON.has(path));
+  const fields = fieldsOf(shape, '').filter(
+    ({ path, shape }) => !COMMON.has(path) || (path === 'apiVersion' && shape.enum !== undefined),
+  );
   const rows = fields.map(({ path, shape, isRequired }) => {
     const name = isRequired ? `**\`${path}\`**` : `\`${path}\``;
     return `| ${[name, typeOf(shape), defaultOf(shape), describe(shape)].map(cell).join(' | ')} |`;
@@ -58,6 +60,7 @@ const COMMON = new Set([
   'metadata.labels',
   'metadata.annotations',
   'metadata.revision',
+  'status',
 ]);
 
 function fieldsOf(shape: Shape, path: string): Field[] {

@@ -58,11 +58,12 @@ export function keyProblem(key: DocumentKey, resource: Resource): string | undef
 
 /**
  * The bytes of a resource: JSON with sorted keys, so that the same resource is the same document whoever writes it. The
- * revision a file was made from is no part of what it says.
+ * revision a file was made from is no part of what it says, nor is what `weft get` printed of its status.
  */
 export function encodeResource(resource: Resource): Uint8Array {
   const { revision: _revision, ...metadata } = resource.metadata;
-  return new TextEncoder().encode(JSON.stringify(sorted({ ...resource, metadata })));
+  const { status: _status, ...said } = resource;
+  return new TextEncoder().encode(JSON.stringify(sorted({ ...said, metadata })));
 }
 
 /** @returns undefined for bytes that are no resource */

@@ -109,7 +109,11 @@ const payloads = {
     .describe('Answers to browsers that ask whether a page of another origin may call.'),
   externalAuth: z.looseObject({}).optional().describe('Not supported: requests under it get a 500.'),
   extensionRef: z
-    .strictObject({ group: z.string(), kind: z.string(), name: z.string() })
+    .strictObject({
+      group: z.string().max(253).describe('Of the kind.'),
+      kind: z.string().max(63).describe('Of the filter.'),
+      name: z.string().max(253).describe('Of the filter.'),
+    })
     .optional()
     .describe('Not supported: requests under it get a 500.'),
   directResponse: z
@@ -122,7 +126,7 @@ const payloads = {
     .describe('This is the answer; nothing is forwarded. Of apiVersion weft.dev/v1alpha1 alone.'),
 };
 
-export const staticResponse = payloads.directResponse;
+export const staticResponse = payloads.directResponse.unwrap();
 
 type Written = { readonly type: FilterType } & z.output<z.ZodObject<typeof payloads>>;
 
@@ -199,7 +203,14 @@ export function toActions(
   return { actions, mirrors, ...(problem === undefined ? {} : { problem }) };
 }
 
-export function toResponse(written: NonNullable<z.output<typeof staticResponse>>): StaticResponse {
+/** Position of the filter that puts another prefix in the place of the one that matched; -1 for none. */
+export function prefixReplacement(filters: readonly unknown[]): number {
+  return (filters as readonly Written[]).findIndex(
+    ({ urlRewrite, requestRedirect }) => (urlRewrite?.path ?? requestRedirect?.path)?.type === 'ReplacePrefixMatch',
+  );
+}
+
+export function toResponse(written: z.output<typeof staticResponse>): StaticResponse {
   return { status: written.statusCode, contentType: written.contentType, body: written.body };
 }
 

@@ -37,7 +37,10 @@ export const targetRef = {
 
 export const needsPort = (ref: { readonly kind: string; readonly group: string; readonly port?: number | undefined }) =>
   ref.kind !== 'Service' || ref.group !== '' || ref.port !== undefined;
-export const PORT_MISSING = { path: ['port'], message: 'must be given for a Service; write the port that callers dial' };
+export const PORT_MISSING = {
+  path: ['port'],
+  message: 'must be given for a Service; write the port that callers dial',
+};
 
 export const plainBackend = z
   .strictObject({ ...targetRef, weight: weight.default(1).describe('Share of the traffic beside the others.') })

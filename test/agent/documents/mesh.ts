@@ -11,6 +11,7 @@ import type { DocumentService } from '../../../agent/documents/service.ts';
 import { MeshThread } from '../../../agent/threads/mesh.ts';
 import { gossipConfig } from '../../../gossip/config.ts';
 import type { AccessRules } from '../../../proxy/access/policy.ts';
+import type { TrafficRules } from '../../../proxy/traffic/rules.ts';
 import type { Realm } from '../../gossip/support/mesh.ts';
 import { TRUST_DOMAIN } from '../../gossip/support/mesh.ts';
 import { sources } from '../admin/fixtures.ts';
@@ -18,8 +19,8 @@ import { sources } from '../admin/fixtures.ts';
 const log = pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' });
 
 const SERVICES = [
-  { namespace: 'shop', service: 'web' },
-  { namespace: 'shop', service: 'cart' },
+  { id: 'shop/web', namespace: 'shop', service: 'web', ports: [{ port: 80, protocol: 'http' as const }] },
+  { id: 'shop/cart', namespace: 'shop', service: 'cart', ports: [{ port: 80, protocol: 'http' as const }] },
 ];
 
 export class DocumentNode implements AsyncDisposable {
@@ -30,6 +31,7 @@ export class DocumentNode implements AsyncDisposable {
   readonly documents: AgentDocuments;
   /** Every set of rules that went to the data plane. */
   readonly access: readonly AccessRules[];
+  readonly traffic: readonly TrafficRules[];
   readonly #owned: AsyncDisposableStack;
 
   private constructor(parts: {
@@ -39,6 +41,7 @@ export class DocumentNode implements AsyncDisposable {
     service: DocumentService;
     documents: AgentDocuments;
     access: readonly AccessRules[];
+    traffic: readonly TrafficRules[];
     owned: AsyncDisposableStack;
   }) {
     this.name = parts.name;
@@ -47,6 +50,7 @@ export class DocumentNode implements AsyncDisposable {
     this.service = parts.service;
     this.documents = parts.documents;
     this.access = parts.access;
+    this.traffic = parts.traffic;
     this.#owned = parts.owned;
   }
 
@@ -54,12 +58,16 @@ export class DocumentNode implements AsyncDisposable {
     const dataDirectory = join(realm.directory, 'data', name);
     const owned = new AsyncDisposableStack();
     const access: AccessRules[] = [];
+    const traffic: TrafficRules[] = [];
     const audit = owned.use(await AuditTrail.open({ directory: join(dataDirectory, 'audit'), log }));
     const parts = { node: name, dataDirectory, audit, log };
     const documents = owned.use(
       new AgentDocuments({
         ...parts,
         accessChanged: (rules) => access.push(rules),
+        trafficChanged: (rules) => traffic.push(rules),
+        trustDomain: TRUST_DOMAIN,
+        service: (id) => SERVICES.find((one) => one.id === id),
         revoked: () => {},
         followRoots: async () => {},
         services: () => SERVICES,
@@ -86,7 +94,7 @@ export class DocumentNode implements AsyncDisposable {
     const admin = { socket, listen: '127.0.0.1:0', log, routes: [documentRoutes(service), auditRoutes(audit)] };
     const mine = sources({ status: () => ({ ...status, mesh: documents.meshConfig() }) });
     owned.use(await AdminServer.start({ ...admin, sources: mine }));
-    return new DocumentNode({ name, socket, mesh, service, documents, access, owned });
+    return new DocumentNode({ name, socket, mesh, service, documents, access, traffic, owned });
   }
 
   /** `weft ARGV` against this node. */

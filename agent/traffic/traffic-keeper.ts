@@ -1,0 +1,188 @@
+/**
+ * Documents about traffic on this node: what is in use, put together for the data plane.
+ *
+ * A change goes to the workers at once; of a burst of changes the later ones go together a moment later. Services that come
+ * and go matter only where a route names them: then workers hear of the routes before they hear of the service. Before
+ * `open` nothing goes, as with access (agent/access/access-keeper.ts).
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import type { DocumentKey } from '../../gossip/documents/revision.ts';
+import type { Fault, Origin, RateLimit, TrafficPolicy, TrafficRules } from '../../proxy/traffic/rules.ts';
+import type { DocumentConsumer } from '../documents/kind.ts';
+import { type MeshTraffic, PLAIN_TRAFFIC } from '../documents/mesh-config.ts';
+import { type Attached, attachRoutes, routeId } from './attach.ts';
+import {
+  type CompiledFault,
+  type CompiledGrant,
+  type CompiledLimit,
+  type CompiledPolicy,
+  type CompiledRoute,
+  type CompiledService,
+  ROUTE_KINDS,
+} from './compiled.ts';
+import type { ParentStatus } from './conditions.ts';
+import type { ActiveRoute } from './resolve.ts';
+import { type RunningService, type ServiceFact, serviceFact } from './service-facts.ts';
+
+export interface TrafficKeeperOptions {
+  readonly trustDomain: string;
+  /** Takes all rules, each time something changed. */
+  readonly changed: (rules: TrafficRules) => void;
+  /** Takes all documents of services, each time one changed. */
+  readonly servicesWritten?: (services: readonly CompiledService[]) => void;
+  /** A service that runs, by 'namespace/service'. */
+  readonly service: (id: string) => RunningService | undefined;
+}
+
+const COLLECT_MS = 20;
+
+export class TrafficKeeper implements Disposable {
+  /** One for each kind. */
+  readonly consumers: readonly DocumentConsumer[];
+  readonly #options: TrafficKeeperOptions;
+  readonly #routes = new Map<string, ActiveRoute>();
+  readonly #grants = new Map<string, CompiledGrant>();
+  readonly #services = new Map<string, CompiledService>();
+  readonly #policies = new Map<string, TrafficPolicy>();
+  readonly #limits = new Map<string, RateLimit>();
+  readonly #faults = new Map<string, Fault>();
+  #mesh: MeshTraffic = PLAIN_TRAFFIC;
+  #attached: Attached | undefined;
+  #isOpen = false;
+  #isStale = false;
+  #collecting: NodeJS.Timeout | undefined;
+
+  constructor(options: TrafficKeeperOptions) {
+    this.#options = options;
+    const into =
+      <T>(map: Map<string, T>, from: (value: never, origin: Origin, writtenAtMs: number) => T) =>
+      (kind: string): DocumentConsumer => ({
+        kind,
+        activate: (key, value, revision, writtenAtMs = 0) => {
+          map.set(routeId(key), from(value as never, originOf(key, revision), writtenAtMs)); // what our own compile yielded
+          this.#written(kind);
+        },
+        deactivate: (key) => {
+          if (map.delete(routeId(key))) this.#written(kind);
+        },
+      });
+    this.consumers = [
+      ...ROUTE_KINDS.map(into(this.#routes, (route: CompiledRoute, { revision }) => ({ ...route, revision }))),
+      into(this.#grants, (grant: CompiledGrant) => grant)('ReferenceGrant'),
+      into(this.#services, (service: CompiledService) => service)('Service'),
+      into(this.#policies, (policy: CompiledPolicy, origin) => ({ ...policy, origin }))('TrafficPolicy'),
+      into(this.#limits, (limit: CompiledLimit, origin) => ({ ...limit, origin }))('RateLimit'),
+      into(this.#faults, ({ ttlMs, ...fault }: CompiledFault, origin, writtenAtMs) => ({
+        ...fault,
+        origin,
+        untilMs: writtenAtMs + ttlMs,
+      }))('FaultInjection'),
+    ];
+  }
+
+  /** What the data plane goes by, or will in a moment. */
+  get rules(): TrafficRules {
+    return {
+      routes: this.attached.routes,
+      policies: [...this.#policies.values()],
+      limits: [...this.#limits.values()],
+      faults: this.#mesh.hasFaults ? [...this.#faults.values()] : [],
+      cookieSecret: this.#mesh.cookieSecret ?? secretOf(this.#options.trustDomain),
+    };
+  }
+
+  get attached(): Attached {
+    const context = { services: (id: string) => this.serviceOf(id), grants: [...this.#grants.values()] };
+    this.#attached ??= attachRoutes([...this.#routes.values()], context);
+    return this.#attached;
+  }
+
+  /** Whether `spec.faults` of the MeshConfig lets any happen. */
+  get hasFaults(): boolean {
+    return this.#mesh.hasFaults;
+  }
+
+  routes(): readonly ActiveRoute[] {
+    return [...this.#routes.values()];
+  }
+
+  grants(): readonly CompiledGrant[] {
+    return [...this.#grants.values()];
+  }
+
+  policies(): readonly TrafficPolicy[] {
+    return [...this.#policies.values()];
+  }
+
+  faults(): readonly Fault[] {
+    return [...this.#faults.values()];
+  }
+
+  serviceDocuments(): readonly CompiledService[] {
+    return [...this.#services.values()];
+  }
+
+  /** What is known of a service, from what runs and from its document. */
+  serviceOf(id: string): ServiceFact | undefined {
+    return serviceFact(this.#options.service(id), this.#services.get(`Service/${id}`));
+  }
+
+  /** What became of a route in use here; undefined for what is no route, or not in use. */
+  statusOf(key: DocumentKey): readonly ParentStatus[] | undefined {
+    return this.attached.statuses.get(routeId(key));
+  }
+
+  meshChanged(mesh: MeshTraffic): void {
+    this.#mesh = mesh;
+    this.#changed();
+  }
+
+  /** Services came, changed or went. To be called before workers hear of it. @param ids theirs */
+  servicesChanged(ids: readonly string[]): void {
+    if (this.#attached !== undefined && !ids.some((id) => this.#attached?.services.has(id))) return;
+    this.#attached = undefined;
+    if (this.#routes.size > 0 && this.#isOpen) this.#tell();
+  }
+
+  /** All that was in use before this start is in: from now on the data plane is told. */
+  open(): void {
+    this.#isOpen = true;
+    this.#tell();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#collecting);
+    this.#isOpen = false;
+  }
+
+  #written(kind: string): void {
+    this.#attached = undefined;
+    if (kind === 'Service') this.#options.servicesWritten?.(this.serviceDocuments());
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#isStale = true;
+    if (!this.#isOpen || this.#collecting !== undefined) return;
+    this.#tell();
+    this.#collecting = setTimeout(() => {
+      this.#collecting = undefined;
+      if (this.#isStale) this.#changed();
+    }, COLLECT_MS);
+  }
+
+  #tell(): void {
+    this.#isStale = false;
+    this.#options.changed(this.rules);
+  }
+}
+
+function originOf({ kind, namespace, name }: DocumentKey, revision: string): Origin {
+  return { kind, namespace, name, revision, rule: '' };
+}
+
+/** The same on all nodes without a word between them; known to whoever knows the trust domain (see MeshConfig). */
+function secretOf(trustDomain: string): string {
+  return createHash('sha256').update(`weft affinity ${trustDomain}`).digest('hex');
+}
