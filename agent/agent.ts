@@ -15,6 +15,7 @@ import { verifyChain } from '../certs/verify.ts';
 import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
 import { plainSockets } from '../proxy/sockets.ts';
+import type { SeriesStats } from '../proxy/telemetry/stats-reader.ts';
 import type { AccessKeeper } from './access/access-keeper.ts';
 import { ClockWatch } from './access/clock-watch.ts';
 import { explainWorld } from './access/explain-world.ts';
@@ -307,6 +308,8 @@ class Agent implements AsyncDisposable {
         followRoots: (rotation) => roots.follow(rotation),
         services: () => this.#services.services(),
         service: (id) => this.#services.service(id),
+        endpoints: () => this.#services.endpoints(),
+        callers: (service) => callersOf(service, plane.stats.series()),
       }),
     );
     this.#traffic = documents.traffic;
@@ -347,6 +350,7 @@ class Agent implements AsyncDisposable {
       remembered,
       captures,
       meshConfig: () => documents.meshConfig(),
+      trafficAdvice: () => documents.advisor.onAll(),
     };
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
@@ -505,6 +509,14 @@ function withoutGone(
 ): EndpointDelta {
   const known = new Set([...upsert, ...own].map(({ id }) => id));
   return { upsert, remove: inherited.flatMap(({ id }) => (known.has(id) ? [] : [id])) };
+}
+
+/** Who called a service, as the workers counted it: callers of this node, and whoever called what runs here. */
+function callersOf(service: string, series: readonly SeriesStats[]): readonly string[] {
+  const calls = series.filter(({ labels }) => labels.destination === service);
+  return [...new Set(calls.map(({ labels }) => labels.source))]
+    .filter((source) => source !== '' && source !== 'other')
+    .sort();
 }
 
 /** Rules with a time need a clock that agrees with those of the others. */

@@ -39,6 +39,8 @@ export interface Running {
   readonly services: ServiceDirectory;
   readonly remembered: RememberedEndpoints;
   readonly captures: Captures | undefined;
+  /** What is probably a mistake in documents about traffic that are in use. */
+  readonly trafficAdvice: () => readonly string[];
   readonly meshConfig: () => MeshConfig;
 }
 
@@ -68,6 +70,7 @@ export function adminSources(running: Running, { metrics, waitingFor, shutdown }
         trust: { roots: running.node.trust.roots, strangers: await strangers(running.mesh) },
         workloads: running.directory.workloads().length,
         problems: running.directory.problems(),
+        trafficAdvice: running.trafficAdvice(),
       }),
     config: () => running.config,
     metrics,

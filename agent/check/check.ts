@@ -13,6 +13,7 @@ import { checkPeers } from './mesh.ts';
 import { checkDataDirectory, checkPorts, checkProblems, checkWorkloadFiles, checkWorkloadsDirectory } from './node.ts';
 import { type CheckReport, type CheckResult, reportOf } from './report.ts';
 import { checkRoots, type RootFacts } from './roots.ts';
+import { checkTraffic } from './traffic.ts';
 
 /** What only a running agent knows. */
 export interface RunningFacts {
@@ -25,6 +26,8 @@ export interface RunningFacts {
   readonly trust: Omit<RootFacts, 'peersAlive'>;
   readonly workloads: number;
   readonly problems: readonly Problem[];
+  /** What is probably a mistake in documents about traffic that are in use. */
+  readonly trafficAdvice: readonly string[];
 }
 
 /** Asked by a running agent of itself. */
@@ -38,6 +41,7 @@ export async function checkRunning(config: AgentConfig, facts: RunningFacts): Pr
     await checkWorkloadsDirectory(config.workloadsDirectory),
     checkProblems(facts.problems, facts.workloads),
     checkPeers(facts.members, facts.seeds),
+    checkTraffic(facts.trafficAdvice),
   ]);
 }
 

@@ -99,6 +99,7 @@ async function apply(options: Applied, io: CliIo): Promise<ExitCode> {
     const base = begun === undefined ? baseOf(current) : await startedFrom(place, key, begun);
     const answer = await writeChange({ key, where, base, body }, { place, operator, nowMs: io.nowMs(), isDryRun });
     tell(io, key, isDryRun ? `would be ${verb}` : verb, answer);
+    if (isDryRun) for (const line of answer.affected) io.stdout.write(`  affects ${line}\n`);
   }
   return EXIT.ok;
 }
@@ -151,6 +152,7 @@ async function get(
   if (output === 'table' || output === 'wide') {
     const { documentsText } = await import('./document-views.ts');
     io.stdout.write(documentsText(found, io.nowMs()));
+    for (const view of found) for (const text of view.advice) io.stderr.write(`${said(view)}: ${text}\n`);
     if (output === 'wide' && kind === 'AccessPolicy') await printUse(options, found, io);
     if (found.length === 0) io.stderr.write(`no ${kind}: weft apply -f FILE --operator DIRECTORY publishes one\n`);
     return EXIT.ok;
@@ -249,10 +251,11 @@ function tell(io: CliIo, key: DocumentKey, verb: string, { revision, warning }: 
   if (warning !== '') io.stderr.write(`${said(key)}: ${warning}\n`);
 }
 
-/** With the revision it is, so that a file made from it can be applied to exactly that. */
+/** With the revision it is, so that a file made from it can be applied to exactly that, and what became of it. */
 function withRevision(view: DocumentView): unknown {
   const resource = view.resource as { readonly metadata: object };
-  return { ...resource, metadata: { ...resource.metadata, revision: view.revision } };
+  const status = view.status === null ? {} : { status: view.status };
+  return { ...resource, metadata: { ...resource.metadata, revision: view.revision }, ...status };
 }
 
 function isLive(view: DocumentView | undefined): view is DocumentView {

@@ -1,9 +1,12 @@
 /** How documents look as text. @module */
 import { shortId } from '../../gossip/documents/revision.ts';
 import type { DocumentView, RevisionStatusView, RevisionView } from '../documents/views.ts';
+import { conditionsText } from '../traffic/conditions.ts';
 import { span, table } from './output.ts';
 
+/** Routes have a column for what became of them. */
 export function documentsText(documents: readonly DocumentView[], nowMs: number): string {
+  const hasStatus = documents.some(({ status }) => status !== null);
   return table(documents, [
     { heading: 'KIND', text: ({ kind }) => kind },
     { heading: 'NAMESPACE', text: ({ namespace }) => namespace },
@@ -12,8 +15,13 @@ export function documentsText(documents: readonly DocumentView[], nowMs: number)
     { heading: 'AUTHOR', text: ({ author }) => nameOf(author) },
     { heading: 'AGE', text: ({ writtenAt }) => span(nowMs - Date.parse(writtenAt)) },
     { heading: 'HERE', text: ({ isDeleted, state }) => (isDeleted ? 'deleted' : state) },
+    ...(hasStatus ? [{ heading: 'STATUS', text: statusText }] : []),
     { heading: 'WHY', text: ({ why }) => why },
   ]);
+}
+
+function statusText({ status }: DocumentView): string {
+  return status === null ? '' : conditionsText(status.parents);
 }
 
 export function historyText(revisions: readonly RevisionView[], nowMs: number): string {

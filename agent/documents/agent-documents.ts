@@ -13,6 +13,7 @@ import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
 import type { RunningService } from '../traffic/service-facts.ts';
+import { TrafficAdvisor, type TrafficSight } from '../traffic/traffic-advisor.ts';
 import { TrafficKeeper } from '../traffic/traffic-keeper.ts';
 import { weftVersion } from '../version.ts';
 import type { CompiledAccessPolicy } from './access-policy.ts';
@@ -43,12 +44,15 @@ export interface AgentDocumentsOptions {
   readonly services: () => readonly (KnownService & RunningService)[];
   /** One of them by 'namespace/service'. */
   readonly service: (id: string) => RunningService | undefined;
+  readonly endpoints: TrafficSight['endpoints'];
+  readonly callers: TrafficSight['callers'];
 }
 
 export class AgentDocuments implements AsyncDisposable {
   readonly #compiler = new Compiler();
   readonly access: AccessKeeper;
   readonly traffic: TrafficKeeper;
+  readonly advisor: TrafficAdvisor;
   readonly #meshConfig: MeshConfigConsumer;
   readonly #services: AgentDocumentsOptions['services'];
   readonly #audit: DocumentAudit;
@@ -65,6 +69,8 @@ export class AgentDocuments implements AsyncDisposable {
     trafficChanged,
     trustDomain,
     service,
+    endpoints,
+    callers,
     revoked,
     followRoots,
     services,
@@ -74,6 +80,7 @@ export class AgentDocuments implements AsyncDisposable {
     this.#revoked = revoked;
     this.access = new AccessKeeper({ changed: accessChanged, log });
     this.traffic = new TrafficKeeper({ changed: trafficChanged, trustDomain, service });
+    this.advisor = new TrafficAdvisor(this.traffic, { services, endpoints, callers });
     this.#meshConfig = new MeshConfigConsumer(
       (mesh) => this.access.meshChanged(mesh),
       (mesh) => this.traffic.meshChanged(mesh),
@@ -101,8 +108,16 @@ export class AgentDocuments implements AsyncDisposable {
     this.access.open();
     this.traffic.open();
     const parts = { mesh, keeper: this.#keeper, compiler: this.#compiler, audit: this.#audit };
-    const advise = (kind: string, value: unknown): readonly string[] => this.#advise(kind, value);
-    return new DocumentService({ ...parts, advise, version: weftVersion() });
+    return new DocumentService({
+      ...parts,
+      advise: (key, value) => this.#advise(key, value),
+      affected: (key, value) => this.advisor.affected(key, value),
+      about: (key) => {
+        const parents = this.traffic.statusOf(key);
+        return { status: parents === undefined ? null : { parents }, advice: this.advisor.onUse(key) };
+      },
+      version: weftVersion(),
+    });
   }
 
   /** What the mesh says of itself. */
@@ -140,10 +155,12 @@ export class AgentDocuments implements AsyncDisposable {
     this.#keeper.reported(node, report);
   }
 
-  #advise(kind: string, value: unknown): readonly string[] {
+  #advise(key: DocumentKey, value: unknown): readonly string[] {
+    const { kind } = key;
     const [services, nowMs] = [this.#services(), Date.now()];
     if (kind === this.access.kind) return adviceOnPolicy(value as CompiledAccessPolicy, services, nowMs);
-    return kind === this.#meshConfig.kind ? adviceOnPermissive(meshAccessOf(value).permissive, services, nowMs) : [];
+    if (kind === this.#meshConfig.kind) return adviceOnPermissive(meshAccessOf(value).permissive, services, nowMs);
+    return this.advisor.onWrite(key, value);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

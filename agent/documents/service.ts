@@ -25,7 +25,11 @@ export interface ServiceParts {
   readonly compiler: Compiler;
   readonly audit: Pick<DocumentAudit, 'invalid'>;
   /** What is probably a mistake in a compiled document, though nobody refuses it. */
-  readonly advise: (kind: string, value: unknown) => readonly string[];
+  readonly advise: (key: DocumentKey, value: unknown) => readonly string[];
+  /** Whose calls a compiled document is about. */
+  readonly affected: (key: DocumentKey, value: unknown) => readonly string[];
+  /** What can be said of a document in use here. */
+  readonly about: (key: DocumentKey) => Pick<DocumentView, 'status' | 'advice'>;
   readonly version: string;
 }
 
@@ -72,9 +76,17 @@ export class DocumentService {
           warning: [...checked.advice, this.#warning(signed), notOnDisk(outcome.notOnDisk)]
             .filter((text) => text !== '')
             .join('; '),
+          affected: checked.affected,
         };
       case 'conflict':
-        return { outcome: 'conflict', reason: 'conflict', detail: outcome.detail, revision: '', warning: '' };
+        return {
+          outcome: 'conflict',
+          reason: 'conflict',
+          detail: outcome.detail,
+          revision: '',
+          warning: '',
+          affected: [],
+        };
       case 'refused':
         return refusal(outcome.reason, outcome.detail);
     }
@@ -93,17 +105,19 @@ export class DocumentService {
   async #check(
     key: DocumentKey,
     body: Uint8Array | null,
-  ): Promise<{ ok: true; advice: readonly string[] } | { ok: false; problem: string }> {
-    if (body === null) return { ok: true, advice: [] };
+  ): Promise<{ ok: true; advice: readonly string[]; affected: readonly string[] } | { ok: false; problem: string }> {
+    if (body === null) return { ok: true, advice: [], affected: [] };
     const resource = decodeResource(body);
     if (resource === undefined) {
       return { ok: false, problem: 'its body is no resource with apiVersion, kind, metadata and spec' };
     }
     const problem = keyProblem(key, resource);
     if (problem !== undefined) return { ok: false, problem };
-    if (!KINDS.has(key.kind)) return { ok: true, advice: [] };
+    if (!KINDS.has(key.kind)) return { ok: true, advice: [], affected: [] };
     const compiled = await this.#parts.compiler.compile(key, body);
-    return compiled.ok ? { ok: true, advice: this.#parts.advise(key.kind, compiled.value) } : compiled;
+    if (!compiled.ok) return compiled;
+    const { advise, affected } = this.#parts;
+    return { ok: true, advice: advise(key, compiled.value), affected: affected(key, compiled.value) };
   }
 
   #warning({ kind }: SignedRevision): string {
@@ -118,6 +132,7 @@ export class DocumentService {
       ...contentOf(held),
       state: isJudged ? outcome.state : 'pending',
       why: isJudged ? outcome.why : 'not looked at yet',
+      ...this.#parts.about(held.revision),
     };
   }
 
@@ -180,5 +195,5 @@ function notOnDisk(why: string | undefined): string {
 }
 
 function refusal(reason: string, detail: string): WriteView {
-  return { outcome: 'refused', reason, detail, revision: '', warning: '' };
+  return { outcome: 'refused', reason, detail, revision: '', warning: '', affected: [] };
 }

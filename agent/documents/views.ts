@@ -1,4 +1,5 @@
 /** What the admin API says of documents: the shapes that the CLI, the console and scripts read. @module */
+import type { ParentStatus } from '../traffic/conditions.ts';
 
 export interface DocumentView {
   readonly kind: string;
@@ -18,11 +19,15 @@ export interface DocumentView {
   readonly state: string;
   /** Why it is not applied; empty when it is. */
   readonly why: string;
+  /** Of a route in use here: what became of it at each parent, in the form of the Gateway API. Else null. */
+  readonly status: { readonly parents: readonly ParentStatus[] } | null;
+  /** What is probably a mistake in it, as things are now. */
+  readonly advice: readonly string[];
   /** The resource; null when deleted, or when its bytes are no resource. */
   readonly resource: unknown;
 }
 
-export interface RevisionView extends Omit<DocumentView, 'state' | 'why'> {
+export interface RevisionView extends Omit<DocumentView, 'state' | 'why' | 'status' | 'advice'> {
   /** `current`, `replaced`, or `superseded`: written at the same time on another side, and lost. */
   readonly standing: string;
 }
@@ -70,6 +75,8 @@ export interface WriteView {
   readonly revision: string;
   /** Worth saying although it was written, such as that no agent knows the kind. */
   readonly warning: string;
+  /** Whose calls it is about, as far as the node that was asked can know; of kinds that are about calls. */
+  readonly affected: readonly string[];
 }
 
 export interface SnapshotPageView {

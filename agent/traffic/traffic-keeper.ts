@@ -115,6 +115,10 @@ export class TrafficKeeper implements Disposable {
     return [...this.#policies.values()];
   }
 
+  limits(): readonly RateLimit[] {
+    return [...this.#limits.values()];
+  }
+
   faults(): readonly Fault[] {
     return [...this.#faults.values()];
   }

@@ -276,6 +276,7 @@ test('a running agent answers from what it knows', async () => {
     },
     workloads: 3,
     problems: [],
+    trafficAdvice: [],
   };
   const report = await checkRunning(config(), facts);
   expect(report.results.map(({ name, status }) => `${name} ${status}`)).toEqual([

@@ -68,6 +68,8 @@ export class DocumentNode implements AsyncDisposable {
         trafficChanged: (rules) => traffic.push(rules),
         trustDomain: TRUST_DOMAIN,
         service: (id) => SERVICES.find((one) => one.id === id),
+        endpoints: () => [{ namespace: 'shop', service: 'cart', labels: { version: 'v1' }, version: 'v1' }],
+        callers: (id) => (id === 'shop/cart' ? [`spiffe://${TRUST_DOMAIN}/ns/shop/sa/web`] : []),
         revoked: () => {},
         followRoots: async () => {},
         services: () => SERVICES,
