@@ -287,6 +287,7 @@ test('a running agent answers from what it knows', async () => {
     'workloads directory warn',
     'workload files ok',
     'peers ok',
+    'traffic documents ok',
   ]);
   expect(report.isOk).toBe(true);
 });
