@@ -59,15 +59,18 @@ export function attachRoutes(routes: readonly ActiveRoute[], context: ResolveCon
       const service = `${parent.namespace}/${parent.name}`;
       const consumer = route.namespace === parent.namespace ? '' : route.namespace;
       const key = keyOf(service, port, consumer);
-      groups.set(key, [...(groups.get(key) ?? []), { route, parent, service, port, consumer }]);
+      const claim = { route, parent, service, port, consumer };
+      const others = groups.get(key);
+      if (others === undefined) groups.set(key, [claim]);
+      else others.push(claim);
     }
   }
-  const attached = new Map([...groups].map(([key, claims]) => [key, mergeClaims(claims, seen)]));
+  const attached = groupByKey(new Map([...groups].map(([key, claims]) => [key, mergeClaims(claims, seen)])));
   const statuses = new Map<string, ParentStatus[]>(routes.map((route) => [routeId(route), []]));
   for (const { route, parent, at } of places) {
     statuses.get(routeId(route))!.push(parentStatus(parent, findingsOf({ route, parent, at }, attached, seen)));
   }
-  return { routes: [...attached.values()].map(({ routes }) => routes), statuses, services };
+  return { routes: [...attached.byKey.values()].map(({ routes }) => routes), statuses, services };
 }
 
 interface Merged {
@@ -77,6 +80,17 @@ interface Merged {
   readonly winner: ActiveRoute;
   /** Routes none of whose matches can ever win, with those that go before them. */
   readonly overridden: ReadonlyMap<string, string>;
+}
+
+interface AllMerged {
+  readonly byKey: ReadonlyMap<string, Merged>;
+  /** Those for callers of one namespace alone, by service. */
+  readonly consumers: ReadonlyMap<string, readonly Merged[]>;
+}
+
+function groupByKey(byKey: ReadonlyMap<string, Merged>): AllMerged {
+  const own = [...byKey.values()].filter(({ routes }) => routes.consumer !== undefined);
+  return { byKey, consumers: Map.groupBy(own, ({ routes }) => routes.service) };
 }
 
 function mergeClaims(claims: readonly Claim[], context: ResolveContext): Merged {
@@ -104,12 +118,12 @@ function mergeClaims(claims: readonly Claim[], context: ResolveContext): Merged 
 
 function findingsOf(
   { route, parent, at }: { readonly route: ActiveRoute; readonly parent: ParentRef; readonly at: PortsOf },
-  attached: ReadonlyMap<string, Merged>,
+  attached: AllMerged,
   context: ResolveContext,
 ): Findings {
   const service = `${parent.namespace}/${parent.name}`;
   const consumer = route.namespace === parent.namespace ? '' : route.namespace;
-  const held = at.ports.map((port) => ({ port, merged: attached.get(keyOf(service, port, consumer))! }));
+  const held = at.ports.map((port) => ({ port, merged: attached.byKey.get(keyOf(service, port, consumer))! }));
   const lost = held.filter(({ merged }) => merged.kind !== route.kind);
   const conflicts = lost.map(({ port, merged }) => `port ${port} has ${said(merged.winner)}`);
   const isNowhere = lost.length === held.length;
@@ -134,7 +148,7 @@ function findingsOf(
 function winnersOver(
   { route, service, consumer }: { readonly route: ActiveRoute; readonly service: string; readonly consumer: string },
   held: readonly { readonly port: number; readonly merged: Merged }[],
-  attached: ReadonlyMap<string, Merged>,
+  attached: AllMerged,
 ): readonly string[] {
   const older = held.flatMap(({ port, merged }) => {
     const by = merged.overridden.get(routeId(route));
@@ -142,9 +156,7 @@ function winnersOver(
   });
   if (consumer !== '') return older;
   const ports = new Set(held.map(({ port }) => port));
-  const consumers = [...attached.values()].filter(
-    ({ routes }) => routes.service === service && routes.consumer !== undefined && ports.has(routes.port),
-  );
+  const consumers = (attached.consumers.get(service) ?? []).filter(({ routes }) => ports.has(routes.port));
   return [
     ...older,
     ...new Set(
