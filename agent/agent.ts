@@ -14,6 +14,7 @@ import type { Revocations } from '../certs/revocation.ts';
 import { verifyChain } from '../certs/verify.ts';
 import type { EndpointDelta } from '../gossip/effects.ts';
 import type { Endpoint } from '../gossip/records/endpoint.ts';
+import type { Delta, Service } from '../proxy/snapshot.ts';
 import { plainSockets } from '../proxy/sockets.ts';
 import type { SeriesStats } from '../proxy/telemetry/stats-reader.ts';
 import type { AccessKeeper } from './access/access-keeper.ts';
@@ -53,6 +54,7 @@ import { Predecessor } from './takeover/predecessor.ts';
 import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread, type Succession } from './threads/mesh.ts';
+import { declaredService } from './traffic/compiled.ts';
 import type { TrafficKeeper } from './traffic/traffic-keeper.ts';
 import { VipAllocator } from './vips.ts';
 import type { WorkloadApi } from './workload-api/workload-api.ts';
@@ -299,6 +301,7 @@ class Agent implements AsyncDisposable {
         log,
         accessChanged: (access) => plane.apply({ access }),
         trafficChanged: (traffic) => plane.apply({ traffic }),
+        servicesWritten: (services) => this.#servicesChanged(this.#services.declare(services.flatMap(declaredService))),
         trustDomain: node.trustDomain,
         revoked: (revocations) => {
           plane.apply({ revocations: revocations.entries() });
@@ -479,9 +482,13 @@ class Agent implements AsyncDisposable {
   }
 
   #route(delta: EndpointDelta): void {
-    const services = this.#services.apply(delta);
+    this.#servicesChanged(this.#services.apply(delta), delta);
+  }
+
+  /** @param endpoints what they changed by */
+  #servicesChanged(services: Delta<Service>, endpoints: EndpointDelta = { upsert: [], remove: [] }): void {
     this.#traffic?.servicesChanged([...services.upsert.map(({ id }) => id), ...services.remove]);
-    this.#plane.apply({ services, endpoints: delta });
+    this.#plane.apply({ services, endpoints });
     const nameless = services.upsert.filter(({ vips }) => vips.length === 0).map(({ id }) => id);
     if (nameless.length > 0) this.#options.log.error({ services: nameless }, 'no virtual address is left for services');
   }

@@ -147,7 +147,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('How nodes find and watch each other.'),
-  proxy: proxyConfig.omit({ node: true }).prefault({}).describe('The data plane.'),
+  proxy: proxyConfig.omit({ node: true, zone: true }).prefault({}).describe('The data plane.'),
 });
 
 type Written = z.output<typeof agentConfig>;
@@ -227,7 +227,7 @@ function complete(written: Written, options: { file: string | undefined; machine
       })),
     },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
-    proxy: { ...written.proxy, node: nodeName },
+    proxy: { ...written.proxy, node: nodeName, zone: written.zone },
     file,
   };
 }

@@ -40,11 +40,16 @@ export class ServiceDirectory {
     return this.#derive(touched);
   }
 
-  /** Takes what a document says, or that there is none any more, and answers as `apply` does. */
-  declare(id: string, declared: DeclaredService | undefined): Delta<Service> {
-    if (declared === undefined) this.#declared.delete(id);
-    else this.#declared.set(id, declared);
-    return this.#derive(new Set([id]));
+  /** Takes all services that documents declare, and answers as `apply` does. */
+  declare(declared: readonly DeclaredService[]): Delta<Service> {
+    const touched = new Set(this.#declared.keys());
+    this.#declared.clear();
+    for (const service of declared) {
+      const id = serviceId(service);
+      this.#declared.set(id, service);
+      touched.add(id);
+    }
+    return this.#derive(touched);
   }
 
   service(id: string): Service | undefined {

@@ -204,6 +204,7 @@ const tcpConfig = z.strictObject({
 
 export const proxyConfig = z.strictObject({
   node: z.string().min(1).describe('Name of this node, told in weft-node of responses the mesh made.'),
+  zone: z.string().default('').describe('Where this node is: `region/zone`, or a zone alone.'),
   maxConnections: z
     .int()
     .min(16)

@@ -2,7 +2,7 @@
  * Deadlines of many connections under one timer.
  *
  * A connection registers once and from then on only writes its `deadlineMs`: the hot path arms and disarms a timeout with
- * one assignment. One coarse tick looks at all of them, so a deadline is met at most `TICK_MS` late.
+ * one assignment. One coarse tick looks at all of them, so a deadline is met at most a tick late.
  * @module
  */
 
@@ -17,11 +17,16 @@ export interface Timed {
 
 export class Deadlines {
   readonly #items = new Set<Timed>();
+  readonly #tickMs: number;
   #timer: NodeJS.Timeout | undefined;
+
+  constructor(tickMs = TICK_MS) {
+    this.#tickMs = tickMs;
+  }
 
   add(item: Timed): void {
     this.#items.add(item);
-    this.#timer ??= setInterval(this.#tick, TICK_MS).unref();
+    this.#timer ??= setInterval(this.#tick, this.#tickMs).unref();
   }
 
   delete(item: Timed): void {

@@ -58,6 +58,8 @@ interface OpenListener {
   readonly destroy: () => void;
 }
 
+/** How late a timeout of a policy, or the end of a pause, may be. */
+const ALARM_TICK_MS = 10;
 /** How often draining looks whether all is done; it also ends as soon as the last connection closes. */
 const DRAIN_CHECK_MS = 20;
 /** Longest wait between two looks at what time does to access rules: a clock that is set moves their instants. */
@@ -67,6 +69,7 @@ export class Proxy implements AsyncDisposable {
   readonly #deps: ProxyDeps;
   readonly #world: World;
   readonly #deadlines = new Deadlines();
+  readonly #alarms = new Deadlines(ALARM_TICK_MS);
   readonly #connections = new Set<Drainable>();
   readonly #relays = new Set<OpaqueRelay>();
   readonly #sessions = new MeshSessions();
@@ -80,7 +83,7 @@ export class Proxy implements AsyncDisposable {
   private constructor(config: ProxyConfig, deps: ProxyDeps) {
     const { sockets, stats, shared, log, random } = deps;
     this.#deps = deps;
-    this.#world = new World(log, stats);
+    this.#world = new World({ log, stats, shared, place: { node: config.node, zone: config.zone } });
     this.#guarded = new GuardedConnections(stats);
     this.#budget = new ConnectionBudget(config.maxConnections);
     this.#context = {
@@ -104,6 +107,7 @@ export class Proxy implements AsyncDisposable {
       recorder: new AccessRecorder(stats, log),
       guarded: this.#guarded,
       deadlines: this.#deadlines,
+      alarms: this.#alarms,
       garbage: new GarbagePace(deps.collectGarbage ?? (() => {})),
       connections: this.#connections,
       relays: this.#relays,
@@ -208,6 +212,7 @@ export class Proxy implements AsyncDisposable {
     for (const listener of listeners) listener.destroy();
     this.#world.close();
     this.#deadlines.close();
+    this.#alarms.close();
   }
 
   /** What was accepted and has yet to say what it is (a handshake, say) is waited for too, and drained in its turn. */

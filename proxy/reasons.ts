@@ -78,13 +78,28 @@ export const REASONS = {
   'workload-gone': { status: 503, text: 'the workload this connection belongs to has left the node' },
   'out-of-sockets': { status: 503, text: 'the agent cannot open a socket; raise its descriptor limit' },
 
+  'no-route': {
+    status: 404,
+    text: 'the service has routes, and no rule of them matches this request; see `weft explain`',
+  },
+  'bad-backend': { status: 500, text: 'the route leads to a backend that does not exist or may not be used' },
+  'fault-injected': { status: 0, text: 'a FaultInjection asked for it' },
+
   // Somebody was reached and failed.
+  'upstream-failed': { status: 502, text: 'the endpoint answered with a status that the policy repeats' },
+  'backend-timeout': { status: 504, text: 'the endpoint did not answer within timeouts.backend' },
+  'deadline-exceeded': { status: 504, text: 'no answer within timeouts.request, or the time that the caller gave' },
   'upstream-closed': { status: 502, text: 'the endpoint closed the connection before it answered' },
   'upstream-reset': { status: 502, text: 'the endpoint reset the connection before it answered' },
   'upstream-malformed': { status: 502, text: 'the response of the endpoint is not readable HTTP/1.1' },
   'upstream-interim-flood': { status: 502, text: 'the endpoint sent more than 16 interim responses' },
   'upstream-unasked-upgrade': { status: 502, text: 'the endpoint switched protocols although nobody asked' },
   'upstream-truncated': { status: 0, text: 'the endpoint broke off in the middle of a response' },
+
+  'mirror-cut': {
+    status: 0,
+    text: 'a copy of a request was given up: its body is too long, or the request itself ended',
+  },
 
   // Connections that end without HTTP.
   'client-aborted': { status: 0, text: 'the client went away before its response was complete' },

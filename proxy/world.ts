@@ -15,8 +15,9 @@ import { AccessBoard } from './access/board.ts';
 import type { AccessRules } from './access/policy.ts';
 import { DEFAULT_BALANCER } from './balancer/balancer.ts';
 import { ProxyError } from './errors.ts';
-import { Memberships } from './memberships.ts';
 import type { UnitPorts } from './inbound/hbone-target.ts';
+import { Memberships } from './memberships.ts';
+import type { SharedTable } from './resilience/shared-table.ts';
 import {
   type Delta,
   type Endpoint,
@@ -28,7 +29,9 @@ import {
 } from './snapshot.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
 import { secureContext } from './tls.ts';
-import { NO_TRAFFIC, type TrafficRules } from './traffic/rules.ts';
+import { TrafficBoard } from './traffic/board.ts';
+import { Calls, type CallsContext } from './traffic/calls.ts';
+import type { TrafficRules } from './traffic/rules.ts';
 import { Cluster, UpstreamEndpoint } from './upstream/cluster.ts';
 import { LocalTarget } from './upstream/local-target.ts';
 import { type NamedTarget, Workload } from './workload.ts';
@@ -36,14 +39,28 @@ import { type NamedTarget, Workload } from './workload.ts';
 /** Where a captured connection leads. */
 export type Destination =
   | { readonly kind: 'cluster'; readonly cluster: Cluster }
-  | { readonly kind: 'endpoint'; readonly endpoint: UpstreamEndpoint };
+  | {
+      readonly kind: 'endpoint';
+      readonly endpoint: UpstreamEndpoint;
+      /** The port of its own service that it is behind. */
+      readonly cluster: Cluster;
+    };
+
+export interface WorldOptions {
+  readonly log: Logger;
+  readonly stats: StatsWriter;
+  /** What all workers of the node know together. */
+  readonly shared: SharedTable;
+  /** Name and zone of this node. */
+  readonly place: CallsContext['place'];
+}
 
 export class World implements UnitPorts {
   trust: TrustBundle = { trustDomain: '', roots: [] }; // until told otherwise, nobody is trusted
   revocations = new Revocations();
   version = 0;
   readonly access = new AccessBoard();
-  traffic: TrafficRules = NO_TRAFFIC;
+  readonly traffic = new TrafficBoard();
   readonly #workloads = new Map<string, Workload>();
   readonly #services = new Map<string, Service>();
   readonly #memberships = new Memberships();
@@ -64,10 +81,13 @@ export class World implements UnitPorts {
   readonly #owners = new WeakMap<LocalTarget, Workload>();
   readonly #log: Logger;
   readonly #stats: StatsWriter;
+  readonly #callsContext: CallsContext;
+  readonly #calls = new Map<Workload, Map<Cluster, Calls>>();
 
-  constructor(log: Logger, stats: StatsWriter) {
+  constructor({ log, stats, shared, place }: WorldOptions) {
     this.#log = log;
     this.#stats = stats;
+    this.#callsContext = { board: this.traffic, shared, place };
   }
 
   workload(id: string): Workload | undefined {
@@ -103,6 +123,29 @@ export class World implements UnitPorts {
     return this.#clusters.get(`${service} ${port}`);
   }
 
+  /** Calls of a workload of this node to a port of a service; to be refreshed before each use. */
+  calls(workload: Workload, cluster: Cluster): Calls {
+    const known = this.#calls.get(workload) ?? new Map<Cluster, Calls>();
+    this.#calls.set(workload, known);
+    let calls = known.get(cluster);
+    if (calls === undefined) {
+      calls = new Calls(workload, cluster, this.#callsContext);
+      known.set(cluster, calls);
+    }
+    calls.refresh();
+    return calls;
+  }
+
+  /** The same calls, as they are now: a service may have left and come back. */
+  refreshed(calls: Calls): Calls {
+    const { cluster, workload } = calls;
+    if (this.#calls.get(workload)?.get(cluster) === calls) {
+      calls.refresh();
+      return calls;
+    }
+    return this.calls(workload, this.cluster(cluster.service, cluster.port) ?? cluster);
+  }
+
   /** Whether an address is a virtual one: then it leads nowhere but through the mesh. */
   isVip(address: string): boolean {
     return this.#vips.has(address);
@@ -115,7 +158,9 @@ export class World implements UnitPorts {
       return cluster === undefined ? undefined : { kind: 'cluster', cluster };
     }
     const endpoint = this.#byAddress.get(`${address} ${port}`);
-    return endpoint === undefined ? undefined : { kind: 'endpoint', endpoint };
+    if (endpoint === undefined) return undefined;
+    const { namespace, service: name, servicePort } = endpoint.data;
+    return { kind: 'endpoint', endpoint, cluster: this.#ensureCluster(`${namespace}/${name}`, servicePort) };
   }
 
   /** Virtual addresses of `<service>.<namespace>.weft`, for DNS. */
@@ -129,7 +174,7 @@ export class World implements UnitPorts {
     if (update.trust !== undefined) this.#applyTrust(update.trust);
     if (update.revocations !== undefined) this.revocations = new Revocations(update.revocations);
     if (update.access !== undefined) this.#applyAccess(update.access);
-    if (update.traffic !== undefined) this.traffic = update.traffic;
+    if (update.traffic !== undefined) this.#applyTraffic(update.traffic);
     if (update.workloads !== undefined) this.#applyWorkloads(update.workloads);
     if (update.services !== undefined) this.#applyServices(update.services);
     if (update.endpoints !== undefined) this.#applyEndpoints(update.endpoints);
@@ -140,6 +185,7 @@ export class World implements UnitPorts {
   /** Closes all pools. */
   close(): void {
     for (const endpoint of this.#endpoints.values()) endpoint.retire();
+    for (const workload of this.#calls.keys()) this.#forgetCalls(workload);
     for (const { target } of this.#named.values()) target.retire();
   }
 
@@ -162,6 +208,15 @@ export class World implements UnitPorts {
     }
   }
 
+  #applyTraffic(rules: TrafficRules): void {
+    try {
+      this.traffic.apply(rules);
+    } catch (err) {
+      this.#stats.count('updatesRefused');
+      this.#log.error({ err }, 'rules about traffic refused, the former ones stay');
+    }
+  }
+
   #applyWorkloads(delta: Delta<LocalWorkload>): void {
     for (const data of delta.upsert) {
       const known = this.#workloads.get(data.id);
@@ -181,6 +236,7 @@ export class World implements UnitPorts {
       const gone = this.#workloads.get(id);
       if (gone === undefined) continue;
       this.#workloads.delete(id);
+      this.#forgetCalls(gone);
       for (const [endpointId, target] of gone.targets) this.#removeTarget(gone, endpointId, target);
     }
   }
@@ -308,7 +364,7 @@ export class World implements UnitPorts {
   }
 
   #addEndpoint(data: Endpoint, touched: Set<Cluster>): void {
-    const endpoint = new UpstreamEndpoint(data);
+    const endpoint = new UpstreamEndpoint(data, this.#callsContext.shared);
     this.#endpoints.set(data.id, endpoint);
     this.#link(data.id);
     this.access.callerLabels.replace(undefined, data);
@@ -319,6 +375,8 @@ export class World implements UnitPorts {
   #joinClusters(endpoint: UpstreamEndpoint, touched: Set<Cluster>): void {
     for (const { service, port } of this.#memberships.of(endpoint.data)) {
       const cluster = this.#ensureCluster(service, port);
+      // Where there was nobody, nobody has to be spared.
+      endpoint.health.firstSeen(this.#callsContext.shared.nowMs(), cluster.members.size > 0);
       cluster.members.set(endpoint.data.id, endpoint);
       touched.add(cluster);
     }
@@ -360,6 +418,16 @@ export class World implements UnitPorts {
   #dropIfUnused(cluster: Cluster | undefined): void {
     if (cluster === undefined || cluster.members.size > 0 || this.#declares(cluster)) return;
     this.#clusters.delete(`${cluster.service} ${cluster.port}`);
+    for (const calls of this.#calls.values()) {
+      calls.get(cluster)?.close();
+      calls.delete(cluster);
+    }
+  }
+
+  /** Lets go of what was known about calls; those that are open keep theirs. */
+  #forgetCalls(workload: Workload): void {
+    for (const calls of this.#calls.get(workload)?.values() ?? []) calls.close();
+    this.#calls.delete(workload);
   }
 }
 

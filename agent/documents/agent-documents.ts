@@ -12,6 +12,7 @@ import { AccessKeeper } from '../access/access-keeper.ts';
 import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access/advice.ts';
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
+import type { CompiledService } from '../traffic/compiled.ts';
 import type { RunningService } from '../traffic/service-facts.ts';
 import { TrafficAdvisor, type TrafficSight } from '../traffic/traffic-advisor.ts';
 import { TrafficKeeper } from '../traffic/traffic-keeper.ts';
@@ -35,6 +36,8 @@ export interface AgentDocumentsOptions {
   readonly accessChanged: (rules: AccessRules) => void;
   /** The same for traffic. */
   readonly trafficChanged: (rules: TrafficRules) => void;
+  /** Takes all services that documents declare, each time one of them changed. */
+  readonly servicesWritten: (services: readonly CompiledService[]) => void;
   readonly trustDomain: string;
   /** Takes all revocations, each time there are others; before anybody is told that they are in use. */
   readonly revoked: (revocations: Revocations) => void;
@@ -67,6 +70,7 @@ export class AgentDocuments implements AsyncDisposable {
     log,
     accessChanged,
     trafficChanged,
+    servicesWritten,
     trustDomain,
     service,
     endpoints,
@@ -79,7 +83,7 @@ export class AgentDocuments implements AsyncDisposable {
     this.#services = services;
     this.#revoked = revoked;
     this.access = new AccessKeeper({ changed: accessChanged, log });
-    this.traffic = new TrafficKeeper({ changed: trafficChanged, trustDomain, service });
+    this.traffic = new TrafficKeeper({ changed: trafficChanged, servicesWritten, trustDomain, service });
     this.advisor = new TrafficAdvisor(this.traffic, { services, endpoints, callers });
     this.#meshConfig = new MeshConfigConsumer(
       (mesh) => this.access.meshChanged(mesh),

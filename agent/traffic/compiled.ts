@@ -1,4 +1,5 @@
 /** Documents about traffic as their kinds compile them: plain data, with what they refer to still unresolved. @module */
+
 import type {
   Affinity,
   CallTarget,
@@ -10,6 +11,7 @@ import type {
   RateLimit,
   RouteRetry,
 } from '../../proxy/traffic/rules.ts';
+import type { DeclaredService } from '../services.ts';
 
 /** Of those that claim one port of a service, the first in this order has it. */
 export const ROUTE_KINDS = ['GRPCRoute', 'HTTPRoute', 'TLSRoute', 'TCPRoute'] as const;
@@ -106,3 +108,16 @@ export type CompiledLimit = Omit<RateLimit, 'origin'>;
 
 /** Until when follows from when it was written. */
 export type CompiledFault = Omit<Fault, 'origin' | 'untilMs'> & { readonly ttlMs: number };
+
+/** What the data plane is to make of a document: nothing of one whose service has no address of its own. */
+export function declaredService({
+  namespace,
+  name,
+  selector,
+  ports,
+  type,
+}: CompiledService): readonly DeclaredService[] {
+  if (type !== 'virtual') return [];
+  const isSelecting = Object.keys(selector).length > 0;
+  return [{ namespace, service: name, ports, ...(isSelecting ? { selector } : {}) }];
+}

@@ -1,19 +1,27 @@
 /**
- * One request and its response, from a downstream stream to an upstream one: picking an endpoint, waiting for a stream,
- * moving on to another endpoint while nothing was sent, repeating what a dead pooled connection swallowed, passing
- * backpressure on, and knowing at every moment what may still be told to the client.
+ * One request and its response, from a downstream stream to an upstream one: asking the plan for an endpoint, waiting for a
+ * stream, going on to another endpoint or asking again where the plan lets it, passing backpressure on, keeping time, and
+ * knowing at every moment what may still be told to the client.
  *
  * One exchange serves all requests of a downstream stream, one after the other; per request it allocates nothing.
  * @module
  */
 
-import type { Balanced } from '../balancer/balanced.ts';
-import { FAILURE_MS } from '../balancer/peak-ewma.ts';
 import type { HttpConfig, UpstreamConfig } from '../config.ts';
+import type { Deadlines } from '../deadlines.ts';
 import { BODY, FIELD, type Head } from '../http1/grammar/head.ts';
 import { passingTrailers } from '../http1/grammar/trailers.ts';
-import { REASONS, type ReasonCode } from '../reasons.ts';
+import type { ReasonCode } from '../reasons.ts';
+import { type Outcome, observeLatency, outcomeOf } from '../resilience/outcome.ts';
 import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
+import { Alarm, type AlarmOwner } from './alarm.ts';
+import { type Answer, isGrpcCall, refusal } from './answer.ts';
+import { Attempts } from './attempts.ts';
+import { deadlineLines, remainingMs } from './deadline-fields.ts';
+import { RequestLedger } from './ledger.ts';
+import type { AppliedFault, MirrorSink, Plan } from './plan.ts';
+import type { Admission, Denial } from './request-guard.ts';
+import { type Failure, failureOf, isOverloaded, retryAfterMs } from './retry.ts';
 import type { Route } from './route.ts';
 import type {
   Arrival,
@@ -27,7 +35,6 @@ import type {
 
 /** A connection that draining and closing reach. */
 export interface Drainable {
-  /** Finishes what is under way, then closes. */
   /** Finishes what is under way, then ends. @param idleMs how long one that has nothing under way may wait for a last request */
   drain(idleMs?: number): void;
   destroy(): void;
@@ -39,29 +46,30 @@ export interface HttpContext extends RelayContext {
   readonly node: string;
   readonly http: HttpConfig;
   readonly upstream: UpstreamConfig;
+  /** For what must not be late by more than some milliseconds. */
+  readonly alarms: Deadlines;
+  readonly random: () => number;
 }
 
 const MAX_INTERIM = 16;
-const NONE: readonly Balanced[] = [];
-const IDEMPOTENT = /^(GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/;
+const NEVER = Number.POSITIVE_INFINITY;
 
-export class Exchange implements RequestSink, ResponseSink, Waiter {
+export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   readonly #downstream: DownstreamStream;
   readonly #route: Route;
   readonly #context: HttpContext;
+  readonly #attempts: Attempts;
+  readonly #ledger: RequestLedger;
+  readonly #alarm: Alarm;
   /** The request; undefined between two. */
   #head: Head | undefined = undefined;
+  #plan: Plan | undefined = undefined;
   #extra = '';
   #pool: StreamPool | undefined = undefined;
   /** The other half of the hop, where the endpoint that was picked last is on this node. */
   #arrival: Arrival | undefined = undefined;
-  #bytesIn = 0;
-  #bytesOut = 0;
   #upstream: UpstreamStream | undefined = undefined;
   #isWaiting = false;
-  #tried: readonly Balanced[] = NONE;
-  #attempts = 0;
-  #startedAtMs = 0;
   /** When the endpoint that is asked now was picked. */
   #askedAtMs = 0;
   #requestEnded = false;
@@ -69,15 +77,20 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   #responseStarted = false;
   #interims = 0;
   #status = 0;
-  #wasReplayed = false;
-  /** Body sent so far, while it may have to be sent again; undefined when it is not kept. */
-  #replay: Buffer[] | undefined = undefined;
-  #replayBytes = 0;
+  /** Whether a place among the requests of the plan's policy is held. */
+  #isEntered = false;
+  /** Whoever has let the request in at the destination, while it is there. */
+  #admission: Admission | undefined = undefined;
+  #mirrors: readonly MirrorSink[] | undefined = undefined;
 
   constructor(downstream: DownstreamStream, route: Route, context: HttpContext) {
     this.#downstream = downstream;
     this.#route = route;
     this.#context = context;
+    const { http, upstream, stats, alarms } = context;
+    this.#attempts = new Attempts({ maxAttempts: upstream.maxAttempts, replayBytes: http.replayBytes });
+    this.#ledger = new RequestLedger(stats);
+    this.#alarm = new Alarm(this, alarms);
   }
 
   get isActive(): boolean {
@@ -88,76 +101,75 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
 
   begin(head: Head): void {
     this.#head = head;
-    this.#startedAtMs = performance.now();
-    this.#askedAtMs = this.#startedAtMs;
+    this.#ledger.begin(head.end - head.start);
+    this.#askedAtMs = this.#ledger.startedAtMs;
     this.#extra = head.upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
-    this.#tried = NONE;
-    this.#attempts = 0;
     this.#requestEnded = head.body === BODY.none;
     this.#requestTrailers = '';
-    this.#responseStarted = false;
     this.#interims = 0;
     this.#status = 0;
-    this.#wasReplayed = false;
-    this.#replay = undefined;
-    this.#replayBytes = 0;
-    this.#bytesIn = head.end - head.start;
-    this.#bytesOut = 0;
-    const denial = this.#route.guard?.judge(head);
+    const { guard, admission, authority } = this.#route;
+    const denial = guard?.judge(head) ?? this.#admit(admission);
     if (denial !== undefined) {
-      this.#refuse(denial.reason, denial.detail, denial.policy);
+      this.#deny(denial);
+      return;
+    }
+    const plan = this.#route.plan(head);
+    this.#plan = plan;
+    this.#attempts.begin(head, plan.policy);
+    if (plan.answer !== undefined) {
+      this.#respond(plan.answer);
       return;
     }
     if (head.target.authority !== undefined) head.dropAll(FIELD.host);
-    else if (!head.has(FIELD.host)) this.#extra += `Host: ${this.#route.authority}\r\n`;
+    else if (!head.has(FIELD.host)) this.#extra += `Host: ${authority}\r\n`;
     if (head.has(FIELD.maxForwards) && !this.#countForwards(head)) {
       this.#refuse('max-forwards', '');
       return;
     }
-    this.#acquire();
+    const overflow = this.#enter(head, plan);
+    if (overflow !== undefined) {
+      this.#refuse(overflow, '');
+      return;
+    }
+    this.#mirrors = plan.mirror(head);
+    if (plan.fault === undefined || !this.#disturb(plan.fault)) this.#acquire();
   }
 
   requestData(bytes: Buffer, start: number, end: number): void {
     this.#context.garbage.passed(end - start);
-    this.#bytesIn += end - start;
+    this.#ledger.bytesIn += end - start;
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.data(bytes, start, end);
     const upstream = this.#upstream;
     if (upstream === undefined) return; // the response is complete; the rest of the request is read and dropped
     upstream.sendData(bytes, start, end);
-    if (this.#replay !== undefined) this.#keep(bytes, start, end);
+    this.#attempts.sent(bytes, start, end);
   }
 
   requestEnd(trailers: Head | undefined): void {
     this.#requestEnded = true;
-    const upstream = this.#upstream;
-    if (upstream === undefined) return;
-    if (trailers !== undefined) this.#requestTrailers = passingTrailers(trailers, this.#head!);
-    upstream.sendEnd(this.#requestTrailers);
+    if (this.#head === undefined) return;
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.end();
+    if (trailers !== undefined) this.#requestTrailers = passingTrailers(trailers, this.#head);
+    this.#upstream?.sendEnd(this.#requestTrailers);
   }
 
   requestAborted(reason: ReasonCode): void {
     if (this.#head === undefined) return;
-    this.#fail(reason);
-    this.#upstream?.abort();
-    if (this.#isWaiting) this.#pool?.cancel(this);
+    this.#ledger.failed(this.#row, this.#arrival, reason);
+    this.#giveUp();
     this.#finish();
   }
 
   requestRefused(reason: ReasonCode): void {
-    if (this.#head === undefined) this.#startedAtMs = performance.now();
-    this.#upstream?.abort();
-    if (this.#isWaiting) this.#pool?.cancel(this);
-    if (!this.#responseStarted) {
-      this.#refuse(reason, '');
-      return;
-    }
-    this.#fail(reason);
-    this.#record(this.#status);
-    this.#finish();
-    this.#downstream.cut();
+    if (this.#head === undefined) this.#ledger.begin(0);
+    this.#giveUp();
+    if (this.#responseStarted) this.#breakOff(reason);
+    else this.#refuse(reason, '');
   }
 
   downstreamDrained(): void {
-    this.#upstream?.resumeResponse();
+    if (!this.#alarm.isPausing) this.#upstream?.resumeResponse(); // else it is slowed down on purpose
   }
 
   flush(): void {
@@ -173,66 +185,62 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   // A stream to an endpoint.
 
   #acquire(): void {
-    const pool = this.#route.pick(this.#tried, this.#head!.upgrade);
+    const head = this.#head!;
+    const pool = this.#attempts.pick(this.#plan!, head.upgrade);
     if (typeof pool === 'string') {
-      this.#refuse(pool, '');
+      this.#refuse(pool, this.#attempts.failure?.detail ?? '');
       return;
     }
-    const { arrival } = pool;
+    if ('body' in pool) {
+      this.#respond(pool);
+      return;
+    }
+    if (this.#attempts.count++ > 0) this.#context.stats.count('upstreamRetried');
+    const { arrival, endpoint } = pool;
     this.#arrival = arrival;
-    const denial = arrival?.guard.judge(this.#head!);
+    const denial = arrival?.guard.judge(head) ?? this.#admit(arrival?.admission);
     if (denial !== undefined) {
-      this.#refuse(denial.reason, denial.detail, denial.policy);
+      this.#deny(denial);
       return;
     }
     this.#pool = pool;
-    this.#attempts++;
-    pool.endpoint.outstanding++;
+    endpoint.outstanding++;
+    const backendMs = this.#plan!.policy?.timeouts.backendMs ?? 0;
+    if (backendMs > 0) this.#alarm.setAttempt(performance.now() + backendMs);
     const stream = pool.take();
-    if (stream !== undefined) {
-      this.#send(stream);
+    if (stream === undefined) this.#wait(pool);
+    else this.#send(stream);
+  }
+
+  #wait(pool: StreamPool): void {
+    const { policy } = this.#plan!;
+    if (policy !== undefined && !policy.beginWait()) {
+      this.#refuse('overflow', '');
       return;
     }
     this.#isWaiting = true;
     if (!pool.wait(this)) {
-      this.#isWaiting = false;
-      this.#leaveEndpoint();
+      this.#waited();
       this.#refuse('upstream-overflow', '');
-      return;
-    }
-    if (this.#isWaiting) this.#downstream.hold();
+    } else if (this.#isWaiting) this.#downstream.hold();
+  }
+
+  #waited(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#plan!.policy?.endWait();
   }
 
   acquired(stream: UpstreamStream): void {
-    this.#isWaiting = false;
+    this.#waited();
     this.#send(stream);
     this.#downstream.release();
     this.flush();
   }
 
   acquireFailed(reason: ReasonCode, detail: string): void {
-    this.#isWaiting = false;
-    this.#moveOn(reason, detail);
-  }
-
-  /** To another endpoint, if one is left; what failed here is told otherwise. */
-  #moveOn(reason: ReasonCode, detail: string): void {
-    const failed = this.#pool!.endpoint;
-    this.#leaveEndpoint();
-    const { upstream, stats } = this.#context;
-    this.#tried = [...this.#tried, failed];
-    this.#askedAtMs = performance.now();
-    failed.latency?.observe(FAILURE_MS, this.#askedAtMs);
-    if (
-      this.#attempts < upstream.maxAttempts &&
-      typeof this.#route.pick(this.#tried, this.#head!.upgrade) !== 'string'
-    ) {
-      stats.count('upstreamRetried');
-      if (this.#arrival !== undefined) this.#recordArrival(this.#arrival, reason);
-      this.#acquire();
-    } else {
-      this.#refuse(reason, detail);
-    }
+    this.#waited();
+    this.#failed({ condition: 'connect-failure', isUnsent: true, reason, detail });
     this.flush();
   }
 
@@ -240,13 +248,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     const head = this.#head!;
     this.#upstream = stream;
     stream.begin(this);
-    stream.sendHead(head, this.#extra + (this.#arrival ?? this.#route).lines);
+    stream.sendHead(head, this.#extra + this.#plan!.editRequest(head) + (this.#arrival ?? this.#route).lines);
     if (stream.isReused) this.#context.stats.count('upstreamReused');
-    if (head.body !== BODY.none && !this.#wasReplayed) this.#replay = [];
-    if (this.#wasReplayed && this.#replay !== undefined) {
-      for (const kept of this.#replay) stream.sendData(kept, 0, kept.length);
-      this.#replay = undefined;
-    }
+    for (const kept of this.#attempts.kept) stream.sendData(kept, 0, kept.length);
     if (this.#requestEnded) stream.sendEnd(this.#requestTrailers);
   }
 
@@ -262,33 +266,36 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   }
 
   responseHead(head: Head): void {
-    this.#replay = undefined;
-    this.#bytesOut += head.end - head.start;
     if (this.#route.isLocal || this.#arrival !== undefined) {
-      head.dropAll(FIELD.weftReason);
-      head.dropAll(FIELD.weftNode);
-      head.dropAll(FIELD.weftPolicy);
+      head.disown(FIELD.weftReason);
+      head.disown(FIELD.weftNode);
+      head.disown(FIELD.weftPolicy);
     }
     if (head.status === 101 && !this.#head!.upgrade) {
       this.#upstream!.abort();
       this.#refuse('upstream-unasked-upgrade', '');
       return;
     }
+    const plan = this.#plan!;
+    const outcome = outcomeOf(head.status, isOverloaded(head));
+    this.#judgeEndpoint(outcome, outcome === 'busy' ? retryAfterMs(head) : 0);
+    const failure = plan.policy === undefined ? undefined : failureOf(head, plan.policy.retries);
+    if (failure !== undefined && this.#repeats(failure)) return;
+    this.#attempts.settle();
+    this.#alarm.setAttempt(NEVER);
+    this.#ledger.bytesOut += head.end - head.start;
     this.#responseStarted = true;
     this.#status = head.status;
-    const { latency } = this.#pool!.endpoint;
-    if (latency !== undefined) {
-      const nowMs = performance.now();
-      latency.observe(nowMs - this.#askedAtMs, nowMs);
-    }
-    this.#downstream.sendHead(head);
+    this.#downstream.sendHead(head, plan.editResponse(head));
     if (head.status === 101) this.#switchProtocols();
   }
 
   responseData(bytes: Buffer, start: number, end: number): void {
     this.#context.garbage.passed(end - start);
-    this.#bytesOut += end - start;
+    this.#ledger.bytesOut += end - start;
     this.#downstream.sendData(bytes, start, end);
+    const { fault } = this.#plan!;
+    if (fault !== undefined && fault.bytesPerSecond > 0) this.#slowDown(fault.bytesPerSecond);
   }
 
   responseEnd(trailers: Head | undefined): void {
@@ -296,7 +303,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
   }
 
   responseComplete(): void {
-    this.#record(this.#status);
+    this.#ledger.answered(this.#row, this.#arrival, this.#status);
     this.#finish();
     this.#downstream.done();
   }
@@ -305,54 +312,151 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     const stream = this.#upstream!;
     this.#upstream = undefined;
     if (this.#responseStarted) {
-      this.#fail('upstream-truncated');
-      this.#record(this.#status);
-      this.#finish();
-      this.#downstream.cut();
-      return;
-    }
-    if (received || !this.#canReplay(stream.isUntouched)) {
-      this.#refuse(reason, detail);
-      this.flush();
+      this.#breakOff('upstream-truncated');
       return;
     }
     // A connection that served before had merely grown old; one that dies with its first request speaks for its endpoint.
-    this.#wasReplayed = true;
-    this.#context.stats.count('upstreamReplayed');
-    if (stream.isReused) this.#replayHere();
-    else this.#moveOn(reason, detail);
+    const attempts = this.#attempts;
+    const isUnsent = stream.isUntouched;
+    if (!received && stream.isReused && !attempts.wasReplayed && attempts.isRepeatable(isUnsent)) this.#replay();
+    else {
+      const condition = received ? 'malformed' : isUnsent ? 'refused' : 'reset';
+      this.#failed({ condition, isUnsent, reason, detail });
+    }
+    this.flush();
   }
 
   upstreamDrained(): void {
     this.#downstream.release();
   }
 
-  /** RFC 9110 §9.2.2: a proxy repeats only what is idempotent or was not looked at, and only once here. */
-  #canReplay(isUntouched: boolean): boolean {
-    if (this.#wasReplayed || !(isUntouched || IDEMPOTENT.test(this.#head!.method()))) return false;
-    return this.#head!.body === BODY.none || this.#replay !== undefined;
-  }
-
-  #replayHere(): void {
+  /** On another connection to the same endpoint. */
+  #replay(): void {
     const pool = this.#pool!;
+    this.#attempts.wasReplayed = true;
+    this.#context.stats.count('upstreamReplayed');
     pool.dropIdle();
     const stream = pool.take();
-    if (stream !== undefined) {
-      this.acquired(stream);
-      return;
-    }
-    this.#isWaiting = true;
-    if (!pool.wait(this)) {
-      this.#isWaiting = false;
-      this.#refuse('upstream-overflow', '');
-      this.flush();
-    } else if (this.#isWaiting) this.#downstream.hold();
+    if (stream === undefined) this.#wait(pool);
+    else this.acquired(stream);
   }
 
-  #keep(bytes: Buffer, start: number, end: number): void {
-    this.#replayBytes += end - start;
-    if (this.#replayBytes > this.#context.http.replayBytes) this.#replay = undefined;
-    else this.#replay!.push(bytes.subarray(start, end));
+  // An attempt that did not do.
+
+  /** The endpoint could not be reached, or did not answer: another attempt, or the failure is the answer. */
+  #failed(failure: Failure): void {
+    this.#judgeEndpoint(failure.condition === 'refused' ? 'none' : 'failed', 0);
+    if (this.#goesOn(failure)) this.#next();
+    else this.#refuse(failure.reason, failure.detail);
+  }
+
+  /** The same for an answer that may be dropped for a better one. */
+  #repeats(failure: Failure): boolean {
+    if (!this.#goesOn(failure)) return false;
+    this.#abandonAttempt();
+    this.#next();
+    return true;
+  }
+
+  #goesOn(failure: Failure): boolean {
+    const attempts = this.#attempts;
+    if (!attempts.goesOn(failure, this.#pool!.endpoint, performance.now())) return false;
+    if (typeof attempts.pick(this.#plan!, this.#head!.upgrade) === 'string') return false;
+    if (this.#arrival !== undefined) this.#ledger.passedOver(this.#arrival, failure.reason);
+    this.#leaveEndpoint();
+    this.#alarm.setAttempt(NEVER);
+    return true;
+  }
+
+  #next(): void {
+    this.#askedAtMs = performance.now();
+    const pauseMs = this.#attempts.pauseMs(this.#context.random);
+    if (pauseMs >= 1) {
+      this.#downstream.hold();
+      this.#alarm.wakeAt(this.#askedAtMs + pauseMs);
+      return;
+    }
+    this.#acquire();
+    if (!this.#isWaiting) this.#downstream.release();
+  }
+
+  #judgeEndpoint(outcome: Outcome, retryAfterMs: number): void {
+    const { endpoint } = this.#pool!;
+    const nowMs = performance.now();
+    const tookMs = nowMs - this.#askedAtMs;
+    this.#plan!.observe(endpoint, outcome, this.#askedAtMs, nowMs);
+    if (endpoint.latency !== undefined) observeLatency(endpoint.latency, outcome, tookMs, retryAfterMs, nowMs);
+  }
+
+  // What the alarm tells.
+
+  requestOverdue(): void {
+    this.#giveUp();
+    if (this.#responseStarted) this.#breakOff('deadline-exceeded');
+    else this.#refuse('deadline-exceeded', '');
+    this.flush();
+  }
+
+  attemptOverdue(): void {
+    const isUnsent = this.#isWaiting;
+    this.#abandonAttempt();
+    this.#failed({ condition: 'timeout', isUnsent, reason: 'backend-timeout', detail: '' });
+    this.flush();
+  }
+
+  woken(): void {
+    if (this.#upstream !== undefined) {
+      if (!this.#downstream.isBlocked) this.#upstream.resumeResponse();
+      return;
+    }
+    this.#askedAtMs = performance.now();
+    this.#acquire();
+    if (!this.#isWaiting) this.#downstream.release();
+    this.flush();
+  }
+
+  // Conditions of the plan.
+
+  #enter(head: Head, { policy }: Plan): ReasonCode | undefined {
+    if (policy === undefined) return undefined;
+    const overflow = policy.enter(this.#ledger.startedAtMs);
+    if (overflow !== undefined) return overflow;
+    this.#isEntered = true;
+    const { requestMs } = policy.timeouts;
+    const asked = remainingMs(head);
+    const limitMs = requestMs > 0 && asked > 0 ? Math.min(requestMs, asked) : requestMs + asked;
+    if (limitMs > 0) {
+      this.#extra += deadlineLines(head, limitMs);
+      this.#alarm.setRequest(this.#ledger.startedAtMs + limitMs);
+    }
+    return undefined;
+  }
+
+  #admit(admission: Admission | undefined): Denial | undefined {
+    if (admission === undefined) return undefined;
+    this.#leaveDestination();
+    const denial = admission.enter(this.#head!);
+    if (denial === undefined) this.#admission = admission;
+    return denial;
+  }
+
+  /** @returns whether the request waits, or is over, because of it */
+  #disturb({ isReset, delayMs }: AppliedFault): boolean {
+    if (isReset) {
+      this.#breakOff('fault-injected');
+      return true;
+    }
+    if (delayMs === 0) return false;
+    this.#downstream.hold();
+    this.#alarm.wakeAt(this.#ledger.startedAtMs + delayMs);
+    return true;
+  }
+
+  #slowDown(bytesPerSecond: number): void {
+    const dueAtMs = this.#askedAtMs + (this.#ledger.bytesOut / bytesPerSecond) * 1_000;
+    if (dueAtMs <= performance.now()) return;
+    this.#upstream?.pauseResponse();
+    this.#alarm.wakeAt(dueAtMs);
   }
 
   /** After a 101 both sides are bytes. */
@@ -360,7 +464,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     this.flush();
     const upstream = this.#upstream!.detach();
     const downstream = this.#downstream.detach();
-    this.#record(101);
+    this.#ledger.answered(this.#row, this.#arrival, 101);
     const { row } = this.#route;
     const arrival = this.#arrival;
     const endpoint = this.#pool!.endpoint;
@@ -391,50 +495,75 @@ export class Exchange implements RequestSink, ResponseSink, Waiter {
     return true;
   }
 
-  #refuse(reason: ReasonCode, detail: string, policy = ''): void {
-    // Through another agent it would be an answer like others: the reason is told where it arose.
-    this.#context.stats.failure((this.#arrival ?? this.#route).row, reason);
-    this.#record(REASONS[reason].status);
+  // The end.
+
+  #refuse(reason: ReasonCode, detail: string): void {
+    this.#deny({ reason, detail, policy: '' });
+  }
+
+  #deny({ reason, detail, policy, lines = '' }: Denial): void {
+    const isGrpc = this.#head !== undefined && isGrpcCall(this.#head);
+    this.#ledger.refused(this.#row, this.#arrival, reason);
+    this.#respond(refusal({ reason, detail, policy, lines, isGrpc, node: this.#context.node }));
+  }
+
+  #respond(answer: Answer): void {
+    this.#ledger.answered(this.#row, this.#arrival, answer.status);
     this.#finish();
-    this.#downstream.respond(reason, detail, policy);
+    this.#downstream.respond(answer);
   }
 
-  /** Both ends of a hop notice a client that leaves and a response that breaks off. */
-  #fail(reason: ReasonCode): void {
-    this.#context.stats.failure(this.#route.row, reason);
-    if (this.#arrival !== undefined) this.#context.stats.failure(this.#arrival.row, reason);
+  /** The response has begun and will not be whole, or is not to come at all. */
+  #breakOff(reason: ReasonCode): void {
+    this.#ledger.failed(this.#row, this.#arrival, reason);
+    this.#ledger.answered(this.#row, this.#arrival, this.#status);
+    this.#finish();
+    this.#downstream.cut();
   }
 
-  #record(status: number): void {
-    const { stats } = this.#context;
-    const tookMs = performance.now() - this.#startedAtMs;
-    stats.request(this.#route.row, status, tookMs);
-    const arrival = this.#arrival;
-    if (arrival === undefined) return;
-    stats.request(arrival.row, status, tookMs);
-    stats.bytes(arrival.row, this.#bytesIn, this.#bytesOut);
+  #giveUp(): void {
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.abort();
+    this.#mirrors = undefined;
+    this.#abandonAttempt();
   }
 
-  /** An application of this node could not be reached, and another endpoint will be tried. */
-  #recordArrival({ row }: Arrival, reason: ReasonCode): void {
-    this.#context.stats.failure(row, reason);
-    this.#context.stats.request(row, REASONS[reason].status, performance.now() - this.#startedAtMs);
+  #abandonAttempt(): void {
+    this.#upstream?.abort();
+    this.#upstream = undefined;
+    if (this.#isWaiting) this.#pool?.cancel(this);
+    this.#waited();
+  }
+
+  get #row(): number {
+    return (this.#plan ?? this.#route).row;
   }
 
   #leaveEndpoint(): void {
     if (this.#pool === undefined) return;
     this.#pool.endpoint.outstanding--;
     this.#pool = undefined;
+    this.#leaveDestination();
+  }
+
+  #leaveDestination(): void {
+    this.#admission?.leave(performance.now() - this.#ledger.startedAtMs, this.#status);
+    this.#admission = undefined;
   }
 
   /** Lets go of everything of this request. */
   #finish(): void {
     this.#leaveEndpoint();
+    this.#leaveDestination();
+    if (this.#isEntered) this.#plan!.policy!.leave();
+    this.#isEntered = false;
+    this.#attempts.end();
+    this.#alarm.clear();
+    if (!this.#requestEnded) this.#mirrors?.forEach((mirror) => void mirror.abort());
+    this.#mirrors = undefined;
+    this.#plan = undefined;
     this.#arrival = undefined;
-    this.#isWaiting = false;
     this.#upstream = undefined;
     this.#responseStarted = false;
-    this.#replay = undefined;
     this.#head = undefined;
   }
 }

@@ -14,4 +14,14 @@ export interface Denial {
   readonly detail: string;
   /** For `weft-policy`: the rule that decided, as 'namespace/policy/rule', or the word for what decided instead. */
   readonly policy: string;
+  /** Complete header lines for the answer; left out for none. */
+  readonly lines?: string;
+}
+
+/** The say of a destination over how many requests it has at a time, and how often. */
+export interface Admission {
+  /** @returns undefined for a request that may go on, and will `leave` */
+  enter(head: Head): Denial | undefined;
+  /** @param status of the response; 0 where there was none */
+  leave(tookMs: number, status: number): void;
 }

@@ -1,9 +1,8 @@
 /** Where the requests of one downstream connection go. @module */
 
-import type { Balanced } from '../balancer/balanced.ts';
-import type { ReasonCode } from '../reasons.ts';
-import type { RequestGuard } from './request-guard.ts';
-import type { StreamPool } from './streams.ts';
+import type { Head } from '../http1/grammar/head.ts';
+import type { Plan } from './plan.ts';
+import type { Admission, RequestGuard } from './request-guard.ts';
 
 export interface Route {
   /** Row in the statistics. */
@@ -16,9 +15,8 @@ export interface Route {
   readonly lines: string;
   /** Says who may send which request; undefined where that is judged elsewhere. */
   readonly guard: RequestGuard | undefined;
-  /**
-   * @param tried endpoints that could not be reached for this request
-   * @param isUpgrade whether the exchange may turn into bytes, which takes a connection of its own
-   */
-  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode;
+  /** Says how many at a time; undefined where anybody's are taken. */
+  readonly admission: Admission | undefined;
+  /** What becomes of a request. The head must not have been edited. */
+  plan(head: Head): Plan;
 }

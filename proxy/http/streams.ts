@@ -11,7 +11,8 @@ import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { RequestGuard } from './request-guard.ts';
+import type { Answer } from './answer.ts';
+import type { Admission, RequestGuard } from './request-guard.ts';
 
 /** A byte stream taken out of a protocol, with what was read from it but not used. */
 export interface RawEnd {
@@ -25,12 +26,13 @@ export interface RawEnd {
 export interface DownstreamStream {
   readonly isBlocked: boolean;
   sendInterim(head: Head): void;
-  sendHead(head: Head): void;
+  /** @param extra complete header lines to add */
+  sendHead(head: Head, extra: string): void;
   sendData(bytes: Buffer, start: number, end: number): void;
   /** @param trailers complete lines, or '' */
   sendEnd(trailers: string): void;
-  /** Answers with a response of the mesh's own. Only before `sendHead`. @param policy for `weft-policy`, or '' */
-  respond(reason: ReasonCode, detail: string, policy: string): void;
+  /** Answers with a response of the mesh's own. Only before `sendHead`. */
+  respond(answer: Answer): void;
   /** The response cannot be completed; the client must notice. */
   cut(): void;
   /** The exchange is over: read on, or close. */
@@ -102,6 +104,7 @@ export interface Arrival {
   /** Row in the statistics, beside that of the route. */
   readonly row: number;
   readonly guard: RequestGuard;
+  readonly admission: Admission | undefined;
   /** Complete header lines that each request gets; '' for none. */
   readonly lines: string;
   /** The request has become bytes between this client and the application. */

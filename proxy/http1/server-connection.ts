@@ -10,8 +10,8 @@
 import type { Socket } from 'node:net';
 import type { HttpConfig } from '../config.ts';
 import type { Timed } from '../deadlines.ts';
+import { type Answer, answerHead } from '../http/answer.ts';
 import { Exchange, type HttpContext } from '../http/exchange.ts';
-import { meshResponse } from '../http/mesh-response.ts';
 import type { Route } from '../http/route.ts';
 import type { DownstreamStream, RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -129,19 +129,19 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     writeResponseHead(this.#out, head, '');
   }
 
-  sendHead(head: Head): void {
+  sendHead(head: Head, lines: string): void {
     const request = this.#parser.head;
     if (head.status === 101) {
-      writeResponseHead(this.#out, head, UPGRADE);
+      writeResponseHead(this.#out, head, lines + UPGRADE);
       return;
     }
     if (!request.keepAlive || this.#isBodyDoubtful()) this.#closeAfter = true;
-    let extra = '';
+    let extra = lines;
     if (head.body === BODY.none) this.#body.frame = FRAME.none;
     else if (head.body === BODY.length) this.#body.frame = FRAME.raw;
     else if (request.minor === 1) {
       this.#body.frame = FRAME.chunked;
-      if (head.body === BODY.untilClose) extra = CHUNKED;
+      if (head.body === BODY.untilClose) extra += CHUNKED;
     } else {
       this.#body.frame = FRAME.raw; // an HTTP/1.0 client reads until we close
       this.#closeAfter = true;
@@ -159,10 +159,11 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     this.#body.end(trailers);
   }
 
-  respond(reason: ReasonCode, detail: string, policy: string): void {
+  respond(answer: Answer): void {
     if (this.#isBodyDoubtful() || !this.#parser.head.keepAlive) this.#closeAfter = true;
-    const { node } = this.#options.context;
-    this.#out.text(meshResponse({ reason, detail, node, policy, close: this.#closeAfter, toHead: this.#toHead }));
+    this.#out.text(answerHead(answer, this.#closeAfter ? CLOSE : ''));
+    if (answer.trailers !== '' && !this.#toHead) this.#out.text(`0\r\n${answer.trailers}\r\n`);
+    else if (!this.#toHead) this.#out.text(answer.body);
     this.done();
   }
 

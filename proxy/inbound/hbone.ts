@@ -9,7 +9,7 @@
 
 import type { Socket } from 'node:net';
 import { StreamBytes } from '../hbone/stream-socket.ts';
-import { meshResponse } from '../http/mesh-response.ts';
+import { answerHead, refusal } from '../http/answer.ts';
 import type { Denial } from '../http/request-guard.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -133,7 +133,7 @@ class HboneSession implements CarrierOwner {
   /** Without a body: whoever opens tunnels reads fields. */
   #refuse(id: number, { reason, detail, policy }: Denial): void {
     const { node } = this.#options.context;
-    const text = meshResponse({ reason, detail, node, policy, close: false, toHead: true });
+    const text = answerHead(refusal({ reason, detail, node, policy }), '');
     this.#connection.writer.headText(id, text.replace(/content-(type|length): [^\r]*\r\n/g, ''));
     this.#connection.writer.end(id, '');
     this.#connection.schedule();

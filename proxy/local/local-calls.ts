@@ -106,6 +106,7 @@ class LocalHop implements StreamPool, Arrival {
   readonly endpoint: UpstreamEndpoint;
   readonly row: number;
   readonly guard: Guard;
+  readonly admission = undefined;
   /** Of its connections to the application, which calls of the same workload share. */
   readonly key: string;
   readonly lines: string;

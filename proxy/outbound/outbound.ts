@@ -7,7 +7,7 @@
  */
 
 import type { Socket } from 'node:net';
-import type { Balanced, Chooser } from '../balancer/balanced.ts';
+import type { Balanced } from '../balancer/balanced.ts';
 import type { Drainable } from '../http/exchange.ts';
 import type { Route } from '../http/route.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
@@ -21,21 +21,15 @@ import { ServerSession } from '../streams/server-session.ts';
 import { type Attempt, connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
-import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
 import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import {
-  chooserFor,
-  EndpointRoute,
-  hboneDialer,
-  meshDestination,
-  pickEndpoint,
-  ServiceRoute,
-} from '../upstream/routes.ts';
+import { hboneDialer, meshDestination } from '../upstream/routes.ts';
+import { EndpointRoute, ServiceRoute } from '../upstream/service-route.ts';
 import type { Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
 import { detect } from './detect.ts';
 import { readFirstBytes } from './first-bytes.ts';
+import { StreamAttempts } from './stream-attempts.ts';
 
 export interface OutboundContext extends RouteContext {
   /** HTTP connections that are open, so that draining can reach them. */
@@ -158,9 +152,9 @@ function serveHttp2(
 function routeOf(socket: Socket, destination: Destination, workload: Workload, context: OutboundContext): Route {
   const row = context.stats.series(labelsOf(workload, serviceOf(destination), 'http'));
   const caller = { workload, local: localCalls(socket, workload, context) };
-  return destination.kind === 'cluster'
-    ? new ServiceRoute(destination.cluster, caller, row, context)
-    : new EndpointRoute(destination.endpoint, caller, row, context);
+  if (destination.kind === 'cluster') return new ServiceRoute(destination.cluster, caller, row, context);
+  const { endpoint, cluster } = destination;
+  return new EndpointRoute(endpoint, cluster, caller, row, context);
 }
 
 function localCalls(socket: Socket, workload: Workload, context: OutboundContext): LocalCalls {
@@ -176,28 +170,38 @@ function relay(
   context: OutboundContext,
 ): void {
   const { stats, world } = context;
-  const chooser = chooserFor(workload, context);
+  const { cluster } = destination;
+  const row = stats.series(labelsOf(workload, cluster.service, 'tcp'));
   const downstream = { socket, transport: socket, leftover };
+  const calls = world.calls(workload, cluster);
+  if (!calls.openConnection()) {
+    stats.opened(row);
+    stats.failure(row, 'overflow');
+    stats.closed(row);
+    reset(downstream);
+    return;
+  }
+  socket.once('close', () => calls.closeConnection());
   const local = localCalls(socket, workload, context);
+  const attempts = new StreamAttempts(destination, calls, context);
   const next = (tried: readonly Balanced[]): Attempt | ReasonCode => {
-    const endpoint = endpointFor(destination, tried, chooser);
-    if (endpoint === undefined) return 'no-endpoint';
-    if (endpoint.local !== undefined) return local.bytes(endpoint, endpoint.local, downstream);
+    const endpoint = attempts.pick(tried);
+    if (typeof endpoint === 'string') return endpoint;
+    if (endpoint.local !== undefined) return attempts.observed(local.bytes(endpoint, endpoint.local, downstream));
     if (endpoint.speaksHbone) {
       const { dial } = hboneDialer(endpoint, workload, context);
-      return { endpoint, dial };
+      return attempts.observed({ endpoint, dial });
     }
     const target = meshDestination(workload, endpoint, [ALPN.tcp], world);
-    return { endpoint, dial: (done) => dialMesh(target, dialContext(context), done) };
+    return attempts.observed({ endpoint, dial: (done) => dialMesh(target, dialContext(context), done) });
   };
-  const cluster: Cluster | undefined = destination.kind === 'cluster' ? destination.cluster : undefined;
   connectOpaque({
     downstream,
-    row: stats.series(labelsOf(workload, serviceOf(destination), 'tcp')),
+    row,
     maxAttempts: context.upstream.maxAttempts,
     next,
     context,
-    ...(wasSilent && cluster !== undefined
+    ...(wasSilent && destination.kind === 'cluster'
       ? {
           onServerFirst: () => {
             cluster.isServerFirst = true;
@@ -207,23 +211,12 @@ function relay(
   });
 }
 
-function endpointFor(
-  destination: Destination,
-  tried: readonly Balanced[],
-  chooser: Chooser,
-): UpstreamEndpoint | undefined {
-  if (destination.kind === 'cluster') return pickEndpoint(destination.cluster, tried, chooser);
-  return tried.length === 0 ? destination.endpoint : undefined;
-}
-
 function protocolOf(destination: Destination): Protocol {
   return destination.kind === 'cluster' ? destination.cluster.protocol : destination.endpoint.data.protocol;
 }
 
 function serviceOf(destination: Destination): string {
-  if (destination.kind === 'cluster') return destination.cluster.service;
-  const { namespace, service } = destination.endpoint.data;
-  return `${namespace}/${service}`;
+  return destination.cluster.service;
 }
 
 function labelsOf(workload: Workload, destination: string, protocol: 'http' | 'tcp') {

@@ -19,6 +19,8 @@ const LIMIT = {
   retries: 'maxRetries',
 } as const satisfies Record<CircuitKind, keyof CircuitLimits>;
 
+const KINDS = Object.keys(LIMIT) as readonly CircuitKind[];
+
 /** Of one caller and one port of a service. Whoever makes it closes it, when nothing is open any more. */
 export class Circuit {
   readonly #table: SharedTable;
@@ -67,6 +69,11 @@ export class Circuit {
       return true;
     this.#retries.remove(nowMs, windowMs);
     return false;
+  }
+
+  /** Whether this worker holds no place. */
+  get isIdle(): boolean {
+    return KINDS.every((kind) => this.#slot.own(kind) === 0);
   }
 
   close(): void {

@@ -6,8 +6,8 @@
  */
 
 import type { Timed } from '../deadlines.ts';
+import { type Answer, answerHead } from '../http/answer.ts';
 import { Exchange, type HttpContext } from '../http/exchange.ts';
-import { meshResponse } from '../http/mesh-response.ts';
 import type { Route } from '../http/route.ts';
 import type { DownstreamStream, RawEnd } from '../http/streams.ts';
 import { frameRequest } from '../http1/grammar/framing.ts';
@@ -184,10 +184,10 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
     this.#carrier.writer.responseHead(this.id, head, '');
   }
 
-  sendHead(head: Head): void {
+  sendHead(head: Head, extra: string): void {
     this.#hasBody = head.body !== BODY.none;
-    this.#bytesOut += head.end - head.start;
-    this.#carrier.writer.responseHead(this.id, head, head.body === BODY.untilClose ? CHUNKED : '');
+    this.#bytesOut += head.end - head.start + extra.length;
+    this.#carrier.writer.responseHead(this.id, head, head.body === BODY.untilClose ? extra + CHUNKED : extra);
   }
 
   sendData(bytes: Buffer, start: number, end: number): void {
@@ -200,15 +200,13 @@ export class ServerStream implements CarriedStream, DownstreamStream, BodyReader
     this.#sender.end(trailers);
   }
 
-  respond(reason: ReasonCode, detail: string, policy: string): void {
-    const { node } = this.#options.context;
-    const text = meshResponse({ reason, detail, node, policy, close: false, toHead: this.#toHead });
-    const bodyAt = text.indexOf('\r\n\r\n') + 4;
-    this.#carrier.writer.headText(this.id, text.slice(0, bodyAt));
-    const body = Buffer.from(text.slice(bodyAt), 'latin1');
-    this.#bytesOut += text.length;
+  respond(answer: Answer): void {
+    const head = answerHead(answer, '');
+    this.#carrier.writer.headText(this.id, head);
+    const body = Buffer.from(this.#toHead ? '' : answer.body, 'latin1');
+    this.#bytesOut += head.length + body.length;
     this.#sender.data(body, 0, body.length);
-    this.#sender.end('');
+    this.#sender.end(answer.trailers);
     this.#carrier.schedule();
     this.done();
   }

@@ -41,6 +41,7 @@ export const COUNTERS = {
   upstreamReused: 'Requests sent over a connection that had served another before',
   upstreamReplayed: 'Requests repeated on a fresh connection because a pooled one turned out dead',
   upstreamRetried: 'Requests and connections moved to another endpoint after a failure to connect',
+  fellBack: 'Attempts that went to a fallback, because the service itself had no endpoint',
   upstreamUnsolicited: 'Pooled connections closed because bytes arrived that no request had asked for',
   sniffTimeouts: 'Connections taken as opaque after a silent proxy.tcp.sniffTimeoutMs',
   dnsAnswered: 'DNS queries for a name of the mesh, answered',

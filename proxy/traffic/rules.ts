@@ -340,13 +340,13 @@ export interface Fault {
 /** What holds where no document says anything. Safe by itself, and shown by `weft get trafficpolicy --effective`. */
 export const DEFAULT_SETTINGS = {
   balancer: { name: 'peak-ewma' },
-  locality: { mode: 'nearest', spillBelowRatio: 0.7 },
+  locality: { mode: 'off', spillBelowRatio: 0.7 },
   panicRatio: 0.5,
   circuit: { maxConnections: 1_024, maxPending: 1_024, maxRequests: 65_536, maxRetries: 1_024 },
   timeouts: { requestMs: 0, backendMs: 0, connectMs: 1_000, idleMs: 300_000 },
   retries: {
     attempts: 2,
-    on: ['connect-failure', 'refused'],
+    on: ['connect-failure', 'refused', 'reset'],
     codes: [],
     backoffMs: 25,
     maxBackoffMs: 250,

@@ -1,8 +1,10 @@
 /** Endpoints as the data plane uses them: with their load, their pools, and grouped behind the port that callers dial. @module */
 
-import type { Balancer, Candidate } from '../balancer/balanced.ts';
-import { type BalancerName, createBalancer, DEFAULT_BALANCER } from '../balancer/balancer.ts';
+import type { Candidate } from '../balancer/balanced.ts';
+import { type BalancerName, DEFAULT_BALANCER } from '../balancer/balancer.ts';
 import { PeakEwma } from '../balancer/peak-ewma.ts';
+import { EndpointHealth } from '../resilience/endpoint-health.ts';
+import type { SharedTable } from '../resilience/shared-table.ts';
 import { type Endpoint, HBONE, type Protocol, TUNNEL_LABEL } from '../snapshot.ts';
 import type { NamedTarget } from '../workload.ts';
 import type { HbonePool } from './hbone-pool.ts';
@@ -14,6 +16,8 @@ export class UpstreamEndpoint implements Candidate {
   data: Endpoint;
   outstanding = 0;
   readonly latency = new PeakEwma();
+  /** As all workers of the node see it. */
+  readonly health: EndpointHealth;
   /** The port it is, where its workload is one of this node. */
   local: NamedTarget | undefined = undefined;
   /** By id of the local workload that calls: connections are never shared between identities. */
@@ -23,8 +27,9 @@ export class UpstreamEndpoint implements Candidate {
   /** Ways into another mesh, by the same. */
   readonly ways = new Map<string, HbonePool>();
 
-  constructor(data: Endpoint) {
+  constructor(data: Endpoint, shared: SharedTable) {
     this.data = data;
+    this.health = new EndpointHealth(shared, data.id);
   }
 
   get name(): string {
@@ -60,6 +65,7 @@ export class UpstreamEndpoint implements Candidate {
     this.tunnels.clear();
     this.pools.clear();
     this.ways.clear();
+    this.health.close();
   }
 }
 
@@ -71,9 +77,12 @@ export class Cluster {
   protocol: Protocol;
   /** All endpoints, by id. */
   readonly members = new Map<string, UpstreamEndpoint>();
-  /** Picks among those that are ready. Replaced as a whole when they change. */
-  balancer: Balancer<UpstreamEndpoint> = createBalancer<UpstreamEndpoint>(DEFAULT_BALANCER, []);
-  #balancing: BalancerName = DEFAULT_BALANCER;
+  /** How its endpoints are picked, where no policy says. */
+  balancing: BalancerName = DEFAULT_BALANCER;
+  /** Raised by every change of its endpoints, so that who prepared picking knows when to do so again. */
+  version = 0;
+  /** Of all its endpoints. */
+  healths: readonly EndpointHealth[] = [];
   /** Learned: here the server speaks first, so waiting for the client to speak is time lost. */
   isServerFirst = false;
 
@@ -83,16 +92,16 @@ export class Cluster {
     this.protocol = protocol;
   }
 
-  /** Prepares picking anew, after members changed. */
+  /** To be called after members, or anything about them, changed. */
   refresh(): void {
-    const ready = [...this.members.values()].filter(({ data }) => data.state === 'ready');
-    this.balancer = createBalancer(this.#balancing, ready);
+    this.version++;
+    this.healths = [...this.members.values()].map(({ health }) => health);
   }
 
   /** Picks in this way from now on. */
   balance(by: BalancerName): void {
-    if (by === this.#balancing) return;
-    this.#balancing = by;
-    this.refresh();
+    if (by === this.balancing) return;
+    this.balancing = by;
+    this.version++;
   }
 }

@@ -1,7 +1,9 @@
-/** The three ways a request can go: to some endpoint of a service, to one endpoint, to an application of this node. @module */
+/** Connections in the name of a workload to an endpoint, and the way of requests that arrive to an application of this node. @module */
 
-import type { Balanced, Chooser } from '../balancer/balanced.ts';
-import type { RequestGuard } from '../http/request-guard.ts';
+import type { Balanced } from '../balancer/balanced.ts';
+import { DirectPlan } from '../http/direct-plan.ts';
+import type { Plan } from '../http/plan.ts';
+import type { Admission, RequestGuard } from '../http/request-guard.ts';
 import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
@@ -14,7 +16,7 @@ import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
 import type { World } from '../world.ts';
 import { Backoff } from './backoff.ts';
-import type { Cluster, UpstreamEndpoint } from './cluster.ts';
+import type { UpstreamEndpoint } from './cluster.ts';
 import { dialContext, type RouteContext } from './context.ts';
 import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
 import { HbonePool } from './hbone-pool.ts';
@@ -42,19 +44,6 @@ export function meshDestination(
   };
 }
 
-/** The endpoint to try next for a connection or request to a service. */
-export function pickEndpoint(
-  cluster: Cluster,
-  tried: readonly Balanced[],
-  chooser: Chooser,
-): UpstreamEndpoint | undefined {
-  return tried.length === 0 ? cluster.balancer.pick(chooser) : cluster.balancer.pickOther(chooser, tried);
-}
-
-export function chooserFor({ hash: key }: Workload, { random }: RouteContext): Chooser {
-  return { key, random };
-}
-
 /** Who opened a downstream connection. */
 export interface Caller {
   readonly workload: Workload;
@@ -62,63 +51,12 @@ export interface Caller {
   readonly local: LocalCalls;
 }
 
-export class ServiceRoute implements Route {
-  readonly row: number;
-  readonly authority: string;
-  readonly isLocal = false;
-  readonly guard = undefined;
-  readonly lines = '';
-  readonly #chooser: Chooser;
-  readonly #cluster: Cluster;
-  readonly #caller: Caller;
-  readonly #context: RouteContext;
-
-  constructor(cluster: Cluster, caller: Caller, row: number, context: RouteContext) {
-    this.row = row;
-    this.authority = authorityOf(cluster.service, cluster.port);
-    this.#chooser = chooserFor(caller.workload, context);
-    this.#cluster = cluster;
-    this.#caller = caller;
-    this.#context = context;
-  }
-
-  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
-    const endpoint = pickEndpoint(this.#cluster, tried, this.#chooser);
-    if (endpoint === undefined) return 'no-endpoint';
-    return poolOf(endpoint, this.#caller, this.#context, isUpgrade);
-  }
-}
-
-export class EndpointRoute implements Route {
-  readonly row: number;
-  readonly authority: string;
-  readonly isLocal = false;
-  readonly guard = undefined;
-  readonly lines = '';
-  readonly #endpoint: UpstreamEndpoint;
-  readonly #caller: Caller;
-  readonly #context: RouteContext;
-
-  constructor(endpoint: UpstreamEndpoint, caller: Caller, row: number, context: RouteContext) {
-    const { namespace, service, port } = endpoint.data;
-    this.row = row;
-    this.authority = authorityOf(`${namespace}/${service}`, port);
-    this.#endpoint = endpoint;
-    this.#caller = caller;
-    this.#context = context;
-  }
-
-  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
-    if (tried.length > 0) return 'no-endpoint';
-    return poolOf(this.#endpoint, this.#caller, this.#context, isUpgrade);
-  }
-}
-
-export class LocalRoute implements Route {
+export class LocalRoute extends DirectPlan implements Route {
   readonly row: number;
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
+  readonly admission: Admission | undefined = undefined;
   readonly lines: string;
   /** Of its connections to the application. */
   readonly key: string;
@@ -126,6 +64,7 @@ export class LocalRoute implements Route {
   readonly #context: RouteContext;
 
   constructor(call: Call, guard: RequestGuard, row: number, context: RouteContext) {
+    super();
     this.row = row;
     this.authority = call.target.authority;
     this.guard = guard;
@@ -133,6 +72,10 @@ export class LocalRoute implements Route {
     this.key = connectionKey(call.identity, call, context);
     this.#call = call;
     this.#context = context;
+  }
+
+  plan(): Plan {
+    return this;
   }
 
   pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
@@ -149,7 +92,7 @@ export class LocalRoute implements Route {
 }
 
 /** To a workload of this node in memory, to others by tunnels; what may turn into bytes gets a connection of its own. */
-function poolOf(
+export function poolOf(
   endpoint: UpstreamEndpoint,
   { workload, local }: Caller,
   context: RouteContext,
@@ -273,7 +216,7 @@ function meshDialer(
   return { dial: (done) => dialMesh(destination, dialContext(context), done) };
 }
 
-function authorityOf(service: string, port: number): string {
+export function authorityOf(service: string, port: number): string {
   const [namespace, name] = service.split('/');
   return `${name}.${namespace}.weft:${port}`;
 }

@@ -40,14 +40,14 @@ test('a declared service is there without an endpoint, keeps its addresses, and 
   const selector = { app: 'cart' };
   const ports = [{ port: 8_080, protocol: 'http', targetPort: 'web' }] as const;
   const declared = { namespace: 'shop', service: 'cart', selector, ports };
-  const [told] = directory.declare('shop/cart', declared).upsert;
+  const [told] = directory.declare([declared]).upsert;
   expect(told).toMatchObject({ id: 'shop/cart', selector, ports });
   expect(directory.apply({ upsert: [endpoint('a')], remove: [] })).toEqual({ upsert: [], remove: [] });
-  const [derived] = directory.declare('shop/cart', undefined).upsert;
+  const [derived] = directory.declare([]).upsert;
   expect(derived).toEqual({ ...told, selector: undefined, ports: [{ port: 80, protocol: 'http' }] });
-  directory.declare('shop/cart', declared);
+  directory.declare([declared]);
   expect(directory.apply({ upsert: [], remove: ['a'] })).toEqual({ upsert: [], remove: [] });
-  expect(directory.declare('shop/cart', undefined).remove).toEqual(['shop/cart']);
+  expect(directory.declare([]).remove).toEqual(['shop/cart']);
 });
 
 function endpoint(id: string, change: Partial<Endpoint> = {}): Endpoint {

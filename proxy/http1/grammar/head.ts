@@ -26,6 +26,8 @@ export const FIELD = {
   weftReason: 12,
   weftNode: 13,
   weftPolicy: 14,
+  grpcTimeout: 15,
+  weftDeadline: 16,
 } as const;
 
 /** How the end of a message's body is found (RFC 9112 §6.3). */
@@ -118,6 +120,38 @@ export class Head {
     this.target = AS_IT_IS;
   }
 
+  /** One of the same content, with bytes of its own. */
+  copy(): Head {
+    const copy = new Head(this.fieldCount);
+    const { start } = this;
+    copy.bytes = Buffer.from(this.bytes.subarray(start, this.end));
+    copy.end = this.end - start;
+    copy.lineEnd = this.lineEnd - start;
+    copy.methodEnd = this.methodEnd - start;
+    copy.targetStart = this.targetStart - start;
+    copy.targetEnd = this.targetEnd - start;
+    copy.minor = this.minor;
+    copy.status = this.status;
+    copy.fieldCount = this.fieldCount;
+    copy.seen = this.seen;
+    copy.body = this.body;
+    copy.contentLength = this.contentLength;
+    copy.keepAlive = this.keepAlive;
+    copy.upgrade = this.upgrade;
+    copy.expectContinue = this.expectContinue;
+    copy.dropped = this.dropped;
+    const { target } = this;
+    copy.target =
+      target === AS_IT_IS
+        ? target
+        : { ...target, pathStart: target.pathStart - start, pathEnd: target.pathEnd - start };
+    for (let at = 0; at < this.fieldCount * FIELD_STRIDE; at++) {
+      const isPlace = at % FIELD_STRIDE < 4;
+      copy.fields[at] = this.fields[at]! - (isPlace ? start : 0);
+    }
+    return copy;
+  }
+
   /** Lets go of the bytes, which may be a small slice of a large read. */
   release(): void {
     this.bytes = EMPTY;
@@ -163,6 +197,12 @@ export class Head {
     for (let field = 0; field < this.fieldCount; field++) {
       if (this.fields[field * FIELD_STRIDE + 4] === id) this.drop(field);
     }
+  }
+
+  /** Marks every field of this id as not passed on, and takes it for not being there. */
+  disown(id: number): void {
+    this.dropAll(id);
+    this.seen &= ~(1 << id);
   }
 
   /** First field of this id, or -1. */
@@ -217,11 +257,13 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
       if (first === 0x77 && matches(bytes, start, 'weft-reason')) return FIELD.weftReason;
       return first === 0x77 && matches(bytes, start, 'weft-policy') ? FIELD.weftPolicy : FIELD.other;
     case 12:
-      return first === 0x6d && matches(bytes, start, 'max-forwards') ? FIELD.maxForwards : FIELD.other;
+      if (first === 0x6d && matches(bytes, start, 'max-forwards')) return FIELD.maxForwards;
+      return first === 0x67 && matches(bytes, start, 'grpc-timeout') ? FIELD.grpcTimeout : FIELD.other;
     case 14:
       if (first === 0x63 && matches(bytes, start, 'content-length')) return FIELD.contentLength;
       return first === 0x68 && matches(bytes, start, 'http2-settings') ? FIELD.http2Settings : FIELD.other;
     case 16:
+      if (first === 0x77 && matches(bytes, start, 'weft-deadline-ms')) return FIELD.weftDeadline;
       return first === 0x70 && matches(bytes, start, 'proxy-connection') ? FIELD.proxyConnection : FIELD.other;
     case 17:
       return first === 0x74 && matches(bytes, start, 'transfer-encoding') ? FIELD.transferEncoding : FIELD.other;

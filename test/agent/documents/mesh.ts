@@ -66,6 +66,7 @@ export class DocumentNode implements AsyncDisposable {
         ...parts,
         accessChanged: (rules) => access.push(rules),
         trafficChanged: (rules) => traffic.push(rules),
+        servicesWritten: () => {},
         trustDomain: TRUST_DOMAIN,
         service: (id) => SERVICES.find((one) => one.id === id),
         endpoints: () => [{ namespace: 'shop', service: 'cart', labels: { version: 'v1' }, version: 'v1' }],

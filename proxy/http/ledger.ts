@@ -1,0 +1,47 @@
+/** What is counted of one request: at the source, and at the destination as well where that is on this node. @module */
+
+import { REASONS, type ReasonCode } from '../reasons.ts';
+import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import type { Arrival } from './streams.ts';
+
+export class RequestLedger {
+  startedAtMs = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  readonly #stats: StatsWriter;
+
+  constructor(stats: StatsWriter) {
+    this.#stats = stats;
+  }
+
+  begin(bytesIn: number): void {
+    this.startedAtMs = performance.now();
+    this.bytesIn = bytesIn;
+    this.bytesOut = 0;
+  }
+
+  /** Refused by the mesh. Through another agent it would be an answer like others: the reason is told where it arose. */
+  refused(row: number, arrival: Arrival | undefined, reason: ReasonCode): void {
+    this.#stats.failure((arrival ?? { row }).row, reason);
+  }
+
+  /** Both ends of a hop notice a client that leaves and a response that breaks off. */
+  failed(row: number, arrival: Arrival | undefined, reason: ReasonCode): void {
+    this.#stats.failure(row, reason);
+    if (arrival !== undefined) this.#stats.failure(arrival.row, reason);
+  }
+
+  answered(row: number, arrival: Arrival | undefined, status: number): void {
+    const tookMs = performance.now() - this.startedAtMs;
+    this.#stats.request(row, status, tookMs);
+    if (arrival === undefined) return;
+    this.#stats.request(arrival.row, status, tookMs);
+    this.#stats.bytes(arrival.row, this.bytesIn, this.bytesOut);
+  }
+
+  /** An application of this node did not do, and another endpoint will be tried. */
+  passedOver({ row }: Arrival, reason: ReasonCode): void {
+    this.#stats.failure(row, reason);
+    this.#stats.request(row, REASONS[reason].status, performance.now() - this.startedAtMs);
+  }
+}

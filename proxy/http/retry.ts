@@ -1,0 +1,79 @@
+/**
+ * Whether a request that failed may be sent again. Pure.
+ *
+ * RFC 9110 §9.2.2: a proxy repeats by itself only what is idempotent. What surely nobody has begun to work on may be sent
+ * again whatever it is, and what an operator says may be repeated is.
+ * @module
+ */
+
+import { FIELD, type Head } from '../http1/grammar/head.ts';
+import type { ReasonCode } from '../reasons.ts';
+import type { Retries, RetryCondition } from '../traffic/rules.ts';
+
+const IDEMPOTENT = /^(GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/;
+
+/** How an attempt failed. */
+export interface Failure {
+  /** 'answer': one that the policy takes for a failure; 'malformed': something came that is no response. */
+  readonly condition: RetryCondition | 'answer' | 'malformed';
+  /** Whether it is certain that nobody has begun to work on the request: then it may be repeated whatever it is. */
+  readonly isUnsent: boolean;
+  readonly reason: ReasonCode;
+  readonly detail: string;
+}
+
+/** Answers of another agent that say that its application was never asked. */
+const UNSENT: ReadonlySet<string> = new Set<ReasonCode>([
+  'app-unreachable',
+  'connect-timeout',
+  'workload-gone',
+  'upstream-overflow',
+  'pending-timeout',
+  'out-of-sockets',
+  'draining',
+]);
+
+export function isIdempotent(head: Head): boolean {
+  return IDEMPOTENT.test(head.method());
+}
+
+/** What is wrong with a response for which this policy repeats a request; undefined for one that is passed on. */
+export function failureOf(head: Head, retries: Retries): Failure | undefined {
+  const { status } = head;
+  if (head.has(FIELD.weftReason)) {
+    const told = head.value(head.find(FIELD.weftReason));
+    if (UNSENT.has(told)) return toldBy(told as ReasonCode);
+  }
+  if (status < 400 || !(retries.codes.includes(status) || isRepeated(status, retries))) return undefined;
+  return { condition: 'answer', isUnsent: false, reason: 'upstream-failed', detail: `status ${status}` };
+}
+
+function toldBy(reason: ReasonCode): Failure {
+  return { condition: 'connect-failure', isUnsent: true, reason, detail: 'as the agent of the endpoint says' };
+}
+
+/** The pause before an attempt: full jitter over a wait that doubles (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
+export function pauseMs(retry: number, { backoffMs, maxBackoffMs }: Retries, random: () => number): number {
+  return random() * Math.min(maxBackoffMs, backoffMs * 2 ** retry);
+}
+
+/** Whether the agent of the endpoint refused for want of room there. */
+export function isOverloaded(head: Head): boolean {
+  return head.has(FIELD.weftReason) && head.value(head.find(FIELD.weftReason)) === ('overloaded' satisfies ReasonCode);
+}
+
+/** What a response asks for by Retry-After in seconds; 0 where it says nothing, or a date. Not for the hot path. */
+export function retryAfterMs(head: Head): number {
+  for (let field = 0; field < head.fieldCount; field++) {
+    if (head.name(field).toLowerCase() !== 'retry-after') continue;
+    const value = head.value(field);
+    return /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : 0;
+  }
+  return 0;
+}
+
+function isRepeated(status: number, { on }: Retries): boolean {
+  if (status === 429) return on.includes('429');
+  if (status < 500) return false;
+  return on.includes('5xx') || (status >= 502 && status <= 504 && on.includes('gateway-error'));
+}

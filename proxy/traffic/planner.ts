@@ -1,0 +1,204 @@
+/**
+ * What becomes of the requests of one connection that somebody has said something about: limits, faults and routes, in this
+ * order, and the plan of those that go on.
+ * @module
+ */
+
+import { hash32 } from '../balancer/hash.ts';
+import { type Answer, refusal } from '../http/answer.ts';
+import { DirectPlan } from '../http/direct-plan.ts';
+import type { Plan } from '../http/plan.ts';
+import type { Head } from '../http1/grammar/head.ts';
+import type { ReasonCode } from '../reasons.ts';
+import { readSession, type Session, tokenOf } from '../routing/cookie.ts';
+import { redirectLocation } from '../routing/redirect.ts';
+import { HeadRouteRequest } from '../routing/request.ts';
+import { type CompiledRule, rewriteTarget } from '../routing/rule.ts';
+import type { RouteContext } from '../upstream/context.ts';
+import type { Caller } from '../upstream/routes.ts';
+import type { Calls } from './calls.ts';
+import type { Disturbance } from './faults.ts';
+import { RoutedPlan, scopeOfRule, scopeOfService } from './routed-plan.ts';
+import type { Balancing } from './rules.ts';
+import { answerOf } from './static-answer.ts';
+
+/** What is the same for all requests of a connection. */
+export interface Arrived {
+  readonly row: number;
+  readonly authority: string;
+}
+
+export class Planner {
+  readonly #caller: Caller;
+  readonly #arrived: Arrived;
+  readonly #context: RouteContext;
+  readonly #request = new HeadRouteRequest();
+
+  constructor(caller: Caller, arrived: Arrived, context: RouteContext) {
+    this.#caller = caller;
+    this.#arrived = arrived;
+    this.#context = context;
+  }
+
+  plan(head: Head, calls: Calls): Plan {
+    const { random } = this.#context;
+    const request = this.#request.of(head);
+    const { table } = calls;
+    const rule = table?.match(request, calls.peer, random);
+    const route = rule === undefined ? undefined : scopeOfRule(rule);
+    const limited = this.#limit(calls, route);
+    if (limited !== undefined) return limited;
+    const fault = calls.faults?.draw(request, calls.peer, route, Date.now(), random);
+    if (fault?.abort !== undefined) return this.#abort(fault.abort);
+    if (table !== undefined && rule === undefined) return this.#refuse('no-route', '');
+    if (rule === undefined) return this.#toService(head, calls, fault);
+    return this.#answer(head, rule, calls) ?? this.#route(head, rule, calls, fault);
+  }
+
+  /** No route, but a session, a hash or a fault to mind. */
+  #toService(head: Head, calls: Calls, fault: Disturbance | undefined): Plan {
+    return new RoutedPlan({
+      head,
+      calls,
+      backendCalls: calls,
+      rule: undefined,
+      backend: undefined,
+      policy: calls.policy,
+      session: this.#session(calls, undefined),
+      affinity: calls.settings.affinity,
+      key: this.#key(calls.settings.balancer),
+      fault,
+      row: this.#arrived.row,
+      caller: this.#caller,
+      context: this.#context,
+    });
+  }
+
+  #route(head: Head, rule: CompiledRule, calls: Calls, fault: Disturbance | undefined): Plan {
+    const { world, random, stats } = this.#context;
+    const { policy, effective } = calls.under(rule.rule);
+    const affinity = rule.rule.affinity ?? effective.settings.affinity;
+    const session = this.#session(calls, rule);
+    const backend = rule.pickBackend(random, session?.backend);
+    if (backend === undefined || backend.backend.problem !== undefined)
+      return this.#refuse('bad-backend', backend?.backend.problem ?? 'no backend has any weight');
+    const { service, port } = backend.backend;
+    const cluster = world.cluster(service, port);
+    if (cluster === undefined) return this.#refuse('no-endpoint', `${service}:${port}`);
+    rewriteTarget(head, rule);
+    const backendCalls = cluster === calls.cluster ? calls : world.calls(this.#caller.workload, cluster);
+    const source = this.#caller.workload.data.identity;
+    return new RoutedPlan({
+      head,
+      calls,
+      backendCalls,
+      rule,
+      backend,
+      policy,
+      session,
+      affinity,
+      key: this.#key(backendCalls.settings.balancer),
+      fault,
+      row:
+        cluster === calls.cluster
+          ? this.#arrived.row
+          : stats.series({ direction: 'outbound', source, destination: service, protocol: 'http' }),
+      caller: this.#caller,
+      context: this.#context,
+    });
+  }
+
+  /** What the rule answers by itself; undefined where requests go on. */
+  #answer(head: Head, rule: CompiledRule, calls: Calls): Plan | undefined {
+    const preflight = rule.cors?.preflight(head);
+    if (preflight !== undefined) return this.#respond({ status: 204, lines: preflight, body: '', trailers: '' });
+    if (rule.redirect !== undefined) {
+      const arrived = { scheme: 'http', port: calls.cluster.port, authority: this.#arrived.authority } as const;
+      const location = redirectLocation(head, rule.redirect, arrived);
+      const { status } = rule.redirect.redirect;
+      return this.#respond({
+        status,
+        lines: `Location: ${location}\r\n${rule.response.lines}`,
+        body: '',
+        trailers: '',
+      });
+    }
+    const { respond } = rule.rule.actions;
+    return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines));
+  }
+
+  #limit(calls: Calls, route: string | undefined): Plan | undefined {
+    const { stats } = this.#context;
+    const { row } = this.#arrived;
+    const limited = calls.limits?.take(performance.now(), route, () => stats.count('rateLimitedShadow'));
+    if (limited === undefined) return undefined;
+    const { namespace, name } = limited.limit.origin;
+    stats.failure(row, 'rate-limited');
+    return this.#refuse('rate-limited', `${namespace}/${name}`, limited.lines);
+  }
+
+  #abort({ status, grpcStatus }: NonNullable<Disturbance['abort']>): Plan {
+    const lines = `weft-reason: fault-injected\r\nweft-node: ${this.#context.node}\r\n`;
+    if (grpcStatus === undefined)
+      return this.#respond({
+        status,
+        lines: `content-type: text/plain\r\n${lines}`,
+        body: 'weft: fault\n',
+        trailers: '',
+      });
+    const trailers = `grpc-status: ${grpcStatus}\r\ngrpc-message: weft: a FaultInjection asked for it\r\n`;
+    return this.#respond({ status: 200, lines: `content-type: application/grpc\r\n${lines}`, body: '', trailers });
+  }
+
+  #session(calls: Calls, rule: CompiledRule | undefined): Session | undefined {
+    const affinity = rule?.rule.affinity ?? calls.settings.affinity;
+    if (affinity === undefined) return undefined;
+    const token = tokenOf(this.#request, affinity);
+    const { cookieSecret } = this.#context.world.traffic.rules;
+    return token === undefined
+      ? undefined
+      : readSession(cookieSecret, rule === undefined ? scopeOfService(calls) : scopeOfRule(rule), token, Date.now());
+  }
+
+  /** What balancers that hash go by. */
+  #key({ hashOn }: Balancing): number {
+    if (hashOn === undefined) return this.#caller.workload.hash;
+    const request = this.#request;
+    const value =
+      'header' in hashOn
+        ? request.header(hashOn.header.toLowerCase())
+        : 'cookie' in hashOn
+          ? request.cookie(hashOn.cookie)
+          : request.query(hashOn.query);
+    return value === undefined ? this.#caller.workload.hash : hash32(value);
+  }
+
+  #refuse(reason: ReasonCode, detail: string, lines = ''): Plan {
+    const { node, stats } = this.#context;
+    if (reason !== 'rate-limited') stats.failure(this.#arrived.row, reason);
+    return this.#respond(refusal({ reason, detail, node, policy: '', lines }));
+  }
+
+  #respond(answer: Answer): Plan {
+    return new AnswerPlan(this.#arrived.row, answer);
+  }
+}
+
+class AnswerPlan extends DirectPlan {
+  readonly row: number;
+  override readonly answer: Answer;
+
+  constructor(row: number, answer: Answer) {
+    super();
+    this.row = row;
+    this.answer = answer;
+  }
+
+  pick(): ReasonCode {
+    return 'no-endpoint'; // it is answered already
+  }
+}
+
+export function plannerOf(caller: Caller, arrived: Arrived, context: RouteContext): Planner {
+  return new Planner(caller, arrived, context);
+}

@@ -1,0 +1,11 @@
+/** Answers that routes and policies have written out. @module */
+
+import type { Answer } from '../http/answer.ts';
+import type { StaticResponse } from './rules.ts';
+
+/** @param lines complete header lines besides */
+export function answerOf({ status, contentType, body }: StaticResponse, lines: string): Answer {
+  const bytes = Buffer.from(body, 'utf8').toString('latin1'); // one byte a character
+  const type = body === '' ? '' : `content-type: ${contentType}\r\n`;
+  return { status, lines: type + lines, body: bytes, trailers: '' };
+}
