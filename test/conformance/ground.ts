@@ -60,6 +60,7 @@ export class ConformanceGround implements AsyncDisposable {
         await mesh.serve(pod, join(PROGRAMS, 'echo.ts'), `${service}-pod`, namespace);
         pods.set(`${namespace}/${service}`, pod);
       }
+      await mesh.serve(n1, join(PROGRAMS, 'resolver.ts'), n1.address4);
       const agents = await mesh.startAgents();
       await mesh.untilRouted(agents, ['c-echo-v1', 'echo-v1', 'echo-v2']);
       const ground = new ConformanceGround(mesh, agents, pods);
@@ -101,7 +102,8 @@ export class ConformanceGround implements AsyncDisposable {
       JSON.stringify({ request: this.#placed(request), times }),
     ];
     const zone = 'svc.cluster.local';
-    const resolvConf = `nameserver 192.0.2.53\nsearch ${from.namespace}.${zone} ${zone}\noptions timeout:1 attempts:1 ndots:5\n`;
+    const resolver = this.#mesh.lab.node(1).address4;
+    const resolvConf = `nameserver ${resolver}\nsearch ${from.namespace}.${zone} ${zone}\noptions timeout:1 attempts:1 ndots:5\n`;
     const options = { resolvConf, timeoutMs: ASK_TIMEOUT_MS };
     const { stdout, stderr } = await this.#mesh.lab.exec(pod.namespace, argv, options);
     if (stdout === '') throw new Error(stderr);
