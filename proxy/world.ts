@@ -136,6 +136,12 @@ export class World implements UnitPorts {
     return calls;
   }
 
+  /** How long connecting to an endpoint may take; undefined where no policy says. */
+  connectTimeoutMs(workload: Workload, { data }: UpstreamEndpoint): number | undefined {
+    const cluster = this.cluster(`${data.namespace}/${data.service}`, data.servicePort);
+    return cluster === undefined ? undefined : this.calls(workload, cluster).connectTimeoutMs;
+  }
+
   /** The same calls, as they are now: a service may have left and come back. */
   refreshed(calls: Calls): Calls {
     const { cluster, workload } = calls;

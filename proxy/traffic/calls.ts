@@ -93,6 +93,12 @@ export class Calls {
     return this.#effective!.settings;
   }
 
+  /** Where a policy says; else it is as configured. */
+  get connectTimeoutMs(): number | undefined {
+    const { settings, origins } = this.#effective!;
+    return origins.has('timeouts.connectMs') ? settings.timeouts.connectMs : undefined;
+  }
+
   get policy(): CallPolicy {
     return this.#policy!;
   }

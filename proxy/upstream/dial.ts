@@ -62,6 +62,8 @@ export interface TcpDestination {
   readonly source?: string;
   /** Sent before anything else. */
   readonly preface?: Buffer;
+  /** Left out: as configured. */
+  readonly connectTimeoutMs?: number | undefined;
 }
 
 /** Connects within a unit, with a time limit. */
@@ -92,7 +94,8 @@ export function dialTcp(destination: TcpDestination, context: DialContext, done:
     return;
   }
   socket.allowHalfOpen = true;
-  const timer = setTimeout(() => settle('connect-timeout', `${config.connectTimeoutMs} ms`), config.connectTimeoutMs);
+  const { connectTimeoutMs = config.connectTimeoutMs } = destination;
+  const timer = setTimeout(() => settle('connect-timeout', `${connectTimeoutMs} ms`), connectTimeoutMs);
   const settle = (reason: ReasonCode | undefined, detail: string): void => {
     clearTimeout(timer);
     socket.off('connect', onConnect);
@@ -122,6 +125,8 @@ export interface MeshDestination {
   readonly endpoint: Endpoint;
   /** What may be spoken, best first. */
   readonly alpn: readonly Alpn[];
+  /** Asked when it is dialled; undefined: as configured. */
+  readonly connectTimeoutMs: () => number | undefined;
   /** Read when they are used, so that renewed certificates and roots, and the latest revocations, count. */
   readonly credentials: () => {
     readonly secureContext: tls.SecureContext;
@@ -153,6 +158,7 @@ export function dialMesh(
     port: endpoint.tunnelPort,
     failure: 'connect-failed',
     isForTls: true,
+    connectTimeoutMs: destination.connectTimeoutMs(),
   } as const;
   dialTcp(tcp, context, (connected) => {
     if (connected.ok) handshake(connected.socket, destination, context, done, mayResume);

@@ -36,6 +36,7 @@ export function meshDestination(
     unit: workload.data.unit,
     endpoint: endpoint.data,
     alpn,
+    connectTimeoutMs: () => world.connectTimeoutMs(workload, endpoint),
     credentials: () => ({
       secureContext: workload.secureContext,
       trust: world.trust,
