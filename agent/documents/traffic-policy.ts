@@ -111,7 +111,9 @@ const fields = {
         .describe(`Where none says: ${D.timeouts.connectMs} ms.`),
       idle: upToDay
         .optional()
-        .describe(`Silence on a connection or in a response. Where none says: ${D.timeouts.idleMs / 1_000} s.`),
+        .describe(
+          'Silence on a connection of bytes, or in a request and its response. Where none says: as configured, none for requests.',
+        ),
     })
     .optional()
     .describe('0s is none.'),

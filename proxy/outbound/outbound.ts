@@ -201,6 +201,7 @@ function relay(
     maxAttempts: context.upstream.maxAttempts,
     next,
     context,
+    idleTimeoutMs: calls.idleTimeoutMs,
     ...(wasSilent && destination.kind === 'cluster'
       ? {
           onServerFirst: () => {

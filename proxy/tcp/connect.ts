@@ -27,6 +27,8 @@ export interface OpaqueOptions {
   /** The next way to try, or why there is none. */
   readonly next: (tried: readonly Balanced[]) => Attempt | ReasonCode;
   readonly context: RelayContext;
+  /** Longest silence in both directions; left out: as configured. */
+  readonly idleTimeoutMs?: number | undefined;
   /** Told when the endpoint was the first to send anything. */
   readonly onServerFirst?: () => void;
 }
@@ -87,6 +89,7 @@ function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far }: 
     upstream,
     rows,
     context,
+    idleTimeoutMs: options.idleTimeoutMs,
     onClose: () => {
       endpoint.outstanding--;
       for (const row of rows) context.stats.closed(row);

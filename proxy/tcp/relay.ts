@@ -26,6 +26,8 @@ export interface RelayOptions {
   /** In the statistics: one, or that of either end of the hop where both are on this node. */
   readonly rows: readonly number[];
   readonly context: RelayContext;
+  /** Longest silence in both directions; left out: as configured. */
+  readonly idleTimeoutMs?: number | undefined;
   /** Called once, when both sockets are closed. */
   readonly onClose: () => void;
 }
@@ -63,7 +65,8 @@ export class OpaqueRelay implements Timed {
   }
 
   #touch(): void {
-    this.deadlineMs = performance.now() + this.#options.context.tcp.idleTimeoutMs;
+    const { context, idleTimeoutMs = context.tcp.idleTimeoutMs } = this.#options;
+    this.deadlineMs = performance.now() + idleTimeoutMs;
   }
 
   /** Everything that happens on `from` and what it means for `to`. */

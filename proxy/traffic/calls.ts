@@ -99,6 +99,12 @@ export class Calls {
     return origins.has('timeouts.connectMs') ? settings.timeouts.connectMs : undefined;
   }
 
+  /** Longest silence on a connection of bytes, where a policy says. */
+  get idleTimeoutMs(): number | undefined {
+    const { idleMs } = this.settings.timeouts;
+    return idleMs === 0 ? undefined : idleMs;
+  }
+
   get policy(): CallPolicy {
     return this.#policy!;
   }
