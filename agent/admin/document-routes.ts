@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
+import { MAX_BODY_BYTES as MAX_DOCUMENT_BYTES } from '../../gossip/documents/revision.ts';
 import type { DocumentService } from '../documents/service.ts';
 import { signedRevision } from '../documents/signed.ts';
 import { type AdminRoutes, type Answer, refusal } from './routes.ts';
@@ -13,12 +14,19 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const MAX_REVISIONS = 5_000;
 
 const writeBody = z.strictObject({ revision: signedRevision, isDryRun: z.boolean() });
+const checkBody = z.strictObject({
+  kind: z.string().min(1).max(63),
+  namespace: z.string().max(63),
+  name: z.string().min(1).max(253),
+  body: z.string().max(MAX_DOCUMENT_BYTES),
+});
 const restoreBody = z.strictObject({ revisions: z.array(signedRevision).max(MAX_REVISIONS) });
 
 export function documentRoutes(service: DocumentService): AdminRoutes {
   return {
     paths: [
       '/v1/documents',
+      '/v1/documents/check',
       '/v1/documents/history',
       '/v1/documents/status',
       '/v1/documents/snapshot',
@@ -51,6 +59,10 @@ async function answer(service: DocumentService, request: IncomingMessage, isPriv
     case 'POST /v1/documents':
       return withBody(request, writeBody, async ({ revision, isDryRun }) =>
         ok(await service.write(revision, isDryRun)),
+      );
+    case 'POST /v1/documents/check':
+      return withBody(request, checkBody, async ({ body, ...asked }) =>
+        ok(await service.check(asked, new TextEncoder().encode(body))),
       );
     case 'POST /v1/documents/restore':
       return withBody(request, restoreBody, async ({ revisions }) => ok(await service.restore(revisions)));

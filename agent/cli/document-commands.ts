@@ -2,19 +2,20 @@
 import type { Command } from 'commander';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
 import type { AccessView } from '../access/views.ts';
-import type { DocumentView, RevisionView, WriteView } from '../documents/views.ts';
+import type { CheckView, DocumentView } from '../documents/views.ts';
 import { AgentError } from '../errors.ts';
 import { type AgentPlace, agentPlace, withAgent } from './agent-place.ts';
+import { canonicalKind, isLive, keyGiven, type Named, said, short, tell } from './document-words.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
 import { outputOption } from './listing-commands.ts';
 import { type OutputFormat, structured } from './output.ts';
 import type { Context } from './program.ts';
+import { undo } from './undo-command.ts';
 
 type Place = Parameters<typeof agentPlace>[0];
 type Operated = Place & { readonly operator?: string };
 type Applied = Operated & { readonly file: string; readonly dryRun?: boolean };
-type Named = { readonly kind: string; readonly name: string; readonly namespace?: string };
 type Listed = { readonly output: OutputFormat | 'wide' };
 type Printed = { readonly output: OutputFormat };
 
@@ -30,7 +31,10 @@ export function addDocumentCommands(program: Command, context: Context): void {
   operated(program.command('apply'))
     .description('publish the documents of a file or directory to the mesh')
     .requiredOption('-f, --file <path>', 'YAML or JSON, or a directory of such files')
-    .option('--dry-run', 'check, and say what would change; without an operator, short of what the agent would say')
+    .option(
+      '--dry-run',
+      'check, and say what would change and whose calls it is about; without an operator, whoever may sign it',
+    )
     .action(context.action<Applied>(apply));
 
   withAgent(program.command('diff'))
@@ -57,10 +61,17 @@ export function addDocumentCommands(program: Command, context: Context): void {
       context.action(history)({ ...options, kind, name }),
     );
 
-  namespaced(operated(program.command('undo <kind> <name> [revision]')))
-    .description('put an earlier revision in force again, as a new one')
-    .action((kind: string, name: string, revision: string | undefined, options: Operated) =>
-      context.action(undo)({ ...options, kind, name, ...(revision === undefined ? {} : { revision }) }),
+  namespaced(operated(program.command('undo <kind-or-revision> [name] [revision]')))
+    .description(
+      'undo REVISION: what its document said before; undo KIND NAME [REVISION]: an earlier one, in force again',
+    )
+    .action((what: string, name: string | undefined, revision: string | undefined, options: Operated) =>
+      context.action(undo)({
+        ...options,
+        what,
+        ...(name === undefined ? {} : { name }),
+        ...(revision === undefined ? {} : { revision }),
+      }),
     );
 
   withAgent(program.command('snapshot <file>'))
@@ -75,7 +86,7 @@ export function addDocumentCommands(program: Command, context: Context): void {
 async function apply(options: Applied, io: CliIo): Promise<ExitCode> {
   const { readResources } = await import('./document-files.ts');
   const { encodeResource, keyOf } = await import('../documents/resource.ts');
-  const { baseOf, currentOf, loadOperator, writeChange } = await import('./document-writer.ts');
+  const { baseOf, checkChange, currentOf, loadOperator, writeChange } = await import('./document-writer.ts');
   const place = agentPlace(options, io.env);
   const isDryRun = options.dryRun === true;
   const sourced = readResources(options.file);
@@ -93,15 +104,27 @@ async function apply(options: Applied, io: CliIo): Promise<ExitCode> {
     const verb = isLive(current) ? 'changed' : 'created';
     if (operator === undefined) {
       io.stdout.write(`${said(key)} would be ${verb}\n`);
+      const answer = await checkChange({ key, where, body }, place);
+      if (typeof answer === 'string') io.stderr.write(`${said(key)}: the agent was not asked: ${answer}\n`);
+      else tellChecked(io, key, answer);
       continue;
     }
     const begun = resource.metadata.revision;
     const base = begun === undefined ? baseOf(current) : await startedFrom(place, key, begun);
     const answer = await writeChange({ key, where, base, body }, { place, operator, nowMs: io.nowMs(), isDryRun });
     tell(io, key, isDryRun ? `would be ${verb}` : verb, answer);
-    if (isDryRun) for (const line of answer.affected) io.stdout.write(`  affects ${line}\n`);
+    if (isDryRun) tellAffected(io, answer);
   }
   return EXIT.ok;
+}
+
+function tellChecked(io: CliIo, key: DocumentKey, answer: CheckView): void {
+  tellAffected(io, answer);
+  if (answer.warning !== '') io.stderr.write(`${said(key)}: ${answer.warning}\n`);
+}
+
+function tellAffected(io: CliIo, { affected }: Pick<CheckView, 'affected'>): void {
+  for (const line of affected) io.stdout.write(`  affects ${line}\n`);
 }
 
 /** The revision a file says it was made from, so that what was written since is not overwritten unseen. */
@@ -195,40 +218,6 @@ async function history(options: Place & Printed & Named, io: CliIo): Promise<Exi
   return EXIT.ok;
 }
 
-async function undo(options: Operated & Named & { readonly revision?: string }, io: CliIo): Promise<ExitCode> {
-  const { baseOf, historyOf, loadOperator, writeChange } = await import('./document-writer.ts');
-  const { encodeResource } = await import('../documents/resource.ts');
-  const key = await keyGiven(options);
-  const place = agentPlace(options, io.env);
-  const operator = loadOperator(options.operator, io.env);
-  const revisions = await historyOf(place, key);
-  const [current] = revisions;
-  if (current === undefined) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', said(key));
-  if (options.revision === undefined && current.base === '' && !current.isDeleted) {
-    const change = { key, where: said(key), base: baseOf(current), body: null };
-    const answer = await writeChange(change, { place, operator, nowMs: io.nowMs(), isDryRun: false });
-    tell(io, key, 'deleted: there was none before', answer);
-    return EXIT.ok;
-  }
-  const back = revisionToRestore(revisions, options.revision);
-  if (back === undefined) {
-    const wanted = options.revision ?? 'before the one in force';
-    throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', `${said(key)} revision ${wanted}`);
-  }
-  const body = back.isDeleted ? null : encodeResource(back.resource as Parameters<typeof encodeResource>[0]);
-  const change = { key, where: said(key), base: baseOf(current), body };
-  const answer = await writeChange(change, { place, operator, nowMs: io.nowMs(), isDryRun: false });
-  tell(io, key, `again as in revision ${short(back.revision)}`, answer);
-  return EXIT.ok;
-}
-
-/** The one asked for, or what the one in force replaced; what is in force itself is nothing to go back to. */
-function revisionToRestore(revisions: readonly RevisionView[], wanted: string | undefined): RevisionView | undefined {
-  const [current, ...earlier] = revisions;
-  if (wanted !== undefined) return earlier.find(({ revision }) => revision.startsWith(wanted.toLowerCase()));
-  return earlier.find(({ revision }) => revision === current?.base);
-}
-
 async function snapshot(options: Place & { readonly file: string }, io: CliIo): Promise<ExitCode> {
   const { takeSnapshot } = await import('./snapshot.ts');
   const count = await takeSnapshot(agentPlace(options, io.env), options.file, io.nowMs());
@@ -246,38 +235,11 @@ async function restore(options: Place & { readonly file: string }, io: CliIo): P
   return refused.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-function tell(io: CliIo, key: DocumentKey, verb: string, { revision, warning }: WriteView): void {
-  io.stdout.write(`${said(key)} ${verb}, revision ${short(revision)}\n`);
-  if (warning !== '') io.stderr.write(`${said(key)}: ${warning}\n`);
-}
-
 /** With the revision it is, so that a file made from it can be applied to exactly that, and what became of it. */
 function withRevision(view: DocumentView): unknown {
   const resource = view.resource as { readonly metadata: object };
   const status = view.status === null ? {} : { status: view.status };
   return { ...resource, metadata: { ...resource.metadata, revision: view.revision }, ...status };
-}
-
-function isLive(view: DocumentView | undefined): view is DocumentView {
-  return view !== undefined && view.resource !== null;
-}
-
-async function keyGiven({ kind, name, namespace = '' }: Named): Promise<DocumentKey> {
-  return { kind: await canonicalKind(kind), namespace, name };
-}
-
-/** `meshconfig` is MeshConfig; the spelling of a kind this version does not know is up to whoever types it. */
-async function canonicalKind(typed: string): Promise<string> {
-  const { KINDS } = await import('../documents/kinds.ts');
-  return [...KINDS.keys()].find((kind) => kind.toLowerCase() === typed.toLowerCase()) ?? typed;
-}
-
-function said({ kind, namespace, name }: DocumentKey): string {
-  return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
-}
-
-function short(revision: string): string {
-  return revision.slice(0, 12);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

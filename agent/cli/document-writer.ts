@@ -6,8 +6,8 @@ import type { DocumentKey } from '../../gossip/documents/revision.ts';
 import { describeKey } from '../../gossip/documents/revision.ts';
 import { type Base, signRevision } from '../../gossip/edge/sign-revision.ts';
 import { toSigned } from '../documents/signed.ts';
-import type { DocumentView, RevisionView, WriteView } from '../documents/views.ts';
-import { AgentError } from '../errors.ts';
+import type { CheckView, DocumentView, RevisionView, WriteView } from '../documents/views.ts';
+import { AgentError, messageOf } from '../errors.ts';
 import type { AgentPlace } from './agent-place.ts';
 import { call } from './client.ts';
 
@@ -55,6 +55,28 @@ export async function writeChange(change: Change, options: WriteOptions): Promis
   }
   return answer;
 }
+
+/**
+ * What the agent would say of a document, whoever signs it.
+ *
+ * @returns why it could not be asked, where it is one of before, or asked where only reading is offered
+ * @throws AgentError where it would refuse what the document says
+ */
+export async function checkChange({ key, where, body }: CheckedChange, place: AgentPlace): Promise<CheckView | string> {
+  const { kind, namespace, name } = key;
+  const sent = { kind, namespace, name, body: new TextDecoder().decode(body) };
+  let answer: CheckView;
+  try {
+    answer = await call<CheckView>(place, { method: 'POST', path: '/v1/documents/check', body: sent });
+  } catch (err) {
+    if (err instanceof AgentError && err.code === 'WEFT_AGENT_ANSWER') return messageOf(err);
+    throw err;
+  }
+  if (answer.problem === '') return answer;
+  throw new AgentError('WEFT_AGENT_DOCUMENT_REFUSED', `${where}: invalid: ${answer.problem}`);
+}
+
+type CheckedChange = Pick<Change, 'key' | 'where'> & { readonly body: Uint8Array };
 
 export function listDocuments(place: AgentPlace, wanted: Partial<DocumentKey>): Promise<readonly DocumentView[]> {
   return call(place, { method: 'GET', path: `/v1/documents?${new URLSearchParams(given(wanted))}` });

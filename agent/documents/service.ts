@@ -9,6 +9,7 @@ import { KINDS } from './kinds.ts';
 import { decodeResource, keyProblem } from './resource.ts';
 import { fromSigned, toSigned } from './signed.ts';
 import type {
+  CheckView,
   DocumentView,
   NodeStateView,
   RestoreView,
@@ -92,6 +93,14 @@ export class DocumentService {
     }
   }
 
+  /** What of `write` needs no signature: compiled here, and held against what this node knows. Writes nothing. */
+  async check(key: DocumentKey, body: Uint8Array): Promise<CheckView> {
+    const checked = await this.#check(key, body);
+    if (!checked.ok) return { problem: checked.problem, warning: '', affected: [] };
+    const warning = [...checked.advice, this.#warning(key)].filter((text) => text !== '').join('; ');
+    return { problem: '', warning, affected: checked.affected };
+  }
+
   async snapshot(after: string): Promise<SnapshotPageView> {
     const { revisions, next } = await this.#parts.mesh.documents('snapshot', { after });
     return { revisions: revisions.map(toSigned), next: next ?? null };
@@ -120,7 +129,7 @@ export class DocumentService {
     return { ok: true, advice: advise(key, compiled.value), affected: affected(key, compiled.value) };
   }
 
-  #warning({ kind }: SignedRevision): string {
+  #warning({ kind }: Pick<DocumentKey, 'kind'>): string {
     if (KINDS.has(kind)) return '';
     return `this agent (${this.#parts.version}) knows no kind ${kind}: it is stored and passed on, and takes no effect here`;
   }

@@ -79,6 +79,14 @@ export interface WriteView {
   readonly affected: readonly string[];
 }
 
+/** What a node would say of a document, whoever signs it. */
+export interface CheckView {
+  /** Why it would be refused, as far as that hangs on what it says; '' for nothing. */
+  readonly problem: string;
+  readonly warning: string;
+  readonly affected: readonly string[];
+}
+
 export interface SnapshotPageView {
   readonly revisions: readonly SignedRevision[];
   readonly next: string | null;

@@ -96,3 +96,35 @@ test('alone in the dark, a node begins with what it had in use', async () => {
   node = await DocumentNode.start(realm, 'n1');
   expect(node.traffic[0]!.routes.map(({ service }) => service)).toEqual(['shop/cart']);
 });
+
+test('a dry run without an operator hears from the agent what looks like a mistake and whose calls it is about, and writes nothing', async () => {
+  const { code, out, err } = await node.weft('apply', '-f', file(route('one', 'wbe')), '--dry-run');
+  expect([code, out, err]).toEqual([
+    0,
+    'HTTPRoute shop/one would be created\n' +
+      '  affects calls to shop/cart, seen here from ns/shop/sa/web; other nodes may know more callers\n',
+    'HTTPRoute shop/one: BackendNotFound: there is no service shop/wbe\n',
+  ]);
+  expect((await node.weft('get', 'httproute')).err).toContain('no HTTPRoute');
+});
+
+test('a revision alone is enough to undo it, and what came after it goes too, and is named', async () => {
+  const sign = ['--operator', join(realm.directory, 'trust')];
+  const revisionOf = (out: string): string => /revision ([0-9a-f]{12})\n$/.exec(out)![1]!;
+  const [first, second, third] = [
+    revisionOf((await apply(route('one'))).out),
+    revisionOf((await apply(route('one', 'cart'))).out),
+    revisionOf((await apply(route('one', 'wbe'))).out),
+  ];
+  const undone = await node.weft('undo', second, ...sign);
+  expect(undone.out).toMatch(new RegExp(`^HTTPRoute shop/one again as in revision ${first}, revision `));
+  expect(undone.err).toContain(`HTTPRoute shop/one: undone with it, because they came later: ${third}\n`);
+  expect((await node.weft('get', 'httproute', 'one', '-n', 'shop', '-o', 'yaml')).out).toContain('name: web');
+  expect((await node.weft('undo', second, ...sign)).out).toMatch(/^HTTPRoute shop\/one unchanged, revision /);
+  expect((await node.weft('undo', first, ...sign)).out).toMatch(/^HTTPRoute shop\/one deleted: there was none before/);
+  expect(await node.weft('undo', 'abcdef01', ...sign)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('revision abcdef01: there is no such document or revision'),
+  });
+  expect((await node.weft('undo', 'HTTPRoute', ...sign)).err).toContain('write undo KIND NAME, or undo REVISION');
+});
