@@ -29,6 +29,7 @@ import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import type { AdminRoutes } from './admin/routes.ts';
 import { addGauge } from './admin/scraped.ts';
+import { trafficRoutes } from './admin/traffic-routes.ts';
 import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
@@ -55,6 +56,7 @@ import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread, type Succession } from './threads/mesh.ts';
 import { declaredService } from './traffic/compiled.ts';
+import { trafficWorld } from './traffic/explain/gather.ts';
 import type { TrafficKeeper } from './traffic/traffic-keeper.ts';
 import { VipAllocator } from './vips.ts';
 import type { WorkloadApi } from './workload-api/workload-api.ts';
@@ -366,7 +368,12 @@ class Agent implements AsyncDisposable {
         members: () => running.mesh.members(),
       }),
       takeoverRoutes(this.#handOver(running, documents)),
-      accessRoutes({ world: () => explainWorld(running, documents.access), stats: () => plane.stats.access() }),
+      accessRoutes({
+        world: () => explainWorld(running, documents.access),
+        traffic: () => trafficWorld(running, documents.access, documents.traffic),
+        stats: () => plane.stats.access(),
+      }),
+      trafficRoutes(() => trafficWorld(running, documents.access, documents.traffic)),
     ]);
   }
 

@@ -39,6 +39,7 @@ export const AGENT_ERRORS = {
     'somebody else wrote it meanwhile; look with weft diff and weft history, then apply to the revision in force',
   WEFT_AGENT_DOCUMENT_UNKNOWN:
     'there is no such document or revision; weft get KIND and weft history show what there is',
+  WEFT_AGENT_CALL_UNNAMED: 'settings are those of calls: weft get trafficpolicy --effective --from CALLER --to SERVICE',
   WEFT_AGENT_NO_OPERATOR:
     'documents are signed by an operator; name the directory of one with --operator or WEFT_OPERATOR',
   WEFT_AGENT_REVOKE_SUBJECT: 'nothing was revoked; correct what is named above',

@@ -126,7 +126,8 @@ function isPermissive({ namespace, service, port }: Port, { permissive }: Access
   );
 }
 
-function common(outcomes: readonly ExplainAnswer['outcome'][]): ExplainView['outcome'] {
+/** Of nothing: `differs`. */
+export function common(outcomes: readonly ExplainAnswer['outcome'][]): ExplainView['outcome'] {
   const [first] = outcomes;
   return first !== undefined && outcomes.every((outcome) => outcome === first) ? first : 'differs';
 }

@@ -158,7 +158,8 @@ function atAddress(address: string, { ports, services }: Register): readonly Por
   return ports.filter((port) => port.namespace === service.namespace && port.service === service.service);
 }
 
-function splitPort(text: string): { readonly host: string; readonly port: number | undefined } {
+/** `cart:80` in its two parts; an IPv6 address has its port behind brackets. */
+export function splitPort(text: string): { readonly host: string; readonly port: number | undefined } {
   if (isIP(text) !== 0) return { host: text, port: undefined };
   const socket = parseSocketAddress(text);
   if (socket !== undefined) return { host: socket.address, port: socket.port };

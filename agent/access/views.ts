@@ -1,6 +1,7 @@
 /** What the admin API says of access: the shapes that the CLI, the console and scripts read. @module */
 import type { PolicyTrace } from '../../proxy/access/explain.ts';
 import type { AccessAction } from '../../proxy/access/policy.ts';
+import type { TrafficView } from '../traffic/explain/views.ts';
 
 export interface ExplainView {
   /** Who answers: the rules and the register are those of this node. */
@@ -23,6 +24,8 @@ export interface ExplainView {
   readonly clockSkewMs: number | null;
   /** One for all that no rule can tell apart. */
   readonly answers: readonly ExplainAnswer[];
+  /** The way of the request, one for each port that was meant. Left out by an agent that tells of access alone. */
+  readonly traffic?: readonly TrafficView[];
 }
 
 export interface ExplainAnswer {

@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { AccessStats } from '../../proxy/telemetry/stats-reader.ts';
 import { type ExplainQuestion, type ExplainWorld, explainCall } from '../access/explain.ts';
 import { accessView } from '../access/usage.ts';
+import type { TrafficWorld } from '../traffic/explain/dialled.ts';
+import { explainWhole } from '../traffic/explain/whole.ts';
 import { type AdminRoutes, type Answer, refusal } from './routes.ts';
 
 const MAX_HEADERS = 64;
@@ -10,6 +12,8 @@ const MAX_HEADERS = 64;
 export interface AccessSources {
   /** What this node knows at the moment it is asked. */
   readonly world: () => ExplainWorld;
+  /** What decides about the way of requests; left out: only access is told. */
+  readonly traffic?: () => TrafficWorld;
   /** What its workers have counted. */
   readonly stats: () => readonly AccessStats[];
 }
@@ -18,13 +22,13 @@ export function accessRoutes(sources: AccessSources): AdminRoutes {
   return { paths: ['/v1/access', '/v1/explain'], answer: async (request) => answer(sources, request) };
 }
 
-function answer({ world, stats }: AccessSources, { method, url = '' }: IncomingMessage): Answer {
+function answer({ world, traffic, stats }: AccessSources, { method, url = '' }: IncomingMessage): Answer {
   const { pathname, searchParams } = new URL(url, 'http://agent');
   if (method !== 'GET') return refusal(405, `${pathname} can only be read; use GET`);
   if (pathname === '/v1/access') return { status: 200, body: accessView({ ...world(), stats: stats() }) };
   const question = questionOf(searchParams);
   if (typeof question === 'string') return refusal(400, question);
-  const view = explainCall(question, world());
+  const view = traffic === undefined ? explainCall(question, world()) : explainWhole(question, world(), traffic());
   return view.ok ? { status: 200, body: view.value } : refusal(404, view.problem);
 }
 

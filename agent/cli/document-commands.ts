@@ -6,6 +6,7 @@ import type { CheckView, DocumentView } from '../documents/views.ts';
 import { AgentError } from '../errors.ts';
 import { type AgentPlace, agentPlace, withAgent } from './agent-place.ts';
 import { canonicalKind, isLive, keyGiven, type Named, said, short, tell } from './document-words.ts';
+import type { EffectiveOptions } from './effective-command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
 import { outputOption } from './listing-commands.ts';
@@ -17,6 +18,7 @@ type Place = Parameters<typeof agentPlace>[0];
 type Operated = Place & { readonly operator?: string };
 type Applied = Operated & { readonly file: string; readonly dryRun?: boolean };
 type Listed = { readonly output: OutputFormat | 'wide' };
+type GetOptions = EffectiveOptions & Listed & { readonly namespace?: string; readonly effective?: boolean };
 type Printed = { readonly output: OutputFormat };
 
 export function addDocumentCommands(program: Command, context: Context): void {
@@ -43,10 +45,14 @@ export function addDocumentCommands(program: Command, context: Context): void {
     .action(context.action<Place & { readonly file: string }>(diff));
 
   withAgent(program.command('get <kind> [name]'))
-    .description('documents in force')
+    .description('documents in force; of trafficpolicy also what comes of them all for calls, with --effective')
     .option('-n, --namespace <namespace>', 'only those of this namespace')
+    .option('--effective', 'the settings that hold for calls, each with the document it comes from, or default')
+    .option('--from <caller>', 'with --effective: who calls, as weft explain takes it')
+    .option('--to <destination>', 'with --effective: what is called')
+    .option('--route <Kind/namespace/name>', 'with --effective: under this route')
     .addOption(outputOption(['wide']))
-    .action((kind: string, name: string | undefined, options: Place & Listed & { readonly namespace?: string }) =>
+    .action((kind: string, name: string | undefined, options: GetOptions) =>
       context.action(get)({ ...options, kind, ...(name === undefined ? {} : { name }) }),
     );
 
@@ -158,12 +164,17 @@ async function diff(options: Place & { readonly file: string }, io: CliIo): Prom
 }
 
 async function get(
-  options: Place & Listed & { readonly kind: string; readonly name?: string; readonly namespace?: string },
+  options: GetOptions & { readonly kind: string; readonly name?: string },
   io: CliIo,
 ): Promise<ExitCode> {
   const { listDocuments } = await import('./document-writer.ts');
   const { name, namespace, output } = options;
   const kind = await canonicalKind(options.kind);
+  if (options.effective === true) {
+    if (kind !== 'TrafficPolicy') throw new AgentError('WEFT_AGENT_CALL_UNNAMED', `--effective of ${kind}`);
+    const { getEffective } = await import('./effective-command.ts');
+    return getEffective(options, io);
+  }
   const wanted = { kind, ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }) };
   const found = await listDocuments(agentPlace(options, io.env), wanted);
   if (name !== undefined && !found.some(isLive)) {

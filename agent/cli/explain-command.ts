@@ -1,4 +1,4 @@
-/** `weft explain`: whether a call would be let in, and which rule says so. Any agent answers. @module */
+/** `weft explain`: which way a request takes, whether it is let in, and which documents say so. Any agent answers. @module */
 import type { Command } from 'commander';
 import type { ExplainView } from '../access/views.ts';
 import { agentPlace, withAgent } from './agent-place.ts';
@@ -20,11 +20,13 @@ type ExplainOptions = Parameters<typeof agentPlace>[0] & {
 
 export function addExplainCommand(program: Command, context: Context): void {
   withAgent(program.command('explain [method] [path]'))
-    .description('whether a call would be let in, and which rule says so; without METHOD, what holds for all requests')
+    .description(
+      'which way a request takes, whether it is let in, and which documents say so; without METHOD, what holds for all',
+    )
     .requiredOption('--from <caller>', 'namespace/service, a workload, a SPIFFE id, or an IP address')
     .requiredOption('--to <destination>', 'service[:port], namespace/service[:port], an endpoint, or address[:port]')
     .option('--host <host>', 'Host of the request; the name of the service when left out')
-    .option('--header <name=value...>', 'headers of the request')
+    .option('-H, --header <header...>', "headers of the request: 'name: value', or name=value")
     .addOption(outputOption())
     .addHelpText('after', '\nExits with 0 when the call is let in, and with 5 when it is not, or not always.')
     .action((method: string | undefined, path: string | undefined, options: ExplainOptions) =>
@@ -45,9 +47,15 @@ async function explain(options: ExplainOptions, io: CliIo): Promise<ExitCode> {
     asked.set('method', method);
     asked.set('path', path ?? '/');
     if (host !== undefined) asked.set('host', host);
-    for (const one of header) asked.append('header', one);
+    for (const one of header) asked.append('header', asPair(one));
   }
   const view = await call<ExplainView>(agentPlace(options, io.env), { method: 'GET', path: `/v1/explain?${asked}` });
-  io.stdout.write(output === 'table' ? explainText(view) : await structured(view, output));
+  io.stdout.write(output === 'table' ? explainText(view, io.nowMs()) : await structured(view, output));
   return view.outcome === 'allowed' ? EXIT.ok : EXIT.denied;
+}
+
+/** `name: value`, as people paste it, is `name=value` to the agent; what is neither it will refuse. */
+function asPair(header: string): string {
+  const [, name, value] = /^([^:=\s]+)\s*:\s*(.*)$/s.exec(header) ?? [];
+  return name === undefined ? header : `${name}=${value}`;
 }

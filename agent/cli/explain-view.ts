@@ -1,9 +1,11 @@
 /** How the answer of `weft explain` looks as text. @module */
 import type { PolicyTrace, RuleTrace } from '../../proxy/access/explain.ts';
 import type { ExplainAnswer, ExplainView } from '../access/views.ts';
+import { trafficText } from './explain-traffic-view.ts';
 import { table } from './output.ts';
 
-export function explainText({ from, answers, clockSkewMs }: ExplainView): string {
+/** First who calls, then the way of the request, then whether it is let in where that leads. */
+export function explainText({ from, answers, clockSkewMs, traffic = [] }: ExplainView, nowMs: number): string {
   const who = from.identity ?? 'outside the mesh';
   const place = from.address === null ? '' : ` at ${from.address}`;
   const lines = [`from  ${who}${place}${from.note === '' ? '' : ` (${from.note})`}`];
@@ -13,7 +15,8 @@ export function explainText({ from, answers, clockSkewMs }: ExplainView): string
       `note  the clock of this node is ${seconds} s off: windows of ALLOW count as closed, those of DENY as open`,
     );
   }
-  return `${lines.join('\n')}\n${answers.map(answerText).join('\n')}`;
+  const way = traffic.length === 0 ? [] : [trafficText(traffic, nowMs)];
+  return `${lines.join('\n')}\n${[...way, ...answers.map(answerText)].join('\n')}`;
 }
 
 function answerText(answer: ExplainAnswer): string {

@@ -197,6 +197,25 @@ export function ejectedUntilMs(slot: SharedSlot, nowMs: number): number | undefi
   return until === 0 || leftMs <= 0 ? undefined : nowMs + leftMs;
 }
 
+/** How an endpoint does in the eyes of this node, for people. */
+export interface Standing {
+  /** Left out of balancing, by this node or on the word of others. */
+  readonly isEjected: boolean;
+  /** Until one request is let through; 0 where it is not this node that ejects it, or the time is over. */
+  readonly ejectedForMs: number;
+  /** How many other nodes eject it. */
+  readonly suspectedBy: number;
+}
+
+export function standingOf(slot: SharedSlot, nowMs: number): Standing {
+  const [until, suspectedBy] = [UNTIL, SUSPECTED_BY].map((cell) => Atomics.load(slot.cells, slot.first + cell));
+  return {
+    isEjected: until !== 0 || suspectedBy! >= BELIEVED_NODES,
+    ejectedForMs: (ejectedUntilMs(slot, nowMs) ?? nowMs) - nowMs,
+    suspectedBy: suspectedBy!,
+  };
+}
+
 /** Of so many; one that is alone never, one of two even where the share is small. */
 export function maxEjected(endpoints: number, ratio: number): number {
   if (ratio <= 0) return 0;

@@ -21,7 +21,8 @@ import type { TrafficBoard } from './board.ts';
 import { MeteredCalls } from './call-policy.ts';
 import { CallFaults } from './faults.ts';
 import { CallLimits } from './limits.ts';
-import type { HttpRule, RouteRetry, StreamRule } from './rules.ts';
+import { settingsOfRule } from './rule-settings.ts';
+import type { HttpRule, StreamRule } from './rules.ts';
 
 export interface CallsContext {
   readonly board: TrafficBoard;
@@ -115,7 +116,7 @@ export class Calls {
     if (known !== undefined) return known;
     const { kind, namespace, name } = rule.origin;
     const effective = this.#context.board.effective(this.#call(`${kind}/${namespace}/${name}`));
-    const settings = { ...effective.settings, ...ofRule(rule, effective.settings) };
+    const settings = { ...effective.settings, ...settingsOfRule(rule, effective.settings) };
     const made = { policy: new MeteredCalls(settings, this.#circuit, this.#context.shared), effective };
     this.#byRule.set(rule, made);
     return made;
@@ -201,23 +202,4 @@ export class Calls {
     const [namespace, service] = this.cluster.service.split('/') as [string, string];
     return { namespace, service, port: this.cluster.port, route, caller: this.peer };
   }
-}
-
-/** What a rule of a route says itself goes before every policy. */
-function ofRule({ timeouts, retry }: HttpRule, settings: EffectiveSettings): Partial<EffectiveSettings> {
-  const { requestMs = settings.timeouts.requestMs, backendRequestMs = settings.timeouts.backendMs } = timeouts;
-  return {
-    timeouts: { ...settings.timeouts, requestMs, backendMs: backendRequestMs },
-    ...(retry === undefined ? {} : { retries: { ...settings.retries, ...ofRetry(retry) } }),
-  };
-}
-
-/** Who writes `retry` into a route has said that its requests may be repeated, whatever their method. */
-function ofRetry({ attempts, codes, backoffMs }: RouteRetry): Partial<EffectiveSettings['retries']> {
-  return {
-    codes,
-    isAnyMethod: true,
-    ...(attempts === undefined ? {} : { attempts }),
-    ...(backoffMs === undefined ? {} : { backoffMs, maxBackoffMs: Math.max(backoffMs, 10 * backoffMs) }),
-  };
 }
