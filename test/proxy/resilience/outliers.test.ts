@@ -2,7 +2,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PeakEwma } from '../../../proxy/balancer/peak-ewma.ts';
-import { EndpointHealth, ejectionMs, maxEjected } from '../../../proxy/resilience/endpoint-health.ts';
+import {
+  EndpointHealth,
+  ejectionMs,
+  healthKey,
+  maxEjected,
+  standingOf,
+} from '../../../proxy/resilience/endpoint-health.ts';
 import { Evidence, MAX_ACCUSED, OwnEjections } from '../../../proxy/resilience/evidence.ts';
 import { observeLatency, outcomeOf } from '../../../proxy/resilience/outcome.ts';
 import { createSharedBuffer, SharedTable } from '../../../proxy/resilience/shared-table.ts';
@@ -65,6 +71,17 @@ test('at most half is ejected, and the last one never', () => {
     }),
     { seed: 7 },
   );
+});
+
+test('how an endpoint stands can be told without taking part: by whom it is ejected, and for how long', () => {
+  const { one, tables } = cluster(4);
+  const standing = (nowMs: number) => standingOf(tables[2]!.peek(healthKey('e0'))!, nowMs);
+  expect(standing(1_000)).toEqual({ isEjected: false, ejectedForMs: 0, suspectedBy: 0 });
+  failures(one[0]!, 5, 1_000, one);
+  expect(standing(2_000)).toEqual({ isEjected: true, ejectedForMs: OUTLIERS.ejectMs - 1_000, suspectedBy: 0 });
+  expect(standing(60_000)).toEqual({ isEjected: true, ejectedForMs: 0, suspectedBy: 0 }); // until somebody has tried it
+  one[1]!.suspectedBy(2);
+  expect(standingOf(tables[2]!.peek(healthKey('e1'))!, 1_000)).toMatchObject({ isEjected: true, suspectedBy: 2 });
 });
 
 test('when its time is over one request of all workers is let through, and its answer decides', () => {
