@@ -2,7 +2,7 @@
 import type { Resolved } from '../../access/resolve.ts';
 import { routeId } from '../attach.ts';
 import { resolveDialled, settingsFor, type TrafficWorld } from './dialled.ts';
-import { ruleSettingViews, settingViews } from './settings.ts';
+import { OF_ENDPOINTS, OF_REQUEST, ruleSettingViews, settingViews } from './settings.ts';
 import type { EffectiveView } from './views.ts';
 
 export interface EffectiveQuestion {
@@ -36,7 +36,7 @@ export function effectiveSettings(
         const own = rules.filter(({ routes }) => isAt(routes, call));
         return {
           to: name,
-          settings: settingViews(effective),
+          settings: [...settingViews(effective, OF_REQUEST), ...settingViews(settingsFor(world, call), OF_ENDPOINTS)],
           rules: own.map(({ rule }) => ({ rule: rule.origin.rule, settings: ruleSettingViews(rule, effective) })),
         };
       }),

@@ -29,6 +29,9 @@ export const OF_BACKEND = [
   'concurrency',
 ] as const satisfies Field[];
 
+/** All that has to do with endpoints. Decided without regard to the route: a backend may be behind several. */
+export const OF_ENDPOINTS = [...OF_BACKEND, 'subsets', 'fallbacks'] as const satisfies Field[];
+
 /** @param rule the rule whose own settings go first, if there is one */
 export function settingViews(
   { settings, origins }: Effective,

@@ -318,6 +318,18 @@ describe('effective settings', () => {
   test('under a route are told with what its rules say themselves', async () => {
     putAll();
     const { rules } = await ask('--from', 'web', '--to', 'cart', '--route', 'HTTPRoute/shop/cart');
+    put('TrafficPolicy', 'routed', {
+      target: { services: ['cart'], routes: ['HTTPRoute/shop/cart'] },
+      timeouts: { idle: '7s' },
+      panicBelow: 0.1,
+    });
+    const routed = await ask('--from', 'web', '--to', 'cart', '--route', 'HTTPRoute/shop/cart');
+    expect(routed.settings).toContainEqual({
+      setting: 'timeouts.idle',
+      value: '7s',
+      source: { kind: 'TrafficPolicy', namespace: 'shop', name: 'routed', revision: REVISION, rule: '' },
+    });
+    expect(routed.settings).toContainEqual({ setting: 'panicBelow', value: 0.5, source: null });
     expect(rules.map(({ rule }) => rule)).toEqual(['beta', 'split']);
     expect(rules[0]!.settings).toEqual([]);
     expect(rules[1]!.settings.map(({ setting, value }) => [setting, value])).toEqual([
