@@ -234,8 +234,10 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
     }
     this.#inBody = true;
     this.#receiver.begin(head.body, head.contentLength);
+    const { id } = this;
     sink.responseHead(head);
-    if (ends && this.#sink !== undefined) this.#receiver.end();
+    // An answer that is not taken gives this stream up, and the next attempt may have got it already.
+    if (ends && this.#sink !== undefined && this.id === id) this.#receiver.end();
   }
 
   #malformed(detail: string): void {
