@@ -1,6 +1,6 @@
 /** What rules see of a request. @module */
 
-import { AS_IT_IS, FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
+import { AS_IT_IS, FIELD, FIELD_STRIDE, type Head, TAKEN } from '../http1/grammar/head.ts';
 import { type CanonicalHost, foldReadings, readHost, readPath } from './canonical.ts';
 
 export interface HeaderLine {
@@ -64,6 +64,7 @@ export class DescribedRequest implements AccessRequest {
 export class HeadRequest implements AccessRequest {
   readonly #authority: string;
   #head: Head | undefined = undefined;
+  #added = '';
   #method: string | undefined = undefined;
   #host: CanonicalHost | undefined = undefined;
   #rawPath: string | undefined = undefined;
@@ -76,9 +77,14 @@ export class HeadRequest implements AccessRequest {
     this.#authority = authority;
   }
 
-  /** Turns to the next request. The head must stay as it is while this is read. */
-  of(head: Head): this {
+  /**
+   * Turns to the next request. The head must stay as it is while this is read. What edits of a route took away is not there.
+   *
+   * @param added complete header lines that go on with it
+   */
+  of(head: Head, added = ''): this {
     this.#head = head;
+    this.#added = added;
     this.#method = undefined;
     this.#host = undefined;
     this.#rawPath = undefined;
@@ -126,11 +132,14 @@ export class HeadRequest implements AccessRequest {
     let lines: HeaderLine[] | undefined;
     for (let field = 0; field < head.fieldCount; field++) {
       const at = field * FIELD_STRIDE;
+      if (head.fields[at + 5] === TAKEN) continue;
       if (head.fields[at + 1]! - head.fields[at]! !== name.length || head.name(field).toLowerCase() !== name) continue;
       lines ??= [];
       lines.push({ value: head.value(field), isPassedOn: head.fields[at + 5] === 0 });
     }
-    return lines ?? NO_LINES;
+    if (this.#added === '') return lines ?? NO_LINES;
+    const added = linesOf(this.#added).filter(([other]) => other.toLowerCase() === name);
+    return [...(lines ?? NO_LINES), ...added.map(([, value]) => ({ value, isPassedOn: true }))];
   }
 
   /** A copy that outlives the head. */
@@ -140,12 +149,15 @@ export class HeadRequest implements AccessRequest {
       method: this.method,
       host: this.#authorityOf(head),
       path: this.rawPath,
-      headers: Array.from({ length: head.fieldCount }, (_, field) => [
-        head.name(field),
-        head.value(field),
-        head.fields[field * FIELD_STRIDE + 5] === 0,
-      ]),
+      headers: [...this.#passing(head), ...linesOf(this.#added)],
     });
+  }
+
+  *#passing(head: Head): Generator<readonly [name: string, value: string, isPassedOn: boolean]> {
+    for (let field = 0; field < head.fieldCount; field++) {
+      const state = head.fields[field * FIELD_STRIDE + 5];
+      if (state !== TAKEN) yield [head.name(field), head.value(field), state === 0];
+    }
   }
 
   /** The authority that goes on: that of an absolute-form target, else Host (RFC 9112 §3.2.2). */
@@ -154,6 +166,17 @@ export class HeadRequest implements AccessRequest {
     const host = head.find(FIELD.host);
     return host === -1 ? this.#authority : head.value(host);
   }
+}
+
+/** Names and values of complete lines, as edits of routes are compiled to. */
+function linesOf(text: string): readonly (readonly [name: string, value: string])[] {
+  return text
+    .split('\r\n')
+    .slice(0, -1)
+    .map((line) => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon), line.slice(colon + 1).trim()];
+    });
 }
 
 function pathOf(head: Head): string {

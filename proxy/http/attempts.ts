@@ -9,7 +9,7 @@ import { BODY, type Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Answer } from './answer.ts';
 import type { CallPolicy, Plan } from './plan.ts';
-import { type Failure, isIdempotent, pauseMs } from './retry.ts';
+import { type Failure, isCovered, isIdempotent, pauseMs } from './retry.ts';
 import type { StreamPool } from './streams.ts';
 
 export interface AttemptLimits {
@@ -107,8 +107,7 @@ export class Attempts {
     const { maxAttempts } = this.#limits;
     const retries = this.#policy?.retries;
     if (retries === undefined) return failure.isUnsent && this.count < maxAttempts;
-    const { condition } = failure;
-    if (condition === 'malformed' || (condition !== 'answer' && !retries.on.includes(condition))) return false;
+    if (!isCovered(failure, retries)) return false;
     // To knock at another door costs nobody anything; to ask anew does, and is held to a budget.
     if (failure.isUnsent) return this.count < Math.max(maxAttempts, retries.attempts + 1);
     if (this.#repeats >= retries.attempts) return false;

@@ -22,7 +22,7 @@ export function remainingMs(head: Head): number {
 
 /** Tells the next hop how long there is, in place of what the head says. @returns complete lines to add */
 export function deadlineLines(head: Head, limitMs: number): string {
-  const left = Math.min(MOST_MS, Math.ceil(limitMs));
+  const left = Math.max(1, Math.min(MOST_MS, Math.ceil(limitMs)));
   const grpc = head.has(FIELD.grpcTimeout) ? `grpc-timeout: ${left}m\r\n` : '';
   head.dropAll(FIELD.weftDeadline);
   head.dropAll(FIELD.grpcTimeout);

@@ -19,7 +19,7 @@ import { type Answer, isGrpcCall, refusal } from './answer.ts';
 import { Attempts } from './attempts.ts';
 import { deadlineLines, remainingMs } from './deadline-fields.ts';
 import { RequestLedger } from './ledger.ts';
-import type { AppliedFault, MirrorSink, Plan } from './plan.ts';
+import type { MirrorSink, Plan } from './plan.ts';
 import type { Admission, Denial } from './request-guard.ts';
 import { type Failure, failureOf, isOverloaded, retryAfterMs } from './retry.ts';
 import type { Route } from './route.ts';
@@ -65,6 +65,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #head: Head | undefined = undefined;
   #plan: Plan | undefined = undefined;
   #extra = '';
+  /** Lines that the plan adds for the endpoint that was picked last. */
+  #edits = '';
   #pool: StreamPool | undefined = undefined;
   /** The other half of the hop, where the endpoint that was picked last is on this node. */
   #arrival: Arrival | undefined = undefined;
@@ -79,6 +81,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #status = 0;
   /** Whether a place among the requests of the plan's policy is held. */
   #isEntered = false;
+  /** Whether the time for the request is what the policy says, and not what the caller asks for. */
+  #isOwnLimit = false;
   /** Whoever has let the request in at the destination, while it is there. */
   #admission: Admission | undefined = undefined;
   #mirrors: readonly MirrorSink[] | undefined = undefined;
@@ -118,7 +122,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#plan = plan;
     this.#attempts.begin(head, plan.policy);
     if (plan.answer !== undefined) {
-      this.#respond(plan.answer);
+      this.#begin(plan);
       return;
     }
     if (head.target.authority !== undefined) head.dropAll(FIELD.host);
@@ -132,8 +136,25 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       this.#refuse(overflow, '');
       return;
     }
-    this.#mirrors = plan.mirror(head);
-    if (plan.fault === undefined || !this.#disturb(plan.fault)) this.#acquire();
+    if (plan.fault?.isReset !== true) this.#mirrors = plan.mirror(head);
+    this.#begin(plan);
+  }
+
+  /** At once, or after the delay that somebody asked for. */
+  #begin(plan: Plan): void {
+    const delayMs = plan.fault?.delayMs ?? 0;
+    if (delayMs === 0) {
+      this.#proceed(plan);
+      return;
+    }
+    this.#downstream.hold();
+    this.#alarm.wakeAt(this.#ledger.startedAtMs + delayMs);
+  }
+
+  #proceed({ answer, fault }: Plan): void {
+    if (fault?.isReset === true) this.#breakOff('fault-injected');
+    else if (answer !== undefined) this.#respond(answer);
+    else this.#acquire();
   }
 
   requestData(bytes: Buffer, start: number, end: number): void {
@@ -157,13 +178,15 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   requestAborted(reason: ReasonCode): void {
     if (this.#head === undefined) return;
     this.#ledger.failed(this.#row, this.#arrival, reason);
-    this.#giveUp();
+    this.#leaveUnanswered('none');
+    this.#abandonAttempt();
     this.#finish();
   }
 
   requestRefused(reason: ReasonCode): void {
     if (this.#head === undefined) this.#ledger.begin(0);
-    this.#giveUp();
+    this.#leaveUnanswered('none');
+    this.#abandonAttempt();
     if (this.#responseStarted) this.#breakOff(reason);
     else this.#refuse(reason, '');
   }
@@ -198,7 +221,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     if (this.#attempts.count++ > 0) this.#context.stats.count('upstreamRetried');
     const { arrival, endpoint } = pool;
     this.#arrival = arrival;
-    const denial = arrival?.guard.judge(head) ?? this.#admit(arrival?.admission);
+    this.#edits = this.#plan!.editRequest(head);
+    const denial = arrival?.guard.judge(head, this.#edits) ?? this.#admit(arrival?.admission);
     if (denial !== undefined) {
       this.#deny(denial);
       return;
@@ -248,7 +272,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const head = this.#head!;
     this.#upstream = stream;
     stream.begin(this);
-    stream.sendHead(head, this.#extra + this.#plan!.editRequest(head) + (this.#arrival ?? this.#route).lines);
+    const { requestMs } = this.#alarm;
+    const deadline = requestMs === NEVER ? '' : deadlineLines(head, requestMs - performance.now());
+    stream.sendHead(head, this.#extra + this.#edits + deadline + (this.#arrival ?? this.#route).lines);
     if (stream.isReused) this.#context.stats.count('upstreamReused');
     for (const kept of this.#attempts.kept) stream.sendData(kept, 0, kept.length);
     if (this.#requestEnded) stream.sendEnd(this.#requestTrailers);
@@ -280,7 +306,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const outcome = outcomeOf(head.status, isOverloaded(head));
     this.#judgeEndpoint(outcome, outcome === 'busy' ? retryAfterMs(head) : 0);
     const failure = plan.policy === undefined ? undefined : failureOf(head, plan.policy.retries);
-    if (failure !== undefined && this.#repeats(failure)) return;
+    if (failure !== undefined && this.#repeats(failure, head.status)) {
+      this.flush(); // whoever told this head does not know of the connection that the next attempt is on
+      return;
+    }
     this.#attempts.settle();
     this.#alarm.setAttempt(NEVER);
     this.#ledger.bytesOut += head.end - head.start;
@@ -351,19 +380,21 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   /** The same for an answer that may be dropped for a better one. */
-  #repeats(failure: Failure): boolean {
-    if (!this.#goesOn(failure)) return false;
+  #repeats(failure: Failure, status: number): boolean {
+    if (!this.#goesOn(failure, status)) return false;
     this.#abandonAttempt();
     this.#next();
     return true;
   }
 
-  #goesOn(failure: Failure): boolean {
+  /** @param status of the answer that is dropped; 0 where there was none */
+  #goesOn(failure: Failure, status = 0): boolean {
     const attempts = this.#attempts;
     if (!attempts.goesOn(failure, this.#pool!.endpoint, performance.now())) return false;
     if (typeof attempts.pick(this.#plan!, this.#head!.upgrade) === 'string') return false;
-    if (this.#arrival !== undefined) this.#ledger.passedOver(this.#arrival, failure.reason);
+    if (this.#arrival !== undefined) this.#ledger.passedOver(this.#arrival, failure.reason, status);
     this.#leaveEndpoint();
+    this.#arrival = undefined;
     this.#alarm.setAttempt(NEVER);
     return true;
   }
@@ -377,7 +408,12 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       return;
     }
     this.#acquire();
-    if (!this.#isWaiting) this.#downstream.release();
+    this.#takeBody();
+  }
+
+  /** Body that has been held back goes on; without an endpoint it would be lost. */
+  #takeBody(): void {
+    if (this.#upstream !== undefined) this.#downstream.release();
   }
 
   #judgeEndpoint(outcome: Outcome, retryAfterMs: number): void {
@@ -391,7 +427,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   // What the alarm tells.
 
   requestOverdue(): void {
-    this.#giveUp();
+    // An endpoint that had the whole time and all of the request is slow, unless the caller set the limit.
+    const isSlow = this.#isOwnLimit && this.#requestEnded && this.#attempts.count === 1;
+    this.#leaveUnanswered(isSlow ? 'failed' : 'none');
+    this.#abandonAttempt();
     if (this.#responseStarted) this.#breakOff('deadline-exceeded');
     else this.#refuse('deadline-exceeded', '');
     this.flush();
@@ -410,8 +449,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       return;
     }
     this.#askedAtMs = performance.now();
-    this.#acquire();
-    if (!this.#isWaiting) this.#downstream.release();
+    this.#proceed(this.#plan!);
+    this.#takeBody();
     this.flush();
   }
 
@@ -425,10 +464,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const { requestMs } = policy.timeouts;
     const asked = remainingMs(head);
     const limitMs = requestMs > 0 && asked > 0 ? Math.min(requestMs, asked) : requestMs + asked;
-    if (limitMs > 0) {
-      this.#extra += deadlineLines(head, limitMs);
-      this.#alarm.setRequest(this.#ledger.startedAtMs + limitMs);
-    }
+    this.#isOwnLimit = requestMs > 0 && limitMs === requestMs;
+    if (limitMs > 0) this.#alarm.setRequest(this.#ledger.startedAtMs + limitMs);
     return undefined;
   }
 
@@ -438,18 +475,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const denial = admission.enter(this.#head!);
     if (denial === undefined) this.#admission = admission;
     return denial;
-  }
-
-  /** @returns whether the request waits, or is over, because of it */
-  #disturb({ isReset, delayMs }: AppliedFault): boolean {
-    if (isReset) {
-      this.#breakOff('fault-injected');
-      return true;
-    }
-    if (delayMs === 0) return false;
-    this.#downstream.hold();
-    this.#alarm.wakeAt(this.#ledger.startedAtMs + delayMs);
-    return true;
   }
 
   #slowDown(bytesPerSecond: number): void {
@@ -518,13 +543,12 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#ledger.failed(this.#row, this.#arrival, reason);
     this.#ledger.answered(this.#row, this.#arrival, this.#status);
     this.#finish();
-    this.#downstream.cut();
+    this.#downstream.cut(reason === 'fault-injected');
   }
 
-  #giveUp(): void {
-    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.abort();
-    this.#mirrors = undefined;
-    this.#abandonAttempt();
+  /** The endpoint will not be heard any more. One that was to prove itself by this request is let try again by the next. */
+  #leaveUnanswered(outcome: 'failed' | 'none'): void {
+    if (this.#pool !== undefined && !this.#responseStarted) this.#judgeEndpoint(outcome, 0);
   }
 
   #abandonAttempt(): void {
@@ -546,7 +570,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #leaveDestination(): void {
-    this.#admission?.leave(performance.now() - this.#ledger.startedAtMs, this.#status);
+    this.#admission?.leave(performance.now() - this.#askedAtMs, this.#status);
     this.#admission = undefined;
   }
 

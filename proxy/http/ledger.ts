@@ -39,9 +39,13 @@ export class RequestLedger {
     this.#stats.bytes(arrival.row, this.bytesIn, this.bytesOut);
   }
 
-  /** An application of this node did not do, and another endpoint will be tried. */
-  passedOver({ row }: Arrival, reason: ReasonCode): void {
-    this.#stats.failure(row, reason);
-    this.#stats.request(row, REASONS[reason].status, performance.now() - this.startedAtMs);
+  /**
+   * An application of this node did not do, and there will be another attempt.
+   *
+   * @param status what it answered; 0 where it did not
+   */
+  passedOver({ row }: Arrival, reason: ReasonCode, status: number): void {
+    if (status === 0) this.#stats.failure(row, reason);
+    this.#stats.request(row, status || REASONS[reason].status, performance.now() - this.startedAtMs);
   }
 }

@@ -4,8 +4,11 @@ import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 
 export interface RequestGuard {
-  /** @returns undefined for a request that may go on. The head must not have been edited for the next hop. */
-  judge(head: Head): Denial | undefined;
+  /**
+   * @param added complete header lines that the request gets besides, from routes; left out for none
+   * @returns undefined for a request that may go on
+   */
+  judge(head: Head, added?: string): Denial | undefined;
 }
 
 export interface Denial {

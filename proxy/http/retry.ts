@@ -33,6 +33,9 @@ const UNSENT: ReadonlySet<string> = new Set<ReasonCode>([
   'draining',
 ]);
 
+/** Those that say that its application went away without an answer. */
+const LOST: ReadonlySet<string> = new Set<ReasonCode>(['upstream-closed', 'upstream-reset']);
+
 export function isIdempotent(head: Head): boolean {
   return IDEMPOTENT.test(head.method());
 }
@@ -42,14 +45,23 @@ export function failureOf(head: Head, retries: Retries): Failure | undefined {
   const { status } = head;
   if (head.has(FIELD.weftReason)) {
     const told = head.value(head.find(FIELD.weftReason));
-    if (UNSENT.has(told)) return toldBy(told as ReasonCode);
+    if (UNSENT.has(told)) return toldBy(told as ReasonCode, 'connect-failure');
+    if (LOST.has(told)) return toldBy(told as ReasonCode, 'reset');
   }
   if (status < 400 || !(retries.codes.includes(status) || isRepeated(status, retries))) return undefined;
   return { condition: 'answer', isUnsent: false, reason: 'upstream-failed', detail: `status ${status}` };
 }
 
-function toldBy(reason: ReasonCode): Failure {
-  return { condition: 'connect-failure', isUnsent: true, reason, detail: 'as the agent of the endpoint says' };
+function toldBy(reason: ReasonCode, condition: 'connect-failure' | 'reset'): Failure {
+  const detail = 'as the agent of the endpoint says';
+  return { condition, isUnsent: condition === 'connect-failure', reason, detail };
+}
+
+/** Whether the policy is about such a failure. One that gets no answer is to clients a 5xx, and to policies as well. */
+export function isCovered({ condition }: Failure, { on }: Retries): boolean {
+  if (condition === 'answer') return true;
+  if (condition === 'malformed') return false;
+  return on.includes(condition) || on.includes('5xx') || on.includes('gateway-error');
 }
 
 /** The pause before an attempt: full jitter over a wait that doubles (AWS Architecture Blog, "Exponential Backoff And Jitter"). */

@@ -33,8 +33,12 @@ export interface DownstreamStream {
   sendEnd(trailers: string): void;
   /** Answers with a response of the mesh's own. Only before `sendHead`. */
   respond(answer: Answer): void;
-  /** The response cannot be completed; the client must notice. */
-  cut(): void;
+  /**
+   * The response cannot be completed; the client must notice.
+   *
+   * @param isReset by a reset, even where less would do
+   */
+  cut(isReset: boolean): void;
   /** The exchange is over: read on, or close. */
   done(): void;
   /** Stop delivering the request body until `release`. */

@@ -167,10 +167,10 @@ export class Http1ServerConnection implements DownstreamStream, Timed {
     this.done();
   }
 
-  cut(): void {
+  cut(isReset: boolean): void {
     this.#out.flush();
     // Without its end a chunked or counted response is seen to be cut; one that ends with the connection needs a reset.
-    if (this.#body.frame === FRAME.raw && this.#parser.head.minor === 0) this.#reset();
+    if (isReset || (this.#body.frame === FRAME.raw && this.#parser.head.minor === 0)) this.#reset();
     else this.#socket.destroy();
   }
 

@@ -41,12 +41,12 @@ export class Guard implements RequestGuard {
     this.#request = new HeadRequest(call.target.authority);
   }
 
-  judge(head: Head): Denial | undefined {
-    if (head.upgrade) this.#upgraded = this.#request.of(head).described();
+  judge(head: Head, added = ''): Denial | undefined {
+    if (head.upgrade) this.#upgraded = this.#request.of(head, added).described();
     if (this.#isPlaintextRefused) return PLAINTEXT_DENIED;
     const caller = this.#current();
     if (caller === undefined) return undefined;
-    const request = this.#request.of(head);
+    const request = this.#request.of(head, added);
     return this.#conclude(caller.constant ?? caller.judge(request), request);
   }
 

@@ -29,6 +29,7 @@ import type { Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
 import { detect } from './detect.ts';
 import { readFirstBytes } from './first-bytes.ts';
+import { readServerName } from './hello.ts';
 import { StreamAttempts } from './stream-attempts.ts';
 
 export interface OutboundContext extends RouteContext {
@@ -91,16 +92,26 @@ function enter(socket: Socket, destination: Destination, workload: Workload, con
     });
     return;
   }
+  // Rules about connections are about all of them: what is sent is not looked into beyond what they ask for.
+  const rules = destination.kind === 'cluster' ? context.world.calls(workload, destination.cluster).streams : [];
+  if (rules.some(({ serverNames }) => serverNames.length > 0)) {
+    const isAnyTaken = rules.some(({ serverNames }) => serverNames.length === 0);
+    const limits = { silenceMs: context.tcp.sniffTimeoutMs, helloMs: context.http.requestHeadTimeoutMs, isAnyTaken };
+    readServerName(socket, limits, (serverName, leftover) => {
+      relay(socket, destination, workload, { leftover, serverName, wasSilent: false }, context);
+    });
+    return;
+  }
   const isServerFirst = destination.kind === 'cluster' && destination.cluster.isServerFirst;
-  if (declared === 'tcp' || isServerFirst) {
+  if (rules.length > 0 || declared === 'tcp' || isServerFirst) {
     socket.pause();
-    relay(socket, destination, workload, undefined, false, context);
+    relay(socket, destination, workload, NOTHING_READ, context);
     return;
   }
   detect(socket, context.tcp.sniffTimeoutMs, ({ protocol, leftover, wasSilent }) => {
     if (wasSilent) context.stats.count('sniffTimeouts');
     if (protocol === 'http') serveHttp(socket, destination, workload, leftover, context);
-    else relay(socket, destination, workload, leftover, wasSilent, context);
+    else relay(socket, destination, workload, { leftover, wasSilent, serverName: undefined }, context);
   });
 }
 
@@ -161,12 +172,21 @@ function localCalls(socket: Socket, workload: Workload, context: OutboundContext
   return new LocalCalls(workload, plainAddress(socket.remoteAddress) ?? '', context);
 }
 
+/** What a client began with. */
+interface Opening {
+  readonly leftover: Buffer | undefined;
+  readonly wasSilent: boolean;
+  /** That it asks for by TLS, where that was looked at. */
+  readonly serverName: string | undefined;
+}
+
+const NOTHING_READ: Opening = { leftover: undefined, wasSilent: false, serverName: undefined };
+
 function relay(
   socket: Socket,
   destination: Destination,
   workload: Workload,
-  leftover: Buffer | undefined,
-  wasSilent: boolean,
+  { leftover, wasSilent, serverName }: Opening,
   context: OutboundContext,
 ): void {
   const { stats, world } = context;
@@ -181,9 +201,10 @@ function relay(
     reset(downstream);
     return;
   }
-  socket.once('close', () => calls.closeConnection());
+  if (socket.closed) calls.closeConnection();
+  else socket.once('close', () => calls.closeConnection());
   const local = localCalls(socket, workload, context);
-  const attempts = new StreamAttempts(destination, calls, context);
+  const attempts = new StreamAttempts(destination, calls, serverName, context);
   const next = (tried: readonly Balanced[]): Attempt | ReasonCode => {
     const endpoint = attempts.pick(tried);
     if (typeof endpoint === 'string') return endpoint;

@@ -3,9 +3,10 @@
 import type { Balanced, Chooser } from '../balancer/balanced.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { Split } from '../routing/split.ts';
+import { ruleFor } from '../routing/stream-rules.ts';
 import type { Attempt } from '../tcp/connect.ts';
 import type { Calls } from '../traffic/calls.ts';
-import type { Backend, StreamRule } from '../traffic/rules.ts';
+import type { Backend } from '../traffic/rules.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Destination } from '../world.ts';
@@ -17,13 +18,17 @@ export class StreamAttempts {
   readonly #calls: Calls | ReasonCode;
   readonly #subset: string | undefined;
 
-  constructor(destination: Destination, calls: Calls, context: RouteContext) {
+  /** @param serverName that the client asks for by TLS, in lower case; undefined where it asks for none */
+  constructor(destination: Destination, calls: Calls, serverName: string | undefined, context: RouteContext) {
     this.#destination = destination;
     this.#chooser = { key: calls.workload.hash, random: context.random };
-    const rule = destination.kind === 'cluster' ? ruleFor(calls.streams) : undefined;
+    const { streams } = calls;
+    const isRouted = destination.kind === 'cluster' && streams.length > 0;
+    const rule = isRouted ? ruleFor(streams, serverName) : undefined;
     const backend = rule === undefined ? undefined : new Split(rule.backends).pick(context.random);
     this.#subset = backend?.subset;
-    this.#calls = rule === undefined ? calls : callsTo(backend, calls, context);
+    if (!isRouted) this.#calls = calls;
+    else this.#calls = rule === undefined ? 'no-route' : callsTo(backend, calls, context);
   }
 
   pick(tried: readonly Balanced[]): UpstreamEndpoint | ReasonCode {
@@ -47,11 +52,6 @@ export class StreamAttempts {
         }),
     };
   }
-}
-
-/** The oldest route goes first, by name among those of one age (Gateway API, conflict resolution). */
-function ruleFor(rules: readonly StreamRule[]): StreamRule | undefined {
-  return rules[0];
 }
 
 function callsTo(backend: Backend | undefined, calls: Calls, { world }: RouteContext): Calls | ReasonCode {

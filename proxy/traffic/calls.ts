@@ -14,6 +14,7 @@ import type { Effective, EffectiveSettings } from '../resilience/effective.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import { EndpointPicker } from '../resilience/picker.ts';
 import type { SharedTable } from '../resilience/shared-table.ts';
+import { byPrecedence } from '../routing/stream-rules.ts';
 import type { RouteTable } from '../routing/table.ts';
 import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { Workload } from '../workload.ts';
@@ -38,6 +39,9 @@ interface Picker {
   version: number;
 }
 
+/** How long a copy of a request may take where no policy says. */
+const COPY_MS = 30_000;
+
 export class Calls {
   readonly cluster: Cluster;
   readonly workload: Workload;
@@ -45,7 +49,7 @@ export class Calls {
   readonly peer: AccessPeer;
   /** Undefined where requests go to the service as they are. */
   table: RouteTable | undefined = undefined;
-  /** Rules about connections that are not HTTP. */
+  /** Rules about connections that are not HTTP, the first to go first; none where there are rules about HTTP. */
   streams: readonly StreamRule[] = [];
   limits: CallLimits | undefined = undefined;
   faults: CallFaults | undefined = undefined;
@@ -56,6 +60,7 @@ export class Calls {
   readonly #byRule = new Map<HttpRule, { readonly policy: CallPolicy; readonly effective: Effective }>();
   #effective: Effective | undefined = undefined;
   #policy: CallPolicy | undefined = undefined;
+  #copies: CallPolicy | undefined = undefined;
   #version = 0;
 
   constructor(workload: Workload, cluster: Cluster, context: CallsContext) {
@@ -75,19 +80,22 @@ export class Calls {
     const { service, port } = this.cluster;
     const table = board.routes(service, port, this.workload.data.namespace);
     this.table = table !== undefined && table.routes.http.length > 0 ? table : undefined;
-    this.streams = table?.routes.streams ?? [];
+    this.streams = this.table === undefined ? byPrecedence(table?.routes.streams ?? []) : [];
     this.#effective = board.effective(this.#call(undefined));
-    this.#policy = new MeteredCalls(this.#effective.settings, this.#circuit, this.#context.shared);
+    const { settings } = this.#effective;
+    this.#policy = new MeteredCalls(settings, this.#circuit, this.#context.shared);
+    this.#copies = new MeteredCalls(forCopies(settings), this.#circuit, this.#context.shared);
     this.#byRule.clear();
     this.#pickers.clear();
-    this.limits?.close();
+    const before = this.limits;
     this.limits = CallLimits.of(board, this.#call(undefined), this.#context.shared);
+    before?.close(); // afterwards, so that a bucket of both stays in use
     this.faults = CallFaults.of(board, this.#call(undefined));
   }
 
   /** Whether requests go on as they are: nobody has said anything about them. */
   get isPlain(): boolean {
-    return this.table === undefined && this.limits === undefined && this.faults === undefined && !this.#isKeyed;
+    return this.table === undefined && this.limits === undefined && this.faults === undefined && !this.#isParticular;
   }
 
   get settings(): EffectiveSettings {
@@ -108,6 +116,11 @@ export class Calls {
 
   get policy(): CallPolicy {
     return this.#policy!;
+  }
+
+  /** For copies of requests to other services. */
+  get copyPolicy(): CallPolicy {
+    return this.#copies!;
   }
 
   /** The settings and counts of requests under a rule of a route. */
@@ -134,7 +147,8 @@ export class Calls {
   /** The endpoint of this id, where it takes requests. */
   named(id: string): UpstreamEndpoint | undefined {
     const endpoint = this.cluster.members.get(id);
-    return endpoint?.data.state === 'ready' && endpoint.health.isUsable ? endpoint : undefined;
+    if (endpoint?.data.state !== 'ready') return undefined;
+    return endpoint.health.isUsable || this.settings.outliers === 'off' ? endpoint : undefined;
   }
 
   /** What became of a request there. Instants are on the clock of `performance.now()`. */
@@ -168,9 +182,10 @@ export class Calls {
     return true;
   }
 
-  get #isKeyed(): boolean {
-    const { balancer, affinity } = this.settings;
-    return balancer.hashOn !== undefined || affinity !== undefined;
+  /** Whether its endpoint depends on the request, or on there being one. */
+  get #isParticular(): boolean {
+    const { balancer, affinity, fallbacks } = this.settings;
+    return balancer.hashOn !== undefined || affinity !== undefined || fallbacks.length > 0;
   }
 
   #picker(subset: string | undefined, nowMs: number): EndpointPicker<UpstreamEndpoint> {
@@ -202,4 +217,11 @@ export class Calls {
     const [namespace, service] = this.cluster.service.split('/') as [string, string];
     return { namespace, service, port: this.cluster.port, route, caller: this.peer };
   }
+}
+
+/** Nobody waits for a copy, so nobody ends one that takes for ever, or misses one that failed. */
+function forCopies(settings: EffectiveSettings): EffectiveSettings {
+  const { timeouts, retries } = settings;
+  const requestMs = timeouts.requestMs > 0 ? timeouts.requestMs : COPY_MS;
+  return { ...settings, timeouts: { ...timeouts, requestMs }, retries: { ...retries, attempts: 0 } };
 }

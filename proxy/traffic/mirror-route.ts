@@ -69,7 +69,7 @@ class MirrorRoute extends DirectPlan implements Route {
   }
 
   override get policy(): CallPolicy {
-    return this.#calls.policy;
+    return this.#calls.copyPolicy;
   }
 
   plan(): Plan {

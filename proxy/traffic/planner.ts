@@ -5,9 +5,9 @@
  */
 
 import { hash32 } from '../balancer/hash.ts';
-import { type Answer, refusal } from '../http/answer.ts';
+import { type Answer, isGrpcCall, refusal } from '../http/answer.ts';
 import { DirectPlan } from '../http/direct-plan.ts';
-import type { Plan } from '../http/plan.ts';
+import type { AppliedFault, Plan } from '../http/plan.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { readSession, type Session, tokenOf } from '../routing/cookie.ts';
@@ -46,11 +46,11 @@ export class Planner {
     const { table } = calls;
     const rule = table?.match(request, calls.peer, random);
     const route = rule === undefined ? undefined : scopeOfRule(rule);
-    const limited = this.#limit(calls, route);
+    const limited = this.#limit(head, calls, route);
     if (limited !== undefined) return limited;
     const fault = calls.faults?.draw(request, calls.peer, route, Date.now(), random);
-    if (fault?.abort !== undefined) return this.#abort(fault.abort);
-    if (table !== undefined && rule === undefined) return this.#refuse('no-route', '');
+    if (fault?.abort !== undefined) return this.#abort(fault.abort, fault);
+    if (table !== undefined && rule === undefined) return this.#refuse(head, 'no-route', '');
     if (rule === undefined) return this.#toService(head, calls, fault);
     return this.#answer(head, rule, calls) ?? this.#route(head, rule, calls, fault);
   }
@@ -81,10 +81,10 @@ export class Planner {
     const session = this.#session(calls, rule);
     const backend = rule.pickBackend(random, session?.backend);
     if (backend === undefined || backend.backend.problem !== undefined)
-      return this.#refuse('bad-backend', backend?.backend.problem ?? 'no backend has any weight');
+      return this.#refuse(head, 'bad-backend', backend?.backend.problem ?? 'no backend has any weight');
     const { service, port } = backend.backend;
     const cluster = world.cluster(service, port);
-    if (cluster === undefined) return this.#refuse('no-endpoint', `${service}:${port}`);
+    if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`);
     rewriteTarget(head, rule);
     const backendCalls = cluster === calls.cluster ? calls : world.calls(this.#caller.workload, cluster);
     const source = this.#caller.workload.data.identity;
@@ -127,27 +127,26 @@ export class Planner {
     return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines));
   }
 
-  #limit(calls: Calls, route: string | undefined): Plan | undefined {
+  #limit(head: Head, calls: Calls, route: string | undefined): Plan | undefined {
     const { stats } = this.#context;
     const { row } = this.#arrived;
     const limited = calls.limits?.take(performance.now(), route, () => stats.count('rateLimitedShadow'));
     if (limited === undefined) return undefined;
     const { namespace, name } = limited.limit.origin;
     stats.failure(row, 'rate-limited');
-    return this.#refuse('rate-limited', `${namespace}/${name}`, limited.lines);
+    return this.#refuse(head, 'rate-limited', `${namespace}/${name}`, limited.lines);
   }
 
-  #abort({ status, grpcStatus }: NonNullable<Disturbance['abort']>): Plan {
+  #abort({ status, grpcStatus }: NonNullable<Disturbance['abort']>, fault: Disturbance): Plan {
     const lines = `weft-reason: fault-injected\r\nweft-node: ${this.#context.node}\r\n`;
     if (grpcStatus === undefined)
-      return this.#respond({
-        status,
-        lines: `content-type: text/plain\r\n${lines}`,
-        body: 'weft: fault\n',
-        trailers: '',
-      });
+      return this.#respond(
+        { status, lines: `content-type: text/plain\r\n${lines}`, body: 'weft: fault\n', trailers: '' },
+        fault,
+      );
     const trailers = `grpc-status: ${grpcStatus}\r\ngrpc-message: weft: a FaultInjection asked for it\r\n`;
-    return this.#respond({ status: 200, lines: `content-type: application/grpc\r\n${lines}`, body: '', trailers });
+    const answer = { status: 200, lines: `content-type: application/grpc\r\n${lines}`, body: '', trailers };
+    return this.#respond(answer, fault);
   }
 
   #session(calls: Calls, rule: CompiledRule | undefined): Session | undefined {
@@ -173,25 +172,28 @@ export class Planner {
     return value === undefined ? this.#caller.workload.hash : hash32(value);
   }
 
-  #refuse(reason: ReasonCode, detail: string, lines = ''): Plan {
+  #refuse(head: Head, reason: ReasonCode, detail: string, lines = ''): Plan {
     const { node, stats } = this.#context;
     if (reason !== 'rate-limited') stats.failure(this.#arrived.row, reason);
-    return this.#respond(refusal({ reason, detail, node, policy: '', lines }));
+    return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }));
   }
 
-  #respond(answer: Answer): Plan {
-    return new AnswerPlan(this.#arrived.row, answer);
+  /** @param fault that comes before the answer */
+  #respond(answer: Answer, fault?: Disturbance): Plan {
+    return new AnswerPlan(this.#arrived.row, answer, fault);
   }
 }
 
 class AnswerPlan extends DirectPlan {
   readonly row: number;
   override readonly answer: Answer;
+  override readonly fault: AppliedFault | undefined;
 
-  constructor(row: number, answer: Answer) {
+  constructor(row: number, answer: Answer, fault: AppliedFault | undefined) {
     super();
     this.row = row;
     this.answer = answer;
+    this.fault = fault;
   }
 
   pick(): ReasonCode {

@@ -62,9 +62,9 @@ export class RoutedPlan implements Plan {
   }
 
   pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode | Answer {
-    const { backendCalls, backend, caller, context, session } = this.#options;
+    const { backendCalls, backend, caller, context } = this.#options;
     this.#calls = backendCalls;
-    const kept = session === undefined ? undefined : backendCalls.named(session.endpoint);
+    const kept = this.#isAtBackend ? backendCalls.named(this.#options.session!.endpoint) : undefined;
     const endpoint =
       kept !== undefined && !tried.includes(kept)
         ? kept
@@ -72,6 +72,12 @@ export class RoutedPlan implements Plan {
     if (endpoint === undefined) return this.#fallBack(tried, isUpgrade);
     this.#endpoint = endpoint;
     return poolOf(endpoint, caller, context, isUpgrade);
+  }
+
+  /** Whether the session is one of the backend that was picked: its endpoint may not be one of another subset. */
+  get #isAtBackend(): boolean {
+    const { session, backend } = this.#options;
+    return session !== undefined && session.backend === (backend?.id ?? '');
   }
 
   /** The first of the policy's fallbacks that has somebody. */
@@ -117,7 +123,8 @@ export class RoutedPlan implements Plan {
   #sessionLines(): string {
     const { affinity, session, backend, rule, calls, context } = this.#options;
     const endpoint = this.#endpoint;
-    if (affinity === undefined || endpoint === undefined || session?.endpoint === endpoint.name) return '';
+    if (affinity === undefined || endpoint === undefined) return '';
+    if (this.#isAtBackend && session!.endpoint === endpoint.name) return '';
     const { ttlMs } = affinity;
     const scope = rule === undefined ? scopeOfService(calls) : scopeOfRule(rule);
     const token = signSession(context.world.traffic.rules.cookieSecret, scope, {

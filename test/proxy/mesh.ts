@@ -20,6 +20,7 @@ import { plainSockets, type Sockets } from '../../proxy/sockets.ts';
 import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
 import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
 import { StatsWriter } from '../../proxy/telemetry/stats-writer.ts';
+import type { TrafficRules } from '../../proxy/traffic/rules.ts';
 import { addNode, type Forged, HOUR_MS, makeNode, TemporaryDirectory, TRUST_DOMAIN } from '../certs/trust.ts';
 
 export const WEB = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/web`;
@@ -28,12 +29,25 @@ export const SERVICE_PORT = 8_080;
 
 type DeepPartial<T> = { [K in keyof T]?: T[K] extends object ? DeepPartial<T[K]> : T[K] };
 
+export interface WorkerOptions {
+  readonly shared?: SharedTable;
+  readonly random?: () => number;
+}
+
 /** One proxy with its statistics. */
 export class ProxyUnderTest {
   readonly proxy: Proxy;
   readonly reader = new StatsReader();
 
-  constructor(node: string, config: DeepPartial<ProxyConfig> = {}, sockets: Sockets = plainSockets()) {
+  readonly shared: SharedTable;
+
+  constructor(
+    node: string,
+    config: DeepPartial<ProxyConfig> = {},
+    sockets: Sockets = plainSockets(),
+    { shared = SharedTable.alone(), random = Math.random }: WorkerOptions = {},
+  ) {
+    this.shared = shared;
     const buffer = createStatsBuffer(64);
     this.reader.attach('0', buffer);
     const stats = new StatsWriter(
@@ -44,9 +58,9 @@ export class ProxyUnderTest {
     this.proxy = Proxy.start(proxyConfig.parse({ node, ...config }), {
       sockets,
       stats,
-      shared: SharedTable.alone(),
+      shared,
       log: pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' }),
-      random: Math.random,
+      random,
     });
   }
 }
@@ -55,6 +69,18 @@ export interface MeshOptions {
   readonly protocol?: Protocol;
   readonly config?: DeepPartial<ProxyConfig>;
   readonly socketsOfB?: Sockets;
+  /** Of the first proxy. */
+  readonly worker?: WorkerOptions;
+}
+
+/** An application beside the first one. */
+export interface AppOptions {
+  readonly service?: string;
+  readonly node?: 'a' | 'b';
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly protocol?: Protocol;
+  /** Of its tunnel; left out: that of node b. */
+  readonly tunnelPort?: number;
 }
 
 export class Mesh implements AsyncDisposable {
@@ -72,10 +98,10 @@ export class Mesh implements AsyncDisposable {
   tunnelPort = 0;
   appPort = 0;
 
-  private constructor({ protocol = 'http', config = {}, socketsOfB }: MeshOptions) {
+  private constructor({ protocol = 'http', config = {}, socketsOfB, worker = {} }: MeshOptions) {
     this.nodeA = makeNode(this.#directory, { name: 'a' });
     this.nodeB = addNode(this.#directory, { name: 'b', grant: ['ns/shop/*'], nowMs: Date.now(), ttlMs: HOUR_MS });
-    this.a = new ProxyUnderTest('a', config);
+    this.a = new ProxyUnderTest('a', config, plainSockets(), worker);
     this.b = new ProxyUnderTest('b', config, socketsOfB);
     this.#protocol = protocol;
   }
@@ -92,8 +118,35 @@ export class Mesh implements AsyncDisposable {
     return mesh;
   }
 
-  async listenExplicit(id: string): Promise<number> {
-    const { port } = await this.a.proxy.listen({
+  /** Adds an application on a port of loopback; the caller is told of its endpoint. @returns the id of the endpoint */
+  add(appPort: number, options: AppOptions = {}): string {
+    const { service = 'cart', node = 'b', labels = {}, protocol = this.#protocol, tunnelPort } = options;
+    const identity = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/${service}`;
+    const id = `${node}/${service}-${appPort}/http`;
+    const svid = this.mint(identity, node === 'a' ? this.nodeA : this.nodeB);
+    const common = { namespace: 'shop', service, identity, labels };
+    const port = { name: 'http', port: appPort, servicePort: SERVICE_PORT, protocol, address: '127.0.0.1' };
+    const workload = {
+      ...common,
+      id: `${service}-${appPort}`,
+      unit: 'host',
+      ports: [{ ...port, endpointId: id }],
+      svid,
+    };
+    const endpoint = this.endpoint({ ...common, id, node, port: appPort, protocol, ...(tunnelPort && { tunnelPort }) });
+    const { proxy } = node === 'a' ? this.a : this.b;
+    proxy.apply(this.update({ workloads: [workload] }));
+    this.a.proxy.apply(this.update({ endpoints: [endpoint] }));
+    return id;
+  }
+
+  /** What operators say to the caller's node. */
+  rule(traffic: TrafficRules): void {
+    this.a.proxy.apply({ version: this.#version++, traffic });
+  }
+
+  async listenExplicit(id: string, { proxy } = this.a): Promise<number> {
+    const { port } = await proxy.listen({
       id,
       role: 'explicit',
       unit: 'host',

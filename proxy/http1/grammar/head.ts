@@ -40,6 +40,9 @@ export type BodyKind = (typeof BODY)[keyof typeof BODY];
  */
 export const FIELD_STRIDE = 6;
 
+/** The last of these numbers, of a field that an edit took away. */
+export const TAKEN = 2;
+
 /**
  * What the request line is to say when it goes on, where that is not what came: origin-form always (RFC 9112 §3.2.2: a proxy
  * replaces Host by the authority of an absolute-form target), or what a route rewrites it to.
@@ -166,7 +169,7 @@ export class Head {
   drop(field: number): void {
     const at = field * FIELD_STRIDE + 5;
     if (this.fields[at] === 0) this.dropped++;
-    else if (this.fields[at] === 2) this.taken--;
+    else if (this.fields[at] === TAKEN) this.taken--;
     this.fields[at] = 1;
   }
 
@@ -175,7 +178,7 @@ export class Head {
     for (let field = 0; field < this.fieldCount; field++) {
       const at = field * FIELD_STRIDE;
       if (this.fields[at + 5] !== 0 || !spells(this.bytes, this.fields[at]!, this.fields[at + 1]!, name)) continue;
-      this.fields[at + 5] = 2;
+      this.fields[at + 5] = TAKEN;
       this.dropped++;
       this.taken++;
     }
@@ -185,7 +188,7 @@ export class Head {
   restore(): void {
     if (this.taken === 0) return;
     for (let field = 0; field < this.fieldCount; field++) {
-      if (this.fields[field * FIELD_STRIDE + 5] === 2) this.fields[field * FIELD_STRIDE + 5] = 0;
+      if (this.fields[field * FIELD_STRIDE + 5] === TAKEN) this.fields[field * FIELD_STRIDE + 5] = 0;
     }
     this.dropped -= this.taken;
     this.taken = 0;

@@ -95,7 +95,7 @@ test('an upload that waits for 100 (Continue) is sent to the second attempt', as
   client.send('PUT / HTTP/1.1\r\nHost: cart\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n');
   await client.until(/^HTTP\/1\.1 100 /);
   client.send('body');
-  await client.until(/HTTP\/1\.1 200 OK[\s\S]*answer 2$/);
+  await client.until(/HTTP\/1\.1 200 OK[\s\S]*answer 2\r\n/);
   expect(cart.asked.map(({ body }) => body)).toEqual(['body', 'body']);
 });
 
