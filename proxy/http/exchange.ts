@@ -384,6 +384,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     if (!this.#goesOn(failure, status)) return false;
     this.#abandonAttempt();
     this.#next();
+    this.flush(); // whoever brought this answer is told nothing more of us
     return true;
   }
 
