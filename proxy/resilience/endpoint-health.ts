@@ -29,6 +29,8 @@ const BACK_AT = 4;
 const SUSPECTED_BY = 5;
 /** When it was first seen; `GROWN` for one that is not new. */
 const SINCE = 6;
+/** Since when it is the process that it is; 0 where it was never another. */
+const RENEWED_AT = 7;
 const GOOD = 8;
 const BAD = GOOD + RECENT_CELLS;
 const GROWN = -1;
@@ -84,6 +86,8 @@ export class EndpointHealth {
     limits: Outliers,
     peers: readonly EndpointHealth[],
   ): void {
+    const renewedAt = this.#get(RENEWED_AT);
+    if (renewedAt !== 0 && (((startedAtMs | 0) - renewedAt) | 0) < 0) return; // about the process before
     if (this.#get(UNTIL) !== 0) {
       this.#judgeProbe(outcome, startedAtMs, nowMs, limits);
       return;
@@ -102,6 +106,17 @@ export class EndpointHealth {
   suspectedBy(nodes: number): void {
     if (this.#get(SUSPECTED_BY) === nodes) return;
     this.#set(SUSPECTED_BY, nodes);
+    this.#table.healthChanged();
+  }
+
+  /** It is another process by now: what the one before did is not held against it. */
+  renew(nowMs: number): void {
+    this.#set(RENEWED_AT, instant(nowMs));
+    this.#set(EJECTIONS_IN_A_ROW, 0);
+    this.#forget();
+    if (this.#get(UNTIL) === 0) return;
+    this.#set(PROBE, 0);
+    this.#set(UNTIL, 0);
     this.#table.healthChanged();
   }
 

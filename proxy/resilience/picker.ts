@@ -144,7 +144,8 @@ export class EndpointPicker<T extends Pickable> {
       const other = balancer.pickOther(chooser, shares);
       if (other !== undefined) return other.endpoint;
     }
-    return undefined;
+    // Whoever is left is ejected, which is better than nobody.
+    return this.#candidates.find(({ endpoint }) => !tried.includes(endpoint))?.endpoint;
   }
 
   /** An ejected endpoint whose time is over gets the one request that decides. */
