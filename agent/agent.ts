@@ -62,6 +62,7 @@ import { VipAllocator } from './vips.ts';
 import type { WorkloadApi } from './workload-api/workload-api.ts';
 import { WorkloadDirectory } from './workloads/directory.ts';
 import { HealthChecker } from './workloads/health.ts';
+import { RefusedPorts } from './workloads/refused-ports.ts';
 
 /** A joiner with seeds waits this long for one of them before it calls itself ready all the same. */
 const SEED_PATIENCE_MS = 10_000;
@@ -156,6 +157,7 @@ class Agent implements AsyncDisposable {
 
     // Each thing is started before what uses it, and so closed after it. What calls back to a later one goes through these.
     let enrolment: Enrolment | undefined;
+    let refused: RefusedPorts | undefined;
     let mesh: MeshThread | undefined;
     let audit: AuditTrail | undefined;
     let own: readonly Endpoint[] = [];
@@ -168,6 +170,7 @@ class Agent implements AsyncDisposable {
       isCapturing: captures !== undefined,
       log,
       reopen: (worker) => enrolment?.reopen(worker) ?? [],
+      unreachable: (workload, port) => refused?.suspect(workload, port),
     });
     this.#plane = this.#serving.use(plane);
     plane.apply({ trust: { ...trustOf(node), foreignIssuers } });
@@ -222,6 +225,17 @@ class Agent implements AsyncDisposable {
         changed: () => enrolment?.healthChanged(),
       }),
     );
+    refused = this.#serving.use(
+      new RefusedPorts({
+        open: (unit, family) => sockets.open(unit, family),
+        random: Math.random,
+        log,
+        changed: (workload, isRefused) => {
+          if (isRefused) health.doubt(workload);
+          enrolment?.healthChanged();
+        },
+      }),
+    );
     enrolment = this.#serving.use(
       new Enrolment({
         node: node.name,
@@ -232,6 +246,7 @@ class Agent implements AsyncDisposable {
         svids,
         plane,
         health,
+        refused,
         log,
         publish: (endpoints) => {
           own = endpoints;

@@ -47,6 +47,8 @@ export interface ProxyDeps {
   readonly log: Logger;
   readonly random: () => number;
   readonly dns?: DnsFactory;
+  /** Told of a port of a workload of this node that may take no more connections; for each at most ten times a second. */
+  readonly unreachable?: (workload: string, port: number) => void;
   /** Runs a young collection of this thread's heap, at once. */
   readonly collectGarbage?: () => void;
 }
@@ -99,6 +101,7 @@ export class Proxy implements AsyncDisposable {
       sockets,
       reader: new SharedReader(),
       random,
+      unreachable: deps.unreachable ?? (() => {}),
       world: this.#world,
       memory: new CertificateMemory(),
       sessions: this.#sessions,

@@ -18,10 +18,15 @@ import { messageOf } from '../errors.ts';
 import type { SvidKeeper } from '../svids.ts';
 import type { DataPlane } from '../threads/data-plane.ts';
 import type { HealthChecker } from '../workloads/health.ts';
+import type { RefusedPorts } from '../workloads/refused-ports.ts';
 import { unitOf, type Workload } from '../workloads/workload.ts';
 import type { OpenUnit, Unit } from './unit.ts';
 
 const RETRY_MS = 2_000;
+/** How often it is looked whether namespaces are still there: nobody says so when a pod is deleted. */
+const LOOK_MS = 500;
+/** A workload that is taken out is called draining for so long before it leaves: callers everywhere know by then. */
+const DRAIN_MS = 1_000;
 
 export interface EnrolmentOptions {
   readonly node: string;
@@ -33,6 +38,7 @@ export interface EnrolmentOptions {
   readonly svids: SvidKeeper;
   readonly plane: DataPlane;
   readonly health: HealthChecker;
+  readonly refused: RefusedPorts;
   readonly log: Logger;
   /** Called with this node's whole page whenever it may have changed. */
   readonly publish: (endpoints: readonly Endpoint[]) => void;
@@ -41,6 +47,11 @@ export interface EnrolmentOptions {
 interface Enrolled {
   readonly unit: Unit;
   readonly workloads: readonly Workload[];
+}
+
+interface Draining {
+  readonly timer: NodeJS.Timeout;
+  isOver: boolean;
 }
 
 export interface EnrolledView {
@@ -64,6 +75,9 @@ export class Enrolment implements AsyncDisposable {
   #isStale = false;
   #isClosed = false;
   #clock: NodeJS.Timeout | undefined;
+  #retriedAtMs = 0;
+  /** By id, units that are to be taken out and serve as before until then. */
+  readonly #draining = new Map<string, Draining>();
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
@@ -72,7 +86,7 @@ export class Enrolment implements AsyncDisposable {
   /** Resolves when a round that saw these workloads is over, whatever came of it. */
   apply(workloads: readonly Workload[]): Promise<void> {
     this.#wanted = Map.groupBy(workloads, (workload) => this.#unitOf(workload));
-    this.#clock ??= setInterval(() => void this.#look(), RETRY_MS).unref();
+    this.#clock ??= setInterval(() => void this.#look(), LOOK_MS).unref();
     return this.#work();
   }
 
@@ -104,15 +118,14 @@ export class Enrolment implements AsyncDisposable {
         const enrolled = this.#units.get(id);
         const isIn = enrolled?.workloads.some((known) => known.id === workload.id) ?? false;
         const failure = this.#failures.get(id);
-        const detail =
-          failure ?? (isIn ? (this.#options.health.report(workload.id)?.detail ?? '') : 'being brought in');
+        const detail = failure ?? (isIn ? this.#complaint(workload) : 'being brought in');
         const address = isIn ? enrolled!.unit.addressOf(workload) : '';
         return {
           workload,
           identity: this.#identity(workload),
           unit: id,
           address,
-          state: isIn ? this.#state(workload) : 'unready',
+          state: isIn && !this.#isAllRefused(workload) ? this.#state(workload) : 'unready',
           detail,
         };
       }),
@@ -127,22 +140,26 @@ export class Enrolment implements AsyncDisposable {
 
   /** A successor serves all of these from here on. Nothing changes any more, and closing leaves capture in place. */
   async handOver(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#clock);
+    this.#stop();
     await this.#working;
     for (const { unit } of this.#units.values()) unit.handOver();
   }
 
   /** Takes every workload out of the mesh: nobody is told of it here, gossip has left by then. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#clock);
+    this.#stop();
     await this.#working;
     await Promise.allSettled([...this.#units.values()].map((enrolled) => this.#leave(enrolled)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #stop(): void {
+    this.#isClosed = true;
+    clearInterval(this.#clock);
+    for (const { timer } of this.#draining.values()) clearTimeout(timer);
   }
 
   #work(): Promise<void> {
@@ -163,21 +180,52 @@ export class Enrolment implements AsyncDisposable {
   /** Something to try again, or a namespace that is another one by now? */
   async #look(): Promise<void> {
     const isLost = [...this.#units.values()].some(({ unit }) => !unit.isCurrent());
-    if (isLost || this.#failures.size > 0) await this.#work();
+    const isDue = this.#failures.size > 0 && performance.now() - this.#retriedAtMs >= RETRY_MS;
+    if (isLost || isDue) await this.#work();
   }
 
   async #round(): Promise<void> {
     const wanted = this.#wanted;
-    for (const [id, enrolled] of this.#units) {
-      if (wanted.has(id) && enrolled.unit.isCurrent()) continue;
+    this.#retriedAtMs = performance.now();
+    const leaving = [...this.#units.values()].filter((enrolled) => this.#isToLeave(enrolled, wanted));
+    for (const { unit } of leaving) this.#units.delete(unit.id);
+    // Before anything is taken away: nobody is to call what is not there.
+    if (leaving.length + this.#draining.size > 0) this.#options.publish(this.#endpoints());
+    for (const enrolled of leaving) {
       await this.#leave(enrolled).catch((err: unknown) =>
-        this.#options.log.error({ err, unit: id }, 'capture could not be removed'),
+        this.#options.log.error({ err, unit: enrolled.unit.id }, 'capture could not be removed'),
       );
     }
     for (const id of this.#failures.keys()) if (!wanted.has(id)) this.#failures.delete(id);
     await Promise.all([...wanted].map(([id, workloads]) => this.#bring(id, workloads)));
     this.#watchHealth();
     this.#options.publish(this.#endpoints());
+  }
+
+  /** At once where its namespace is gone, or what runs in it moves to another; else when it has been draining for a while. */
+  #isToLeave({ unit, workloads }: Enrolled, wanted: ReadonlyMap<string, readonly Workload[]>): boolean {
+    const { id } = unit;
+    const draining = this.#draining.get(id);
+    const isWanted = wanted.has(id);
+    const isLost = !unit.isCurrent();
+    if (isWanted || isLost || this.#moves(workloads, wanted)) {
+      clearTimeout(draining?.timer);
+      this.#draining.delete(id);
+      return isLost || !isWanted;
+    }
+    if (draining !== undefined) return draining.isOver && this.#draining.delete(id);
+    const timer = setTimeout(() => {
+      begun.isOver = true;
+      void this.#work();
+    }, DRAIN_MS).unref();
+    const begun: Draining = { timer, isOver: false };
+    this.#draining.set(id, begun);
+    return false;
+  }
+
+  #moves(workloads: readonly Workload[], wanted: ReadonlyMap<string, readonly Workload[]>): boolean {
+    const ids = new Set([...wanted.values()].flatMap((others) => others.map(({ id }) => id)));
+    return workloads.some(({ id }) => ids.has(id));
   }
 
   async #bring(id: string, workloads: readonly Workload[]): Promise<void> {
@@ -270,6 +318,15 @@ export class Enrolment implements AsyncDisposable {
       check: workload.healthCheck,
     }));
     this.#options.health.watch(targets);
+    const ports = this.#enrolled().flatMap(({ unit, workload }) =>
+      workload.ports.map(({ port }) => ({
+        workload: workload.id,
+        unit: unit.id,
+        address: unit.addressOf(workload),
+        port,
+      })),
+    );
+    this.#options.refused.watch(ports);
   }
 
   #local(unit: Unit, workload: Workload, { certificateChainPem, privateKeyPem, expiresAtMs }: Svid): LocalWorkload {
@@ -310,7 +367,7 @@ export class Enrolment implements AsyncDisposable {
         labels: workload.labels,
         zone: workload.zone === '' ? this.#options.zone : workload.zone,
         weight: workload.weight,
-        state: this.#state(workload),
+        state: this.#portState(unit, workload, port.port),
       })),
     );
   }
@@ -323,6 +380,26 @@ export class Enrolment implements AsyncDisposable {
 
   #state(workload: Workload): EndpointState {
     return this.#options.health.report(workload.id)?.health ?? 'unready';
+  }
+
+  /** Why it is not ready, as a whole or in part; empty when it is. */
+  #complaint(workload: Workload): string {
+    const refused = this.#refusedPorts(workload);
+    const told = this.#options.health.report(workload.id)?.detail ?? '';
+    return refused.length === 0 ? told : `takes no connections on port ${refused.join(', ')}`;
+  }
+
+  #isAllRefused(workload: Workload): boolean {
+    return workload.ports.length > 0 && this.#refusedPorts(workload).length === workload.ports.length;
+  }
+
+  #refusedPorts({ id, ports }: Workload): readonly number[] {
+    return ports.map(({ port }) => port).filter((port) => this.#options.refused.isRefused(id, port));
+  }
+
+  #portState({ id }: Unit, workload: Workload, port: number): EndpointState {
+    if (this.#draining.has(id)) return 'draining';
+    return this.#options.refused.isRefused(workload.id, port) ? 'unready' : this.#state(workload);
   }
 
   #identity({ namespace, serviceAccount }: Workload): string {

@@ -32,5 +32,7 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly request: number; readonly port: number }
   | { readonly kind: 'failed'; readonly request: number; readonly message: string }
+  /** The application may accept no more connections on this port of a workload. */
+  | { readonly kind: 'unreachable'; readonly workload: string; readonly port: number }
   | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels }
   | { readonly kind: 'access-series'; readonly row: number; readonly labels: AccessSeriesLabels };

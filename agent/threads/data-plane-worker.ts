@@ -28,6 +28,7 @@ const proxy = Proxy.start(config, {
   shared: new SharedTable(shared, index),
   log,
   random: Math.random,
+  unreachable: (workload, port) => tell({ kind: 'unreachable', workload, port }),
   collectGarbage: youngCollection(),
   ...(captured === undefined
     ? {}

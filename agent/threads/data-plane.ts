@@ -36,6 +36,8 @@ export interface DataPlaneOptions {
   readonly log: Logger;
   /** Opens a restarted worker's own descriptors: the listeners of every unit, for that worker. */
   readonly reopen: (worker: number) => readonly ListenerSpec[];
+  /** Told of a port of a workload that may take no more connections; by each worker at most ten times a second for each. */
+  readonly unreachable?: (workload: string, port: number) => void;
   /** The module a worker runs; tests wrap it. */
   readonly entry?: URL;
 }
@@ -235,6 +237,7 @@ export class DataPlane implements AsyncDisposable {
         else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
         else if (message.kind === 'access-series')
           this.stats.registerAccess(String(index), message.row, message.labels);
+        else if (message.kind === 'unreachable') this.#options.unreachable?.(message.workload, message.port);
         else settle(slot, message);
       });
       thread.on('error', (err) => this.#options.log.error({ err, worker: index }, 'data-plane worker failed'));

@@ -27,7 +27,7 @@ export interface HealthReport {
 
 const CONCURRENCY = 16;
 /** A workload that has never been well is probably starting: it is asked this often, however long its interval. */
-const STARTING_INTERVAL_MS = 500;
+const STARTING_INTERVAL_MS = 250;
 /** Each wait is the interval give or take this share, so that checks that began together drift apart. */
 const JITTER = 0.1;
 
@@ -35,7 +35,10 @@ interface Watched {
   readonly target: HealthTarget;
   state: HealthState;
   detail: string;
+  /** Set while it waits for its next check, and not in the queue or being checked. */
   timer: NodeJS.Timeout | undefined;
+  /** Whether a failure of the check to come is believed at once. */
+  isDoubted: boolean;
   readonly stop: AbortController;
 }
 
@@ -66,6 +69,17 @@ export class HealthChecker implements AsyncDisposable {
     }
   }
 
+  /** Something else speaks against it: it is asked now, and counts as one that was never well if it does not answer well. */
+  doubt(id: string): void {
+    const watched = this.#watched.get(id);
+    if (watched?.target.check === undefined || this.#isClosed) return;
+    watched.isDoubted = true;
+    if (watched.timer === undefined) return; // it will be looked at when the check under way is over
+    clearTimeout(watched.timer);
+    watched.timer = undefined;
+    this.#enqueue(watched);
+  }
+
   /** @returns undefined for a workload that is not watched */
   report(id: string): HealthReport | undefined {
     const watched = this.#watched.get(id);
@@ -87,7 +101,14 @@ export class HealthChecker implements AsyncDisposable {
   #start(target: HealthTarget, before: Watched | undefined): void {
     const first = target.check === undefined ? UNCHECKED : NEVER_CHECKED;
     const state = target.check === undefined ? UNCHECKED : (before?.state ?? first);
-    const watched: Watched = { target, state, detail: '', timer: undefined, stop: new AbortController() };
+    const watched: Watched = {
+      target,
+      state,
+      detail: '',
+      timer: undefined,
+      isDoubted: false,
+      stop: new AbortController(),
+    };
     this.#watched.set(target.id, watched);
     if (before !== undefined && before.state.health !== state.health) this.#options.changed(target.id, state.health);
     if (target.check !== undefined) this.#enqueue(watched);
@@ -116,15 +137,24 @@ export class HealthChecker implements AsyncDisposable {
     const { id, unit, address, check } = watched.target;
     if (check === undefined) return;
     const { signal } = watched.stop;
+    const { isDoubted } = watched;
+    watched.isDoubted = false;
     const result = await probe({ id, unit, address, check }, this.#options.open, signal);
     if (signal.aborted) return;
-    const { health, wasReady } = watched.state;
-    watched.state = afterCheck(watched.state, result.ok, check);
+    const { health } = watched.state;
+    watched.state = isDoubted && !result.ok ? NEVER_CHECKED : afterCheck(watched.state, result.ok, check);
     watched.detail = result.ok ? '' : result.detail;
     if (watched.state.health !== health) this.#announce(watched, result);
-    const intervalMs = wasReady ? check.intervalMs : Math.min(check.intervalMs, STARTING_INTERVAL_MS);
+    if (watched.isDoubted) {
+      this.#enqueue(watched); // since this check began
+      return;
+    }
+    const intervalMs = watched.state.wasReady ? check.intervalMs : Math.min(check.intervalMs, STARTING_INTERVAL_MS);
     const waitMs = intervalMs * (1 + JITTER * (2 * this.#options.random() - 1));
-    watched.timer = setTimeout(() => this.#enqueue(watched), waitMs).unref();
+    watched.timer = setTimeout(() => {
+      watched.timer = undefined;
+      this.#enqueue(watched);
+    }, waitMs).unref();
   }
 
   #announce({ target, state }: Watched, result: ProbeResult): void {

@@ -12,11 +12,9 @@ import { ServerSession } from '../streams/server-session.ts';
 import { connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
-import { dialContext } from '../upstream/context.ts';
-import { dialTcp } from '../upstream/dial.ts';
 import { LocalRoute } from '../upstream/routes.ts';
-import { appDestination } from './app-connection.ts';
 import type { Call } from './call.ts';
+import { dialApp } from './dial-app.ts';
 import { Guard } from './guard.ts';
 import type { Guarded } from './guarded.ts';
 
@@ -151,7 +149,6 @@ export function relayOpaque(
     return;
   }
   context.guarded.add({ guard, socket, transport, row, drain: undefined });
-  const destination = appDestination(call, context);
   connectOpaque({
     downstream: { socket, transport, leftover },
     row,
@@ -159,7 +156,7 @@ export function relayOpaque(
     next: () => ({
       endpoint: call.target,
       dial: (done) =>
-        dialTcp(destination, dialContext(context), (result) => {
+        dialApp(call, context, (result) => {
           if (result.ok) answer?.accepted();
           else answer?.refused(result.reason, result.detail);
           done(result);

@@ -6,11 +6,11 @@
 
 import type { Issued } from '../../certs/revocation.ts';
 import { type Verdict, verifyChain } from '../../certs/verify.ts';
-import { appDestination } from '../inbound/app-connection.ts';
 import type { Call } from '../inbound/call.ts';
+import { dialApp } from '../inbound/dial-app.ts';
 import { countRefusal } from '../tls.ts';
-import { dialContext, type RouteContext } from '../upstream/context.ts';
-import { type DialResult, dialTcp } from '../upstream/dial.ts';
+import type { RouteContext } from '../upstream/context.ts';
+import type { DialResult } from '../upstream/dial.ts';
 import type { NamedTarget, Workload } from '../workload.ts';
 
 export interface LocalCall {
@@ -32,7 +32,7 @@ export function dialLocal(call: LocalCall, context: RouteContext, done: (result:
     return;
   }
   const { revocations } = context.world;
-  dialTcp(appDestination(call.call, context), dialContext(context), (result) => {
+  dialApp(call.call, context, (result) => {
     if (!result.ok) {
       done(result);
       return;

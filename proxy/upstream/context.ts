@@ -23,6 +23,8 @@ export interface RouteContext extends HttpContext, GuardContext {
   readonly memory: CertificateMemory;
   readonly sessions: MeshSessions;
   readonly tlsSessions: TlsSessions;
+  /** Told of a port of a workload of this node that may take no more connections. */
+  readonly unreachable: (workload: string, port: number) => void;
   readonly random: () => number;
   readonly tunnel: TunnelConfig;
   readonly http2: Http2Config;

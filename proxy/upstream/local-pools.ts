@@ -4,14 +4,16 @@ import type { Http2Config } from '../config.ts';
 import type { HttpContext } from '../http/exchange.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
+import type { RouteContext } from './context.ts';
 import type { Dialer } from './dial.ts';
 import { IdleLimit } from './idle-limit.ts';
-import type { LocalTarget } from './local-target.ts';
+import { type LocalTarget, tellUnreachable } from './local-target.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
 
 export interface LocalPoolContext extends HttpContext {
   readonly http2: Http2Config;
+  readonly unreachable: RouteContext['unreachable'];
 }
 
 /** A caller of an application, as far as its connections must not be used for another. */
@@ -30,7 +32,9 @@ function addConnections(target: LocalTarget, caller: PooledCaller, context: Loca
   const { upstream: config, http, stats, deadlines } = context;
   target.idle ??= new IdleLimit(config.localIdleMs);
   const { idle } = target;
-  const options = { endpoint: target, dialer: caller.dialer(), config, http, idle, stats, deadlines };
+  // A server that stops says nothing but this; one that ends idle connections in time is found to be there.
+  const onIdleClosed = (): void => tellUnreachable(target, context);
+  const options = { endpoint: target, dialer: caller.dialer(), config, http, idle, stats, deadlines, onIdleClosed };
   return addPool(target.pools, caller.key, options);
 }
 

@@ -4,11 +4,17 @@ import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
+import type { RouteContext } from './context.ts';
 import type { IdleLimit } from './idle-limit.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
 
+/** Each port is told of at most this often by each worker; what happens in between is left out. */
+const TELL_AGAIN_MS = 100;
+
 export class LocalTarget implements Balanced, AccessTargetPort {
+  /** Whose port it is. */
+  readonly workload: string;
   readonly unit: string;
   /** 'namespace/service'. */
   readonly service: string;
@@ -31,8 +37,11 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   /** How long it keeps a connection that nobody uses; known once it has been called. */
   idle: IdleLimit | undefined = undefined;
   isRetired = false;
+  /** When somebody was last told that nobody may listen there; on the clock of `performance.now()`. */
+  toldUnreachableAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(workload: LocalWorkload, port: LocalPort) {
+    this.workload = workload.id;
     this.unit = workload.unit;
     this.service = `${workload.namespace}/${workload.service}`;
     this.serverName = endpointServerName(port.port, workload.service, workload.namespace);
@@ -67,6 +76,14 @@ export class LocalTarget implements Balanced, AccessTargetPort {
     this.pools.clear();
     this.sessions.clear();
   }
+}
+
+/** Says that an application may take no more connections, for somebody to find out. */
+export function tellUnreachable(target: LocalTarget, { unreachable }: Pick<RouteContext, 'unreachable'>): void {
+  const nowMs = performance.now();
+  if (target.isRetired || nowMs - target.toldUnreachableAtMs < TELL_AGAIN_MS) return;
+  target.toldUnreachableAtMs = nowMs;
+  unreachable(target.workload, target.port);
 }
 
 function destinationOf({ namespace, service, labels }: LocalWorkload, port: number): AccessDestination {

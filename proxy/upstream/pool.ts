@@ -25,6 +25,8 @@ export interface PoolOptions {
   readonly deadlines: Deadlines;
   /** Spares an endpoint that cannot be reached; left out where dialling costs next to nothing. */
   readonly backoff?: Backoff;
+  /** Called when the other side has closed a connection that nobody used. */
+  readonly onIdleClosed?: () => void;
   /** Called when nothing is left in it: nobody waits, nothing is open. It may be filled again afterwards. */
   readonly onEmpty: (pool: Http1Pool) => void;
 }
@@ -114,6 +116,7 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
     if (at !== -1) {
       this.#idle.splice(at, 1);
       this.#options.idle.sawClosed(performance.now() - connection.idleSinceMs);
+      this.#options.onIdleClosed?.();
     }
     if (this.#waiting.size > this.#dialling && !this.#isFull()) this.#dial();
     this.#checkEmpty();

@@ -7,8 +7,9 @@ import type { Admission, RequestGuard } from '../http/request-guard.ts';
 import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
-import { appDestination, connectionKey, forwardedLines } from '../inbound/app-connection.ts';
+import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
 import type { Call } from '../inbound/call.ts';
+import { dialApp } from '../inbound/dial-app.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
@@ -18,7 +19,7 @@ import type { World } from '../world.ts';
 import { Backoff } from './backoff.ts';
 import type { UpstreamEndpoint } from './cluster.ts';
 import { dialContext, type RouteContext } from './context.ts';
-import { type Dialer, dialMesh, dialTcp, type MeshDestination } from './dial.ts';
+import { type Dialer, dialMesh, type MeshDestination } from './dial.ts';
 import { HbonePool } from './hbone-pool.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
@@ -86,9 +87,7 @@ export class LocalRoute extends DirectPlan implements Route {
   }
 
   dialer(): Dialer {
-    const destination = appDestination(this.#call, this.#context);
-    const context = dialContext(this.#context);
-    return { dial: (done) => dialTcp(destination, context, done) };
+    return { dial: (done) => dialApp(this.#call, this.#context, done) };
   }
 }
 

@@ -209,3 +209,20 @@ test('a state changes only after the wanted number of outcomes in a row, the fir
     }),
   );
 });
+
+test('a workload under doubt is asked at once, and one failure is believed', async () => {
+  const app = await application();
+  const { health, next, changes } = checker();
+  await using _closing = health;
+  health.watch([target(app.port, { intervalMs: 3_600_000, unhealthyAfter: 5 })]);
+  expect(await next()).toBe('shop/web ready');
+  const asked = app.asked.length;
+  health.doubt('shop/web');
+  while (app.asked.length === asked) await new Promise((resolve) => setImmediate(resolve));
+  expect(changes).toEqual([]);
+  app.status = 503;
+  health.doubt('shop/web');
+  expect(await next()).toBe('shop/web unready');
+  app.status = 200;
+  expect(await next()).toBe('shop/web ready'); // at the first good answer, and soon
+});
