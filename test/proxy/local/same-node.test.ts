@@ -279,3 +279,30 @@ test('a local endpoint whose application is down is passed over for one on anoth
   for (let i = 0; i < 10; i++) expect((await get(port)).status).toBe(200);
   expect(mesh.b.reader.counters().upstreamRetried).toBeGreaterThan(0);
 });
+
+test('a request that another node has sent back goes on to an idle connection here, body and all', async () => {
+  const dead = await TestServer.tcp(() => undefined);
+  const { port: deadPort } = dead;
+  await dead[Symbol.asyncDispose]();
+  await using app = await TestServer.of(http.createServer((request, response) => request.pipe(response)));
+  const { mesh, port } = await oneNode(app);
+  await using _closing = mesh;
+  const { port: tunnelPort } = await mesh.a.proxy.listen({ id: 't', role: 'tunnel', unit: 'host', transport: 'tcp' });
+  const cart = mesh.cart(mesh.mint(CART, mesh.nodeA));
+  const down = { ...cart, id: 'down', ports: [{ ...cart.ports[0]!, endpointId: 'a/down/http', port: deadPort }] };
+  mesh.a.proxy.apply(mesh.update({ workloads: [down] }));
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const post = async (): Promise<string> => {
+    const request = http.request({ port, host: '127.0.0.1', method: 'POST', agent });
+    request.end('x'.repeat(20_000));
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    let bytes = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) bytes += chunk.length;
+    return `${response.statusCode} ${bytes}`;
+  };
+  expect(await post()).toBe('200 20000'); // leaves an idle connection to the application
+  const endpoint = mesh.endpoint({ id: 'a/down/http', node: 'a', port: deadPort, tunnelPort });
+  mesh.b.proxy.apply(mesh.update({ endpoints: [endpoint] }));
+  for (let i = 0; i < 10; i++) expect(await post()).toBe('200 20000');
+  expect(mesh.b.reader.counters().upstreamRetried).toBeGreaterThan(0);
+});
