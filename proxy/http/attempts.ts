@@ -71,12 +71,12 @@ export class Attempts {
     this.#leave();
   }
 
-  /** The endpoint to try next. */
-  pick(plan: Plan, isUpgrade: boolean): StreamPool | ReasonCode | Answer {
-    const pool = plan.pick(this.tried, isUpgrade);
+  /** The endpoint to try next. @param nowMs on the clock of `performance.now()` */
+  pick(plan: Plan, isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer {
+    const pool = plan.pick(this.tried, isUpgrade, nowMs);
     if (typeof pool !== 'string' || this.failure === undefined) return pool;
     // Who answered badly may do better the next time; whom nobody could reach is not asked again.
-    const again = this.failure.isUnsent ? pool : plan.pick(NONE, isUpgrade);
+    const again = this.failure.isUnsent ? pool : plan.pick(NONE, isUpgrade, nowMs);
     return typeof again === 'string' ? this.failure.reason : again;
   }
 

@@ -17,7 +17,7 @@ export abstract class DirectPlan implements Plan {
     return undefined;
   }
 
-  abstract pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode | Answer;
+  abstract pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer;
 
   mirror(_head: Head): readonly MirrorSink[] | undefined {
     return undefined;

@@ -209,7 +209,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   #acquire(): void {
     const head = this.#head!;
-    const pool = this.#attempts.pick(this.#plan!, head.upgrade);
+    const pool = this.#attempts.pick(this.#plan!, head.upgrade, this.#askedAtMs);
     if (typeof pool === 'string') {
       this.#refuse(pool, this.#attempts.failure?.detail ?? '');
       return;
@@ -230,7 +230,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#pool = pool;
     endpoint.outstanding++;
     const backendMs = this.#plan!.policy?.timeouts.backendMs ?? 0;
-    if (backendMs > 0) this.#alarm.setAttempt(performance.now() + backendMs);
+    if (backendMs > 0) this.#alarm.setAttempt(this.#askedAtMs + backendMs);
     const stream = pool.take();
     if (stream === undefined) this.#wait(pool);
     else this.#send(stream);
@@ -391,8 +391,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   /** @param status of the answer that is dropped; 0 where there was none */
   #goesOn(failure: Failure, status = 0): boolean {
     const attempts = this.#attempts;
-    if (!attempts.goesOn(failure, this.#pool!.endpoint, performance.now())) return false;
-    if (typeof attempts.pick(this.#plan!, this.#head!.upgrade) === 'string') return false;
+    const nowMs = performance.now();
+    if (!attempts.goesOn(failure, this.#pool!.endpoint, nowMs)) return false;
+    if (typeof attempts.pick(this.#plan!, this.#head!.upgrade, nowMs) === 'string') return false;
     if (this.#arrival !== undefined) this.#ledger.passedOver(this.#arrival, failure.reason, status);
     this.#leaveEndpoint();
     this.#arrival = undefined;
@@ -419,10 +420,11 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   #judgeEndpoint(outcome: Outcome, retryAfterMs: number): void {
     const { endpoint } = this.#pool!;
+    const { latency } = endpoint;
+    if (latency === undefined) return; // the application of a destination: nobody chooses among several
     const nowMs = performance.now();
-    const tookMs = nowMs - this.#askedAtMs;
     this.#plan!.observe(endpoint, outcome, this.#askedAtMs, nowMs);
-    if (endpoint.latency !== undefined) observeLatency(endpoint.latency, outcome, tookMs, retryAfterMs, nowMs);
+    observeLatency(latency, outcome, nowMs - this.#askedAtMs, retryAfterMs, nowMs);
   }
 
   // What the alarm tells.

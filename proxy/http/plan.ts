@@ -26,8 +26,9 @@ export interface Plan {
   /**
    * @param tried endpoints that failed this request
    * @param isUpgrade whether the exchange may turn into bytes, which takes a connection of its own
+   * @param nowMs on the clock of `performance.now()`
    */
-  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode | Answer;
+  pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer;
   /**
    * What became of an attempt. Instants are on the clock of `performance.now()`.
    *

@@ -34,7 +34,7 @@ export class StreamAttempts {
   pick(tried: readonly Balanced[]): UpstreamEndpoint | ReasonCode {
     if (typeof this.#calls === 'string') return this.#calls;
     if (this.#destination.kind === 'endpoint') return tried.length === 0 ? this.#destination.endpoint : 'no-endpoint';
-    return this.#calls.pick(this.#subset, tried, this.#chooser) ?? 'no-endpoint';
+    return this.#calls.pick(this.#subset, tried, this.#chooser, performance.now()) ?? 'no-endpoint';
   }
 
   /** The same attempt, whose outcome counts for its endpoint. */

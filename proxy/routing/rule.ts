@@ -31,6 +31,8 @@ export interface CompiledMirror {
 
 export class CompiledRule {
   readonly rule: HttpRule;
+  /** 'Kind/namespace/name' of the route it is of. */
+  readonly route: string;
   readonly backends: readonly CompiledBackend[];
   readonly mirrors: readonly CompiledMirror[];
   readonly rewrite: CompiledRewrite | undefined;
@@ -57,7 +59,9 @@ export class CompiledRule {
       request: compileEdits([actions.requestHeaders, backend.requestHeaders], ignored),
       response: compileEdits([backend.responseHeaders, actions.responseHeaders], ignored),
     });
+    const { kind, namespace, name } = rule.origin;
     this.rule = rule;
+    this.route = `${kind}/${namespace}/${name}`;
     this.backends = rule.backends.map(compileBackend);
     this.mirrors = actions.mirrors.map((mirror) => ({ mirror, backend: compileBackend(mirror.backend) }));
     this.rewrite = compileRewrite(actions.rewrite, match, ignored);

@@ -138,10 +138,16 @@ export class Calls {
   /**
    * @param subset undefined: all endpoints
    * @param tried endpoints that failed for this request
+   * @param nowMs on the clock of `performance.now()`
    */
-  pick(subset: string | undefined, tried: readonly Balanced[], chooser: Chooser): UpstreamEndpoint | undefined {
-    const nowMs = this.#context.shared.nowMs();
-    return this.#picker(subset, nowMs).pick(chooser, tried, nowMs);
+  pick(
+    subset: string | undefined,
+    tried: readonly Balanced[],
+    chooser: Chooser,
+    nowMs: number,
+  ): UpstreamEndpoint | undefined {
+    const sharedMs = this.#context.shared.sharedMs(nowMs);
+    return this.#picker(subset, sharedMs).pick(chooser, tried, sharedMs);
   }
 
   /** The endpoint of this id, where it takes requests. */

@@ -76,8 +76,8 @@ class MirrorRoute extends DirectPlan implements Route {
     return this;
   }
 
-  pick(tried: readonly Balanced[]): StreamPool | ReasonCode {
-    const endpoint = this.#calls.pick(this.#mirror.backend.backend.subset, tried, this.#chooser);
+  pick(tried: readonly Balanced[], _isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode {
+    const endpoint = this.#calls.pick(this.#mirror.backend.backend.subset, tried, this.#chooser, nowMs);
     return endpoint === undefined ? 'no-endpoint' : poolOf(endpoint, this.#caller, this.#context, false);
   }
 

@@ -83,10 +83,11 @@ export class Planner {
     if (backend === undefined || backend.backend.problem !== undefined)
       return this.#refuse(head, 'bad-backend', backend?.backend.problem ?? 'no backend has any weight');
     const { service, port } = backend.backend;
-    const cluster = world.cluster(service, port);
+    const isDialled = service === calls.cluster.service && port === calls.cluster.port;
+    const cluster = isDialled ? calls.cluster : world.cluster(service, port);
     if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`);
     rewriteTarget(head, rule);
-    const backendCalls = cluster === calls.cluster ? calls : world.calls(this.#caller.workload, cluster);
+    const backendCalls = isDialled ? calls : world.calls(this.#caller.workload, cluster);
     const source = this.#caller.workload.data.identity;
     return new RoutedPlan({
       head,
@@ -99,10 +100,9 @@ export class Planner {
       affinity,
       key: this.#key(backendCalls.settings.balancer),
       fault,
-      row:
-        cluster === calls.cluster
-          ? this.#arrived.row
-          : stats.series({ direction: 'outbound', source, destination: service, protocol: 'http' }),
+      row: isDialled
+        ? this.#arrived.row
+        : stats.series({ direction: 'outbound', source, destination: service, protocol: 'http' }),
       caller: this.#caller,
       context: this.#context,
     });

@@ -61,15 +61,15 @@ export class RoutedPlan implements Plan {
     this.#calls = options.backendCalls;
   }
 
-  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode | Answer {
+  pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer {
     const { backendCalls, backend, caller, context } = this.#options;
     this.#calls = backendCalls;
     const kept = this.#isAtBackend ? backendCalls.named(this.#options.session!.endpoint) : undefined;
     const endpoint =
       kept !== undefined && !tried.includes(kept)
         ? kept
-        : backendCalls.pick(backend?.backend.subset, tried, this.#chooser);
-    if (endpoint === undefined) return this.#fallBack(tried, isUpgrade);
+        : backendCalls.pick(backend?.backend.subset, tried, this.#chooser, nowMs);
+    if (endpoint === undefined) return this.#fallBack(tried, isUpgrade, nowMs);
     this.#endpoint = endpoint;
     return poolOf(endpoint, caller, context, isUpgrade);
   }
@@ -81,7 +81,7 @@ export class RoutedPlan implements Plan {
   }
 
   /** The first of the policy's fallbacks that has somebody. */
-  #fallBack(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode | Answer {
+  #fallBack(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer {
     const { backendCalls, caller, context } = this.#options;
     for (const fallback of backendCalls.settings.fallbacks) {
       if (fallback.kind === 'respond') return answerOf(fallback.respond, '');
@@ -89,7 +89,12 @@ export class RoutedPlan implements Plan {
         fallback.kind === 'subset' ? backendCalls.cluster : context.world.cluster(fallback.service, fallback.port);
       if (cluster === undefined) continue;
       const calls = cluster === backendCalls.cluster ? backendCalls : context.world.calls(caller.workload, cluster);
-      const endpoint = calls.pick(fallback.kind === 'subset' ? fallback.subset : undefined, tried, this.#chooser);
+      const endpoint = calls.pick(
+        fallback.kind === 'subset' ? fallback.subset : undefined,
+        tried,
+        this.#chooser,
+        nowMs,
+      );
       if (endpoint === undefined) continue;
       context.stats.count('fellBack');
       this.#calls = calls;
@@ -143,6 +148,6 @@ export function scopeOfService({ cluster }: Calls): string {
   return `${cluster.service} ${cluster.port}`;
 }
 
-export function scopeOfRule({ rule: { origin } }: CompiledRule): string {
-  return `${origin.kind}/${origin.namespace}/${origin.name}`;
+export function scopeOfRule({ route }: CompiledRule): string {
+  return route;
 }

@@ -63,8 +63,8 @@ export class ServiceRoute extends CallRoute {
     return this.#planner.plan(head, this.calls);
   }
 
-  pick(tried: readonly Balanced[], isUpgrade: boolean): StreamPool | ReasonCode {
-    const endpoint = this.calls.pick(undefined, tried, this.#chooser);
+  pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode {
+    const endpoint = this.calls.pick(undefined, tried, this.#chooser, nowMs);
     if (endpoint === undefined) return 'no-endpoint';
     return poolOf(endpoint, this.caller, this.context, isUpgrade);
   }
