@@ -87,7 +87,7 @@ export class World implements UnitPorts {
   constructor({ log, stats, shared, place }: WorldOptions) {
     this.#log = log;
     this.#stats = stats;
-    this.#callsContext = { board: this.traffic, shared, place };
+    this.#callsContext = { board: this.traffic, shared, stats, place };
   }
 
   workload(id: string): Workload | undefined {

@@ -78,6 +78,7 @@ export class EndpointHealth {
   /**
    * @param startedAtMs when the request was sent: those from before an ejection do not end it
    * @param peers all endpoints of the cluster, this one among them; read where it may have to be ejected
+   * @returns whether that ejected it, or ejected it again
    */
   observe(
     outcome: Outcome,
@@ -85,21 +86,19 @@ export class EndpointHealth {
     nowMs: number,
     limits: Outliers,
     peers: readonly EndpointHealth[],
-  ): void {
+  ): boolean {
     const renewedAt = this.#get(RENEWED_AT);
-    if (renewedAt !== 0 && (((startedAtMs | 0) - renewedAt) | 0) < 0) return; // about the process before
-    if (this.#get(UNTIL) !== 0) {
-      this.#judgeProbe(outcome, startedAtMs, nowMs, limits);
-      return;
-    }
+    if (renewedAt !== 0 && (((startedAtMs | 0) - renewedAt) | 0) < 0) return false; // about the process before
+    if (this.#get(UNTIL) !== 0) return this.#judgeProbe(outcome, startedAtMs, nowMs, limits);
     if (outcome === 'good') {
       if (this.#get(FAILURES_IN_A_ROW) !== 0) this.#set(FAILURES_IN_A_ROW, 0);
       this.#good.add(nowMs, limits.windowMs);
     } else if (outcome === 'failed') {
       const inARow = Atomics.add(this.#slot.cells, this.#slot.first + FAILURES_IN_A_ROW, 1) + 1;
       this.#bad.add(nowMs, limits.windowMs);
-      if (inARow >= limits.consecutive || this.#failsOften(nowMs, limits)) this.#eject(nowMs, limits, peers);
+      if (inARow >= limits.consecutive || this.#failsOften(nowMs, limits)) return this.#eject(nowMs, limits, peers);
     }
+    return false;
   }
 
   /** How many other nodes eject it. Of the control thread. */
@@ -145,30 +144,31 @@ export class EndpointHealth {
     return all >= minRequests && good < all * successRatio;
   }
 
-  #eject(nowMs: number, limits: Outliers, peers: readonly EndpointHealth[]): void {
+  #eject(nowMs: number, limits: Outliers, peers: readonly EndpointHealth[]): boolean {
     const most = maxEjected(peers.length, limits.maxEjectedRatio);
-    if (unusable(peers) >= most) return;
+    if (unusable(peers) >= most) return false;
     const longMs = ejectionMs(this.#get(EJECTIONS_IN_A_ROW), limits);
     // One that was well for as long as it was last ejected begins anew.
     const wellMs = ((nowMs | 0) - this.#get(BACK_AT)) | 0;
     const isRepeated = this.#get(EJECTIONS_IN_A_ROW) > 0 && wellMs >= 0 && wellMs <= Math.max(longMs, limits.windowMs);
     const inARow = isRepeated ? this.#get(EJECTIONS_IN_A_ROW) + 1 : 1;
     const until = instant(nowMs + ejectionMs(inARow, limits));
-    if (!this.#exchange(UNTIL, 0, until)) return;
+    if (!this.#exchange(UNTIL, 0, until)) return false;
     if (unusable(peers) > most) {
       this.#exchange(UNTIL, until, 0); // several workers ejected at the same time
-      return;
+      return false;
     }
     this.#set(PROBE, 0);
     this.#set(EJECTIONS_IN_A_ROW, inARow);
     this.#forget();
     this.#table.healthChanged();
+    return true;
   }
 
-  #judgeProbe(outcome: Outcome, startedAtMs: number, nowMs: number, limits: Outliers): void {
+  #judgeProbe(outcome: Outcome, startedAtMs: number, nowMs: number, limits: Outliers): boolean {
     const probe = this.#get(PROBE);
-    if (probe === 0 || (((startedAtMs | 0) - probe) | 0) < 0) return;
-    if (!this.#exchange(PROBE, probe, 0)) return;
+    if (probe === 0 || (((startedAtMs | 0) - probe) | 0) < 0) return false;
+    if (!this.#exchange(PROBE, probe, 0)) return false;
     if (outcome === 'failed') {
       const inARow = Math.min(this.#get(EJECTIONS_IN_A_ROW) + 1, 1_000);
       this.#set(EJECTIONS_IN_A_ROW, inARow);
@@ -181,6 +181,7 @@ export class EndpointHealth {
       this.#set(UNTIL, 0);
     }
     this.#table.healthChanged();
+    return outcome === 'failed';
   }
 
   #forget(): void {

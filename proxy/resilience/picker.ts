@@ -40,6 +40,8 @@ export interface PickerOptions {
   readonly settings: PickerSettings;
   /** undefined: all endpoints. */
   readonly subset?: string | undefined;
+  /** Told of each request that is let through to an ejected endpoint. */
+  readonly onProbe?: () => void;
 }
 
 /** An endpoint with the weight it has at the moment, in the eyes of this picker. */
@@ -155,6 +157,7 @@ export class EndpointPicker<T extends Pickable> {
     for (const { endpoint } of this.#candidates) {
       if (!endpoint.health.tryProbe(nowMs, outliers)) continue;
       this.#learnProbes(nowMs);
+      this.#options.onProbe?.();
       return endpoint;
     }
     this.#learnProbes(nowMs);

@@ -4,6 +4,7 @@ import type { CallPolicy } from '../http/plan.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Circuit } from '../resilience/circuit.ts';
 import type { SharedTable } from '../resilience/shared-table.ts';
+import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import type { CircuitLimits, Retries, RetryBudget, Timeouts } from './rules.ts';
 
 export interface CallSettings {
@@ -20,11 +21,12 @@ export class MeteredCalls implements CallPolicy {
   readonly #limits: CircuitLimits;
   readonly #circuit: Circuit;
   readonly #shared: SharedTable;
+  readonly #stats: StatsWriter;
 
   constructor(
     { timeouts, retries, retryBudget, circuit: limits }: CallSettings,
     circuit: Circuit,
-    shared: SharedTable,
+    { shared, stats }: { readonly shared: SharedTable; readonly stats: StatsWriter },
   ) {
     this.timeouts = timeouts;
     this.retries = retries;
@@ -32,10 +34,14 @@ export class MeteredCalls implements CallPolicy {
     this.#limits = limits;
     this.#circuit = circuit;
     this.#shared = shared;
+    this.#stats = stats;
   }
 
   enter(nowMs: number): ReasonCode | undefined {
-    if (!this.#circuit.tryAcquire('requests', this.#limits)) return 'overflow';
+    if (!this.#circuit.tryAcquire('requests', this.#limits)) {
+      this.#stats.count('circuitOverflows');
+      return 'overflow';
+    }
     this.#circuit.countRequest(this.#shared.sharedMs(nowMs), this.#budget);
     return undefined;
   }
@@ -45,7 +51,9 @@ export class MeteredCalls implements CallPolicy {
   }
 
   beginWait(): boolean {
-    return this.#circuit.tryAcquire('pending', this.#limits);
+    if (this.#circuit.tryAcquire('pending', this.#limits)) return true;
+    this.#stats.count('circuitOverflows');
+    return false;
   }
 
   endWait(): void {
@@ -60,7 +68,9 @@ export class MeteredCalls implements CallPolicy {
   }
 
   countRetry(nowMs: number): boolean {
-    return this.#circuit.trySpendRetry(this.#shared.sharedMs(nowMs), this.#budget);
+    if (this.#circuit.trySpendRetry(this.#shared.sharedMs(nowMs), this.#budget)) return true;
+    this.#stats.count('retryBudgetSpent');
+    return false;
   }
 
   endRetry(): void {

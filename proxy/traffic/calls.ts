@@ -16,6 +16,7 @@ import { EndpointPicker } from '../resilience/picker.ts';
 import type { SharedTable } from '../resilience/shared-table.ts';
 import { byPrecedence } from '../routing/stream-rules.ts';
 import type { RouteTable } from '../routing/table.ts';
+import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import type { Cluster, UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { Workload } from '../workload.ts';
 import type { TrafficBoard } from './board.ts';
@@ -28,6 +29,7 @@ import type { HttpRule, StreamRule } from './rules.ts';
 export interface CallsContext {
   readonly board: TrafficBoard;
   readonly shared: SharedTable;
+  readonly stats: StatsWriter;
   /** Name and zone of this node. */
   readonly place: { readonly node: string; readonly zone: string };
 }
@@ -83,8 +85,8 @@ export class Calls {
     this.streams = this.table === undefined ? byPrecedence(table?.routes.streams ?? []) : [];
     this.#effective = board.effective(this.#call(undefined));
     const { settings } = this.#effective;
-    this.#policy = new MeteredCalls(settings, this.#circuit, this.#context.shared);
-    this.#copies = new MeteredCalls(forCopies(settings), this.#circuit, this.#context.shared);
+    this.#policy = new MeteredCalls(settings, this.#circuit, this.#context);
+    this.#copies = new MeteredCalls(forCopies(settings), this.#circuit, this.#context);
     this.#byRule.clear();
     this.#pickers.clear();
     const before = this.limits;
@@ -130,7 +132,7 @@ export class Calls {
     const { kind, namespace, name } = rule.origin;
     const effective = this.#context.board.effective(this.#call(`${kind}/${namespace}/${name}`));
     const settings = { ...effective.settings, ...settingsOfRule(rule, effective.settings) };
-    const made = { policy: new MeteredCalls(settings, this.#circuit, this.#context.shared), effective };
+    const made = { policy: new MeteredCalls(settings, this.#circuit, this.#context), effective };
     this.#byRule.set(rule, made);
     return made;
   }
@@ -146,8 +148,12 @@ export class Calls {
     chooser: Chooser,
     nowMs: number,
   ): UpstreamEndpoint | undefined {
-    const sharedMs = this.#context.shared.sharedMs(nowMs);
-    return this.#picker(subset, sharedMs).pick(chooser, tried, sharedMs);
+    const { shared, stats } = this.#context;
+    const sharedMs = shared.sharedMs(nowMs);
+    const picker = this.#picker(subset, sharedMs);
+    const endpoint = picker.pick(chooser, tried, sharedMs);
+    if (picker.isPanicking && endpoint !== undefined) stats.count('panicPicks');
+    return endpoint;
   }
 
   /** The endpoint of this id, where it takes requests. */
@@ -161,19 +167,22 @@ export class Calls {
   observe(endpoint: UpstreamEndpoint, outcome: Outcome, startedAtMs: number, nowMs: number): void {
     const { outliers } = this.settings;
     if (outliers === 'off') return;
-    const { shared } = this.#context;
-    endpoint.health.observe(
+    const { shared, stats } = this.#context;
+    const isEjected = endpoint.health.observe(
       outcome,
       shared.sharedMs(startedAtMs),
       shared.sharedMs(nowMs),
       outliers,
       this.cluster.healths,
     );
+    if (isEjected) stats.count('outlierEjections');
   }
 
   /** A place among the connections of this caller; false where there is none. */
   openConnection(): boolean {
-    return this.#circuit.tryAcquire('connections', this.settings.circuit);
+    if (this.#circuit.tryAcquire('connections', this.settings.circuit)) return true;
+    this.#context.stats.count('circuitOverflows');
+    return false;
   }
 
   closeConnection(): void {
@@ -198,10 +207,11 @@ export class Calls {
     const { cluster } = this;
     let known = this.#pickers.get(subset);
     if (known === undefined || known.balancing !== cluster.balancing) {
-      const { shared: table, place: here } = this.#context;
+      const { shared: table, stats, place: here } = this.#context;
+      const onProbe = (): void => stats.count('outlierProbes');
       const { balancing } = cluster;
       known = {
-        picker: new EndpointPicker({ table, here, settings: this.#pickerSettings, subset }),
+        picker: new EndpointPicker({ table, here, settings: this.#pickerSettings, subset, onProbe }),
         version: -1,
         balancing,
       };

@@ -129,11 +129,10 @@ export class Planner {
 
   #limit(head: Head, calls: Calls, route: string | undefined): Plan | undefined {
     const { stats } = this.#context;
-    const { row } = this.#arrived;
     const limited = calls.limits?.take(performance.now(), route, () => stats.count('rateLimitedShadow'));
     if (limited === undefined) return undefined;
     const { namespace, name } = limited.limit.origin;
-    stats.failure(row, 'rate-limited');
+    stats.count('rateLimited');
     return this.#refuse(head, 'rate-limited', `${namespace}/${name}`, limited.lines);
   }
 
@@ -174,7 +173,7 @@ export class Planner {
 
   #refuse(head: Head, reason: ReasonCode, detail: string, lines = ''): Plan {
     const { node, stats } = this.#context;
-    if (reason !== 'rate-limited') stats.failure(this.#arrived.row, reason);
+    stats.failure(this.#arrived.row, reason);
     return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }));
   }
 
