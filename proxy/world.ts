@@ -346,7 +346,8 @@ export class World implements UnitPorts {
       if (known?.isSamePlace(data)) {
         this.access.callerLabels.replace(known.data, data);
         this.#leaveClusters(known, touched);
-        if (known.data.state !== 'ready' && data.state === 'ready') known.health.renew(this.#callsContext.shared.nowMs());
+        if (known.data.state !== 'ready' && data.state === 'ready')
+          known.health.renew(this.#callsContext.shared.nowMs());
         known.data = data;
         this.#link(data.id);
         this.#joinClusters(known, touched);

@@ -12,16 +12,29 @@ const schema = z.strictObject({
   apiVersion: z.literal(OWN_API),
   kind: z.literal('RateLimit'),
   metadata: ownMetadata,
-  spec: z.strictObject({
-    target,
-    per: z
-      .enum(['target', 'workload', 'route', 'caller'])
-      .default('target')
-      .describe('What has a bucket of its own: the target as a whole, each workload called, each route, each caller.'),
-    requestsPerSecond: z.number().min(0.001).max(MAX_RATE).describe('Over time.'),
-    burst: z.int().min(1).max(MAX_RATE).optional().describe('At once. Left out: those of a second, and at least one.'),
-    shadow: z.boolean().default(false).describe('Count what it would refuse, and refuse nothing.'),
-  }),
+  spec: z
+    .strictObject({
+      target,
+      per: z
+        .enum(['target', 'workload', 'route', 'caller'])
+        .default('target')
+        .describe(
+          'What has a bucket of its own: the target as a whole, each workload called, each route, each caller.',
+        ),
+      requestsPerSecond: z.number().min(0.001).max(MAX_RATE).describe('Over time.'),
+      burst: z
+        .int()
+        .min(1)
+        .max(MAX_RATE)
+        .optional()
+        .describe('At once. Left out: those of a second, and at least one.'),
+      shadow: z.boolean().default(false).describe('Count what it would refuse, and refuse nothing.'),
+    })
+    .refine(({ per, target }) => per === 'target' || per === 'route' || target.routes === undefined, {
+      path: ['target', 'routes'],
+      error:
+        'leave it out, or write `per: route`: workload and caller are counted where calls arrive, whatever their route',
+    }),
   status,
 });
 

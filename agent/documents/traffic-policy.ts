@@ -193,7 +193,7 @@ const fields = {
     .strictObject({
       mode: z.enum(['on', 'off']).default('on').describe('off: as many at a time as come.'),
       minRequests: z.int().min(1).max(10_000).optional().describe('So many at a time always. Where none says: 4.'),
-      maxRequests: z.int().min(1).max(MAX_COUNT).optional().describe('Never more. Where none says: 1024.'),
+      maxRequests: z.int().min(1).max(MAX_COUNT).optional().describe('Never more. Where none says: 1000.'),
       priorityHeader: headerName
         .optional()
         .describe('Says how much a request matters, 0 (most) to 3. Where none says: weft-priority.'),

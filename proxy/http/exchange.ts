@@ -20,8 +20,8 @@ import { Attempts } from './attempts.ts';
 import { deadlineLines, remainingMs } from './deadline-fields.ts';
 import { RequestLedger } from './ledger.ts';
 import type { MirrorSink, Plan } from './plan.ts';
-import type { Admission, Denial } from './request-guard.ts';
-import { type Failure, failureOf, isOverloaded, retryAfterMs } from './retry.ts';
+import type { Admission, Denial, Place } from './request-guard.ts';
+import { type Failure, failureOf, isForRoom, isOverloaded, retryAfterMs } from './retry.ts';
 import type { Route } from './route.ts';
 import type {
   Arrival,
@@ -83,8 +83,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #isEntered = false;
   /** Whether the time for the request is what the policy says, and not what the caller asks for. */
   #isOwnLimit = false;
-  /** Whoever has let the request in at the destination, while it is there. */
-  #admission: Admission | undefined = undefined;
+  /** What the request has at its destination, while it is there. */
+  #place: Place | undefined = undefined;
   #mirrors: readonly MirrorSink[] | undefined = undefined;
 
   constructor(downstream: DownstreamStream, route: Route, context: HttpContext) {
@@ -180,6 +180,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#ledger.failed(this.#row, this.#arrival, reason);
     this.#leaveUnanswered('none');
     this.#abandonAttempt();
+    this.#status = 0;
     this.#finish();
   }
 
@@ -221,14 +222,15 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     if (this.#attempts.count++ > 0) this.#context.stats.count('upstreamRetried');
     const { arrival, endpoint } = pool;
     this.#arrival = arrival;
+    this.#pool = pool;
+    endpoint.outstanding++;
     this.#edits = this.#plan!.editRequest(head);
     const denial = arrival?.guard.judge(head, this.#edits) ?? this.#admit(arrival?.admission);
     if (denial !== undefined) {
+      if (isForRoom(denial.reason)) this.#judgeEndpoint('busy', 0);
       this.#deny(denial);
       return;
     }
-    this.#pool = pool;
-    endpoint.outstanding++;
     const backendMs = this.#plan!.policy?.timeouts.backendMs ?? 0;
     if (backendMs > 0) this.#alarm.setAttempt(this.#askedAtMs + backendMs);
     const stream = pool.take();
@@ -473,11 +475,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #admit(admission: Admission | undefined): Denial | undefined {
-    if (admission === undefined) return undefined;
-    this.#leaveDestination();
-    const denial = admission.enter(this.#head!);
-    if (denial === undefined) this.#admission = admission;
-    return denial;
+    const admitted = admission?.enter(this.#head!);
+    if (admitted === undefined || 'reason' in admitted) return admitted;
+    this.#place = admitted;
+    return undefined;
   }
 
   #slowDown(bytesPerSecond: number): void {
@@ -545,6 +546,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #breakOff(reason: ReasonCode): void {
     this.#ledger.failed(this.#row, this.#arrival, reason);
     this.#ledger.answered(this.#row, this.#arrival, this.#status);
+    this.#status = 0;
     this.#finish();
     this.#downstream.cut(reason === 'fault-injected');
   }
@@ -573,8 +575,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #leaveDestination(): void {
-    this.#admission?.leave(performance.now() - this.#askedAtMs, this.#status);
-    this.#admission = undefined;
+    this.#place?.leave(performance.now() - this.#askedAtMs, this.#status);
+    this.#place = undefined;
   }
 
   /** Lets go of everything of this request. */

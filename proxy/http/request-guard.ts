@@ -23,8 +23,12 @@ export interface Denial {
 
 /** The say of a destination over how many requests it has at a time, and how often. */
 export interface Admission {
-  /** @returns undefined for a request that may go on, and will `leave` */
-  enter(head: Head): Denial | undefined;
-  /** @param status of the response; 0 where there was none */
+  /** @returns the place that the request has until it is over; undefined where none are counted; or why it gets none */
+  enter(head: Head): Place | Denial | undefined;
+}
+
+/** One of those that a destination has at a time. One object may stand for many of them. */
+export interface Place {
+  /** @param status of the response; 0 where there was none, or not the whole of it */
   leave(tookMs: number, status: number): void;
 }

@@ -74,6 +74,11 @@ export function isOverloaded(head: Head): boolean {
   return head.has(FIELD.weftReason) && head.value(head.find(FIELD.weftReason)) === ('overloaded' satisfies ReasonCode);
 }
 
+/** The same of a destination on this node. */
+export function isForRoom(reason: ReasonCode): boolean {
+  return reason === 'overloaded' || reason === 'rate-limited';
+}
+
 /** What a response asks for by Retry-After in seconds; 0 where it says nothing, or a date. Not for the hot path. */
 export function retryAfterMs(head: Head): number {
   for (let field = 0; field < head.fieldCount; field++) {

@@ -14,6 +14,7 @@ import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
+import { CallAdmission } from '../traffic/admission.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Dialer } from '../upstream/dial.ts';
@@ -106,7 +107,7 @@ class LocalHop implements StreamPool, Arrival {
   readonly endpoint: UpstreamEndpoint;
   readonly row: number;
   readonly guard: Guard;
-  readonly admission = undefined;
+  readonly admission: CallAdmission;
   /** Of its connections to the application, which calls of the same workload share. */
   readonly key: string;
   readonly lines: string;
@@ -118,6 +119,7 @@ class LocalHop implements StreamPool, Arrival {
     this.endpoint = endpoint;
     this.row = arrivalRow(call, 'http', context);
     this.guard = new Guard(call, context);
+    this.admission = new CallAdmission(call, context);
     this.key = connectionKey(`workload ${caller.data.id}`, call, context);
     this.lines = forwardedLines(call, context);
     this.#options = options;

@@ -8,7 +8,7 @@
 import { type Effective, PolicyBook } from '../resilience/effective.ts';
 import type { TargetedCall } from '../resilience/targets.ts';
 import { compileRoutes, type RouteTable } from '../routing/table.ts';
-import { NO_TRAFFIC, type TrafficRules } from './rules.ts';
+import { isAtDestination, NO_TRAFFIC, type TrafficRules } from './rules.ts';
 
 interface PortRoutes {
   everybody: RouteTable | undefined;
@@ -20,6 +20,8 @@ export class TrafficBoard {
   /** Raised by every change, so that who remembers an answer knows when to ask again. */
   version = 1;
   rules: TrafficRules = NO_TRAFFIC;
+  /** Whether anything is said about requests where they arrive, so that nobody looks for it in vain. */
+  hasAdmission = false;
   /** By 'namespace/service port'. */
   #ports = new Map<string, PortRoutes>();
   #policies = new PolicyBook([]);
@@ -44,6 +46,9 @@ export class TrafficBoard {
     }
     this.#policies = new PolicyBook(rules.policies);
     this.rules = rules;
+    this.hasAdmission =
+      rules.policies.some(({ settings }) => (settings.concurrency ?? 'off') !== 'off') ||
+      rules.limits.some(isAtDestination);
     this.#tables = tables;
     this.#ports = ports;
     this.version++;

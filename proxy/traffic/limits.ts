@@ -4,7 +4,7 @@ import type { SharedTable } from '../resilience/shared-table.ts';
 import { type TargetedCall, TargetMatcher } from '../resilience/targets.ts';
 import { TokenBucket } from '../resilience/token-bucket.ts';
 import type { TrafficBoard } from './board.ts';
-import type { RateLimit } from './rules.ts';
+import { isAtDestination, type RateLimit } from './rules.ts';
 
 /** A request that a limit does not let through. */
 export interface Limited {
@@ -13,9 +13,42 @@ export interface Limited {
   readonly lines: string;
 }
 
-interface Meter {
+/** A limit and its bucket, or its buckets where each route has one. */
+class Meter {
   readonly limit: RateLimit;
-  readonly bucket: TokenBucket;
+  readonly #shared: SharedTable;
+  readonly #key: string;
+  /** By route; '' where all calls share one. No more than there are routes, and made when one is taken. */
+  readonly #buckets = new Map<string, TokenBucket>();
+
+  /** @param sharers names the calls that share a bucket, beside what the limit says itself */
+  constructor(limit: RateLimit, sharers: string, shared: SharedTable) {
+    const { namespace, name, revision } = limit.origin;
+    this.limit = limit;
+    this.#shared = shared;
+    this.#key = `${namespace}/${name} ${revision} ${sharers}`;
+  }
+
+  /** @returns undefined for a request that the limit is not about */
+  bucket(route: string | undefined): TokenBucket | undefined {
+    const { target, per } = this.limit;
+    if (target.routes.length > 0 && (route === undefined || !target.routes.includes(route))) return undefined;
+    if (per !== 'route') return this.#bucketOf('');
+    return route === undefined ? undefined : this.#bucketOf(route);
+  }
+
+  close(): void {
+    for (const bucket of this.#buckets.values()) bucket.close();
+    this.#buckets.clear();
+  }
+
+  #bucketOf(route: string): TokenBucket {
+    const known = this.#buckets.get(route);
+    if (known !== undefined) return known;
+    const made = new TokenBucket(this.#shared, `${this.#key} ${route}`, this.limit);
+    this.#buckets.set(route, made);
+    return made;
+  }
 }
 
 export class CallLimits {
@@ -33,35 +66,26 @@ export class CallLimits {
    * @returns undefined where there are none
    */
   static of(board: TrafficBoard, call: TargetedCall, shared: SharedTable): CallLimits | undefined {
-    return CallLimits.#from(board, call, shared, (limit) => limit.per === 'target' || limit.per === 'route');
+    const limits = board.rules.limits.filter((limit) => !isAtDestination(limit));
+    return CallLimits.#from(limits, call, shared, () => '');
   }
 
   /** Limits counted at the destination: all calls to a workload, or those of each caller. */
   static at(board: TrafficBoard, call: TargetedCall, shared: SharedTable, workload: string): CallLimits | undefined {
-    const { caller } = call;
-    const place = `${workload} ${caller.identity?.[0] ?? ''}`;
-    return CallLimits.#from(
-      board,
-      call,
-      shared,
-      ({ per }) => per === 'workload' || per === 'caller',
-      (limit) => (limit.per === 'caller' ? place : workload),
-    );
+    const caller = `${workload} ${call.caller.identity?.[0] ?? ''}`;
+    const limits = board.rules.limits.filter(isAtDestination);
+    return CallLimits.#from(limits, call, shared, ({ per }) => (per === 'caller' ? caller : workload));
   }
 
   static #from(
-    board: TrafficBoard,
+    limits: readonly RateLimit[],
     call: TargetedCall,
     shared: SharedTable,
-    isHere: (limit: RateLimit) => boolean,
-    bucketOf: (limit: RateLimit) => string = () => `${call.namespace}/${call.service} ${call.port}`,
+    sharers: (limit: RateLimit) => string,
   ): CallLimits | undefined {
-    const meters = board.rules.limits
-      .filter((limit) => isHere(limit) && new TargetMatcher(limit.target, limit.origin).holds(routed(call, limit)))
-      .map((limit): Meter => {
-        const { namespace, name, revision } = limit.origin;
-        return { limit, bucket: new TokenBucket(shared, `${namespace}/${name} ${revision} ${bucketOf(limit)}`, limit) };
-      });
+    const meters = limits
+      .filter((limit) => new TargetMatcher(limit.target, limit.origin).holds(routed(call, limit)))
+      .map((limit) => new Meter(limit, sharers(limit), shared));
     return meters.length === 0 ? undefined : new CallLimits(meters, shared);
   }
 
@@ -74,10 +98,10 @@ export class CallLimits {
    */
   take(nowMs: number, route: string | undefined, shadowed: (limit: RateLimit) => void): Limited | undefined {
     const sharedMs = this.#shared.sharedMs(nowMs);
-    for (const { limit, bucket } of this.#meters) {
-      const { routes } = limit.target;
-      if (routes.length > 0 && (route === undefined || !routes.includes(route))) continue;
-      if (bucket.take(sharedMs)) continue;
+    for (const meter of this.#meters) {
+      const { limit } = meter;
+      const bucket = meter.bucket(route);
+      if (bucket === undefined || bucket.take(sharedMs)) continue;
       if (!limit.isShadow) return { limit, lines: linesOf(limit, bucket) };
       shadowed(limit);
     }
@@ -85,7 +109,7 @@ export class CallLimits {
   }
 
   close(): void {
-    for (const { bucket } of this.#meters) bucket.close();
+    for (const meter of this.#meters) meter.close();
   }
 }
 

@@ -324,6 +324,11 @@ export interface RateLimit {
   readonly isShadow: boolean;
 }
 
+/** Whether it is counted where calls arrive, not where they begin. */
+export function isAtDestination({ per }: RateLimit): boolean {
+  return per === 'workload' || per === 'caller';
+}
+
 export interface Fault {
   readonly origin: Origin;
   readonly target: CallTarget;

@@ -4,6 +4,7 @@ import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
+import { Gates } from '../traffic/gates.ts';
 import type { RouteContext } from './context.ts';
 import type { IdleLimit } from './idle-limit.ts';
 import type { Http1Pool } from './pool.ts';
@@ -13,7 +14,7 @@ import type { SessionPool } from './session-pool.ts';
 const TELL_AGAIN_MS = 100;
 
 export class LocalTarget implements Balanced, AccessTargetPort {
-  /** Whose port it is. */
+  /** Id of the workload whose port it is. */
   readonly workload: string;
   readonly unit: string;
   /** 'namespace/service'. */
@@ -23,6 +24,8 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   readonly authority: string;
   readonly address: string;
   readonly port: number;
+  /** What callers dial, by which policies and limits name it. */
+  readonly servicePort: number;
   readonly protocol: Protocol;
   readonly proxyProtocol: LocalPort['proxyProtocol'];
   readonly weight = 1;
@@ -30,6 +33,8 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   destination: AccessDestination;
   access: DestinationAccess | undefined = undefined;
   isPermissive = false;
+  /** How many requests at a time, and how often. */
+  readonly gates = new Gates();
   /** By caller, and by its address where the application sees it: connections are never shared between identities. */
   readonly pools = new Map<string, Http1Pool>();
   /** The same, where the application speaks HTTP/2. */
@@ -48,6 +53,7 @@ export class LocalTarget implements Balanced, AccessTargetPort {
     this.authority = `${workload.service}.${workload.namespace}.weft:${port.port}`;
     this.address = port.address;
     this.port = port.port;
+    this.servicePort = port.servicePort;
     this.protocol = port.protocol;
     this.proxyProtocol = port.proxyProtocol;
     this.destination = destinationOf(workload, port.port);
@@ -64,6 +70,7 @@ export class LocalTarget implements Balanced, AccessTargetPort {
       this.unit === workload.unit &&
       this.serverName === endpointServerName(port.port, workload.service, workload.namespace) &&
       this.address === port.address &&
+      this.servicePort === port.servicePort &&
       this.protocol === port.protocol &&
       this.proxyProtocol === port.proxyProtocol
     );
@@ -72,6 +79,7 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   /** Takes no more requests: idle connections are closed, the others when they are done. */
   retire(): void {
     this.isRetired = true;
+    this.gates.close();
     for (const pool of [...this.pools.values(), ...this.sessions.values()]) pool.close();
     this.pools.clear();
     this.sessions.clear();

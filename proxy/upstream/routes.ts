@@ -13,6 +13,7 @@ import { dialApp } from '../inbound/dial-app.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
+import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
 import type { World } from '../world.ts';
@@ -58,7 +59,7 @@ export class LocalRoute extends DirectPlan implements Route {
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
-  readonly admission: Admission | undefined = undefined;
+  readonly admission: Admission;
   readonly lines: string;
   /** Of its connections to the application. */
   readonly key: string;
@@ -70,6 +71,7 @@ export class LocalRoute extends DirectPlan implements Route {
     this.row = row;
     this.authority = call.target.authority;
     this.guard = guard;
+    this.admission = new CallAdmission(call, context);
     this.lines = forwardedLines(call, context);
     this.key = connectionKey(call.identity, call, context);
     this.#call = call;
