@@ -18,7 +18,7 @@ class Meter {
   readonly limit: RateLimit;
   readonly #shared: SharedTable;
   readonly #key: string;
-  /** By route; '' where all calls share one. No more than there are routes, and made when one is taken. */
+  /** By route, made when one is taken and no more than there are; '' where all calls share one. */
   readonly #buckets = new Map<string, TokenBucket>();
 
   /** @param sharers names the calls that share a bucket, beside what the limit says itself */
@@ -27,6 +27,7 @@ class Meter {
     this.limit = limit;
     this.#shared = shared;
     this.#key = `${namespace}/${name} ${revision} ${sharers}`;
+    if (limit.per !== 'route') this.#bucketOf('');
   }
 
   /** @returns undefined for a request that the limit is not about */

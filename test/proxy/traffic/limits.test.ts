@@ -7,7 +7,11 @@ import type { RateLimit } from '../../../proxy/traffic/rules.ts';
 import { source } from '../access/policies.ts';
 import { CART, Mesh, SERVICE_PORT, TestServer, WEB } from '../mesh.ts';
 import { backend, rule } from '../routing/support.ts';
+<<<<<<< HEAD
 import { ask, limit, type Told, target, tell } from './pressure.ts';
+=======
+import { ask, besides, limit, type Told, target, tell } from './support.ts';
+>>>>>>> 40e7a64 (Test what gates hold, and what is counted)
 
 function hello(): Promise<TestServer> {
   return TestServer.of(http.createServer((_request, response) => response.end('hello')));
@@ -56,15 +60,6 @@ test('tunnel and same node take from one bucket of a workload, and each caller h
   expect(statuses(await times(5, () => ask(other)))).toEqual({ 200: 3, 429: 2 });
   expect(mesh.b.reader.counters().handshakesStarted).toBeGreaterThan(0);
 });
-
-/** A listener of node b, of a workload with this identity. */
-async function besides(mesh: Mesh, identity: string): Promise<number> {
-  const id = identity === CART ? 'cart' : 'web';
-  const workloads = identity === CART ? [] : [mesh.web(mesh.mint(WEB, mesh.nodeB))];
-  mesh.b.proxy.apply(mesh.update({ workloads, endpoints: [mesh.endpoint()] }));
-  const spec = { id: `of-${id}`, role: 'explicit', unit: 'host', workload: id, transport: 'tcp' } as const;
-  return (await mesh.b.proxy.listen({ ...spec, target: { service: 'shop/cart', port: SERVICE_PORT } })).port;
-}
 
 test('a limit that is about another port, service or caller does not hold', async () => {
   await using app = await hello();
