@@ -245,6 +245,13 @@ describe('our own kinds', () => {
     expect([burst(0.1), burst(7.5), burst(100)]).toEqual([1, 8, 100]);
   });
 
+  test('RateLimit: what is counted where calls arrive knows no routes', () => {
+    const under = (per: string) =>
+      document('RateLimit', { requestsPerSecond: 1, per, target: { routes: ['HTTPRoute/shop/cart'] } });
+    expect(problemOf(under('caller'))).toMatch(/^spec\.target\.routes: leave it out, or write `per: route`/);
+    expect(compiled<CompiledLimit>(under('route')).target.routes).toEqual(['HTTPRoute/shop/cart']);
+  });
+
   test('FaultInjection ends by itself, and does something', () => {
     expect(compiled<CompiledFault>(document('FaultInjection', { abort: { status: 503 } }))).toMatchObject({
       ttlMs: 600_000,
