@@ -91,11 +91,7 @@ export class Calls {
     this.#pickers.clear();
     const before = this.limits;
     this.limits = CallLimits.of(board, this.#call(undefined), this.#context.shared);
-<<<<<<< HEAD
     before?.close(); // afterwards, so that a bucket of both stays in use
-=======
-    before?.close(); // after what is used up has been taken over
->>>>>>> 40e7a64 (Test what gates hold, and what is counted)
     this.faults = CallFaults.of(board, this.#call(undefined));
   }
 

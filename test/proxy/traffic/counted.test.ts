@@ -4,7 +4,7 @@ import http from 'node:http';
 import { expect, test } from 'vitest';
 import type { PolicySettings } from '../../../proxy/traffic/rules.ts';
 import { eventually, Mesh, TestClient, TestServer, WEB } from '../mesh.ts';
-import { ask, besides, policy, tell } from './support.ts';
+import { ask, besides, policy, tell } from './policies.ts';
 
 const CIRCUIT = { maxConnections: 1_024, maxPending: 1_024, maxRequests: 1_024, maxRetries: 1_024 };
 

@@ -10,7 +10,7 @@ import { TrafficBoard } from '../../../proxy/traffic/board.ts';
 import { type AdmissionContext, type GateCall, Gates } from '../../../proxy/traffic/gates.ts';
 import { NO_TRAFFIC } from '../../../proxy/traffic/rules.ts';
 import { requestHead } from '../routing/support.ts';
-import { limit, policy } from './support.ts';
+import { limit, policy } from './policies.ts';
 
 const HEAD = requestHead('GET / HTTP/1.1', 'Host: cart');
 const ON = { ...NO_TRAFFIC, policies: [policy({ concurrency: {} })], limits: [limit('caller', 5)] };

@@ -7,11 +7,7 @@ import type { RateLimit } from '../../../proxy/traffic/rules.ts';
 import { source } from '../access/policies.ts';
 import { CART, Mesh, SERVICE_PORT, TestServer, WEB } from '../mesh.ts';
 import { backend, rule } from '../routing/support.ts';
-<<<<<<< HEAD
-import { ask, limit, type Told, target, tell } from './pressure.ts';
-=======
-import { ask, besides, limit, type Told, target, tell } from './support.ts';
->>>>>>> 40e7a64 (Test what gates hold, and what is counted)
+import { ask, besides, limit, type Told, target, tell } from './policies.ts';
 
 function hello(): Promise<TestServer> {
   return TestServer.of(http.createServer((_request, response) => response.end('hello')));
