@@ -221,6 +221,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     }
     if (this.#attempts.count++ > 0) this.#context.stats.count('upstreamRetried');
     const { arrival, endpoint } = pool;
+    this.#askedAtMs = performance.now(); // not before it was picked: an answer to an earlier request would prove nothing
     this.#arrival = arrival;
     this.#pool = pool;
     endpoint.outstanding++;
@@ -404,11 +405,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #next(): void {
-    this.#askedAtMs = performance.now();
     const pauseMs = this.#attempts.pauseMs(this.#context.random);
     if (pauseMs >= 1) {
       this.#downstream.hold();
-      this.#alarm.wakeAt(this.#askedAtMs + pauseMs);
+      this.#alarm.wakeAt(performance.now() + pauseMs);
       return;
     }
     this.#acquire();
@@ -453,7 +453,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       if (!this.#downstream.isBlocked) this.#upstream.resumeResponse();
       return;
     }
-    this.#askedAtMs = performance.now();
     this.#proceed(this.#plan!);
     this.#takeBody();
     this.flush();
