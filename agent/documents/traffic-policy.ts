@@ -129,7 +129,9 @@ const fields = {
         .array(z.enum(['connect-failure', 'refused', 'reset', '5xx', 'gateway-error', '429', 'timeout']))
         .max(7)
         .optional()
-        .describe(`What is tried again. Where none says: ${D.retries.on.join(', ')}.`),
+        .describe(
+          `What is tried again. 5xx and gateway-error hold for no answer too. Where none says: ${D.retries.on.join(', ')}.`,
+        ),
       codes: z.array(z.int().min(400).max(599)).max(MAX_ITEMS).optional().describe('Statuses besides those of on.'),
       backoff: durationWithin(0, 60_000, 'write 0s to 60s')
         .optional()

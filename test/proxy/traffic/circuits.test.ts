@@ -59,7 +59,9 @@ test('five failures in a row eject an endpoint; one request tells when it is wel
   await using good = await statuses(200);
   await using mesh = await Mesh.start(bad.port);
   mesh.add(good.port);
-  mesh.rule(policies({ outliers: { ejectMs: 1_500, maxEjectMs: 1_500, consecutive: 5 }, balancer: { name: 'round-robin' } }));
+  mesh.rule(
+    policies({ outliers: { ejectMs: 1_500, maxEjectMs: 1_500, consecutive: 5 }, balancer: { name: 'round-robin' } }),
+  );
   await asking(mesh, () => bad.asked.length === 5);
   const before = good.asked.length;
   for (let i = 0; i < 6; i++) expect((await ask(mesh.port)).status).toBe(200);

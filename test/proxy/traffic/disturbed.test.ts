@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { NO_TRAFFIC, type TrafficRules } from '../../../proxy/traffic/rules.ts';
-import { Mesh, TestClient } from '../mesh.ts';
-import { type App, app, ask, fault, limit, policies, routes, rule, settled, statuses, to } from './support.ts';
+import { eventually, Mesh, TestClient, TestServer } from '../mesh.ts';
+import { type App, app, ask, fault, held, limit, policies, routes, rule, settled, statuses, to } from './support.ts';
 
 const SECRET = { cookieSecret: 'secret of the tests' };
 const STICKY = { type: 'cookie', name: 'pin' } as const;
@@ -205,4 +205,46 @@ test('a service without endpoints falls back in order, and returns', async () =>
   await next();
   expect(bodies).toEqual(['cart', 'other', 'sorry', 'cart']);
   expect(mesh.a.reader.counters().fellBack).toBe(1);
+});
+
+test('a subset stands in for a service of which nobody else is left', async () => {
+  await using old = await named('old');
+  await using mesh = await Mesh.start(old.port);
+  mesh.add(old.port, { service: 'other', labels: { track: 'old' } });
+  const subsets = { old: { track: 'old' }, young: { track: 'young' } };
+  const fallbacks = [{ kind: 'subset', subset: 'old' }] as const;
+  const routed = routes(rule('r', { backends: [to('other', { subset: 'young' })] }));
+  mesh.rule({ ...routed, policies: policies({ subsets, fallbacks }).policies });
+  expect((await ask(mesh.port)).body).toBe('old');
+});
+
+test('a client that leaves while its request is delayed leaves nothing behind', async () => {
+  await using cart = await statuses(200);
+  await using mesh = await Mesh.start(cart.port);
+  mesh.rule(faults(fault({ delay: { ms: 60_000, percent: 100 } })));
+  const client = await TestClient.connect(mesh.port);
+  client.send('GET / HTTP/1.1\r\nHost: cart\r\n\r\n');
+  await eventually(() => held(mesh).requests === 1);
+  client.socket.resetAndDestroy();
+  await settled(mesh);
+  expect(cart.asked.length).toBe(0);
+});
+
+test('a connection that becomes bytes is edited like any request, and gives its places back', async () => {
+  await using cart = await TestServer.tcp((socket) => {
+    socket.once('data', (head: Buffer) => {
+      const role = /x-role: (\w+)/i.exec(head.toString('latin1'))?.[1] ?? '';
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n${role}`);
+      socket.pipe(socket);
+    });
+  });
+  await using mesh = await Mesh.start(cart.port);
+  const requestHeaders = { set: [['x-role', 'guest']], add: [], remove: [] } as const;
+  mesh.rule(routes(rule('r', { actions: { requestHeaders }, timeouts: { requestMs: 10_000 } })));
+  using client = await TestClient.connect(mesh.port);
+  client.send('GET / HTTP/1.1\r\nHost: cart\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await client.until(/101 [\s\S]*\r\n\r\nguest/);
+  client.send('ping');
+  await client.until(/ping$/);
+  await settled(mesh);
 });

@@ -227,3 +227,29 @@ test('nothing is repeated where nobody says so', async () => {
   mesh.rule(NO_TRAFFIC);
   expect((await ask(mesh.port)).status).toBe(503);
 });
+
+test.each(['a', 'b'] as const)('an application that is down costs no POST (on node %s)', async (node) => {
+  const down = await statuses(200);
+  await using well = await statuses(200);
+  await using mesh = await Mesh.start(well.port);
+  mesh.add(down.port, { node });
+  await down[Symbol.asyncDispose]();
+  mesh.rule(retrying({}));
+  for (let i = 0; i < 10; i++) expect((await ask(mesh.port, { method: 'POST', body: 'x' })).status).toBe(200);
+  expect(well.asked.length).toBe(10);
+  await settled(mesh);
+});
+
+test('an answer of an application on the same node is repeated, and counted as what it was', async () => {
+  await using here = await statuses(503, 200);
+  await using gone = await statuses(200);
+  await using mesh = await Mesh.start(gone.port);
+  mesh.a.proxy.apply(mesh.update({ remove: ['b/cart/http'] }));
+  mesh.add(here.port, { node: 'a' });
+  mesh.rule(retrying({ on: ['5xx'] }));
+  expect((await ask(mesh.port)).body).toBe('answer 2');
+  const inbound = mesh.a.reader.series().find(({ labels }) => labels.direction === 'inbound');
+  expect(inbound?.failures).toEqual({});
+  expect(here.asked.length).toBe(2);
+  await settled(mesh);
+});
