@@ -11,9 +11,10 @@ import type { MeshSessions } from '../sessions.ts';
 import type { Sockets } from '../sockets.ts';
 import type { World } from '../world.ts';
 import type { MeshDialContext } from './dial.ts';
+import type { AppWatch } from './local-target.ts';
 import type { TlsSessions } from './tls-sessions.ts';
 
-export interface RouteContext extends HttpContext, GuardContext {
+export interface RouteContext extends HttpContext, GuardContext, AppWatch {
   readonly clientAddress: ProxyConfig['clientAddress'];
   readonly guarded: GuardedConnections;
   readonly world: World;
@@ -23,8 +24,6 @@ export interface RouteContext extends HttpContext, GuardContext {
   readonly memory: CertificateMemory;
   readonly sessions: MeshSessions;
   readonly tlsSessions: TlsSessions;
-  /** Told of a port of a workload of this node that may take no more connections. */
-  readonly unreachable: (workload: string, port: number) => void;
   readonly random: () => number;
   readonly tunnel: TunnelConfig;
   readonly http2: Http2Config;

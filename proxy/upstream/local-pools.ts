@@ -4,16 +4,14 @@ import type { Http2Config } from '../config.ts';
 import type { HttpContext } from '../http/exchange.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
-import type { RouteContext } from './context.ts';
 import type { Dialer } from './dial.ts';
 import { IdleLimit } from './idle-limit.ts';
-import { type LocalTarget, tellUnreachable } from './local-target.ts';
+import { type AppWatch, type LocalTarget, tellUnreachable } from './local-target.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
 
-export interface LocalPoolContext extends HttpContext {
+export interface LocalPoolContext extends HttpContext, AppWatch {
   readonly http2: Http2Config;
-  readonly unreachable: RouteContext['unreachable'];
 }
 
 /** A caller of an application, as far as its connections must not be used for another. */

@@ -5,10 +5,15 @@ import type { AccessDestination, DestinationAccess } from '../access/destination
 import type { Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
 import { Gates } from '../traffic/gates.ts';
-import type { RouteContext } from './context.ts';
 import type { IdleLimit } from './idle-limit.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
+
+/** Who hears of applications that stop. */
+export interface AppWatch {
+  /** Told of a port of a workload of this node that may take no more connections. */
+  readonly unreachable: (workload: string, port: number) => void;
+}
 
 /** Each port is told of at most this often by each worker; what happens in between is left out. */
 const TELL_AGAIN_MS = 100;
@@ -87,7 +92,7 @@ export class LocalTarget implements Balanced, AccessTargetPort {
 }
 
 /** Says that an application may take no more connections, for somebody to find out. */
-export function tellUnreachable(target: LocalTarget, { unreachable }: Pick<RouteContext, 'unreachable'>): void {
+export function tellUnreachable(target: LocalTarget, { unreachable }: AppWatch): void {
   const nowMs = performance.now();
   if (target.isRetired || nowMs - target.toldUnreachableAtMs < TELL_AGAIN_MS) return;
   target.toldUnreachableAtMs = nowMs;
