@@ -8,11 +8,10 @@
 
 import type { Socket } from 'node:net';
 import type { Http2Config, HttpConfig } from '../config.ts';
-import type { Deadlines, Timed } from '../deadlines.ts';
-import { Outbox } from '../http1/outbox.ts';
+import type { Deadlines } from '../deadlines.ts';
 import { type CarriedStream, type CarrierOwner, RESET, type Session } from '../streams/carrier.ts';
 import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
-import { reset } from '../tcp/reset.ts';
+import { CHECK_MS, Line, type LineOwner } from '../streams/line.ts';
 import { Costs } from './costs.ts';
 import {
   ERROR,
@@ -45,7 +44,6 @@ export interface Http2ConnectionOptions {
   readonly takesConnect?: boolean;
 }
 
-const CHECK_MS = 1_000;
 /** Window of a connection on our side: streams are bounded by their own. */
 const CONNECTION_WINDOW = 16 * 1_048_576;
 /** RFC 9113 §6.9.2: what every window begins with. */
@@ -62,31 +60,27 @@ interface Open extends Told {
   isReset: boolean;
 }
 
-export class Http2Connection implements Session, FrameSink, Timed {
+export class Http2Connection implements Session, FrameSink, LineOwner {
   readonly writer: Http2Writer;
   readonly budget = new WindowBudget();
   /** RFC 9113 §8.1.1. */
   readonly answersMalformed = false;
-  deadlineMs: number;
   peerCredit = DEFAULT_WINDOW;
   window = DEFAULT_WINDOW;
   /** Whether the peer's first settings have come. */
   isGreeted = false;
   readonly #options: Http2ConnectionOptions;
-  readonly #out: Outbox;
+  readonly #line: Line;
   readonly #reader: FrameReader;
   readonly #messages: Messages;
   readonly #preface = new PrefaceReader();
   readonly #streams = new Map<number, Open>();
   readonly #late = new LateStreams();
   readonly #costs = new Costs();
-  readonly #touched: CarriedStream[] = [];
   /** What the peer allows us to open at a time. */
   #maxStreams = 100;
   #lastId = 0;
   #ownId = -1;
-  #isScheduled = false;
-  #isGone = false;
   /** No stream is opened any more. */
   #isLeaving = false;
   /** The connection ends with its last stream. */
@@ -96,9 +90,6 @@ export class Http2Connection implements Session, FrameSink, Timed {
   /** As server: when the peer was told that we are about to leave. */
   #drainingMs = Number.POSITIVE_INFINITY;
   readonly #sinceMs = performance.now();
-  #idleSinceMs = performance.now();
-  #heardMs = performance.now();
-  #pingedMs = Number.POSITIVE_INFINITY;
   /** The header block that was being read when we looked last, and since when; 0: none. */
   #block = 0;
   #blockSinceMs = 0;
@@ -108,10 +99,11 @@ export class Http2Connection implements Session, FrameSink, Timed {
   #received = 0;
 
   constructor(options: Http2ConnectionOptions) {
-    const { socket, http, http2, deadlines, isClient } = options;
+    const { http, http2, isClient } = options;
     this.#options = options;
-    this.#out = new Outbox(socket);
-    this.writer = new Http2Writer(this.#out, {
+    this.#line = new Line(options, this);
+    const { out } = this.#line;
+    this.writer = new Http2Writer(out, {
       dataSent: (bytes, frames) => {
         this.window -= bytes;
         this.#costs.earn(frames);
@@ -123,22 +115,14 @@ export class Http2Connection implements Session, FrameSink, Timed {
     });
     this.#reader = new FrameReader(this, { maxBlockBytes: http.maxHeadBytes, maxContinuations: MAX_CONTINUATIONS });
     this.#messages = new Messages(isClient, http, options.takesConnect);
-    this.deadlineMs = performance.now() + CHECK_MS;
-    deadlines.add(this);
-    socket.on('data', this.#onData);
-    socket.on('drain', this.#onDrain);
-    socket.on('end', this.#onEnd);
-    socket.on('error', ignore);
-    socket.on('close', this.#onClose);
-    if (isClient) this.#out.copy(PREFACE, 0, PREFACE.length);
+    if (isClient) out.copy(PREFACE, 0, PREFACE.length);
     this.writer.settings([
       ...(isClient ? [[SETTING.enablePush, 0] as const] : [[SETTING.maxConcurrentStreams, http2.maxStreams] as const]),
       [SETTING.initialWindowSize, FIRST_CREDIT],
       [SETTING.maxHeaderListSize, http.maxHeadBytes],
     ]);
     this.writer.credit(0, CONNECTION_WINDOW - DEFAULT_WINDOW);
-    this.schedule();
-    socket.resume();
+    this.#line.open();
   }
 
   get size(): number {
@@ -146,11 +130,11 @@ export class Http2Connection implements Session, FrameSink, Timed {
   }
 
   get isBlocked(): boolean {
-    return this.#out.isBlocked;
+    return this.#line.isBlocked;
   }
 
   get hasRoom(): boolean {
-    if (!this.isGreeted || this.#isLeaving || this.#isGone || this.#options.socket.destroyed) return false;
+    if (!this.isGreeted || this.#isLeaving || !this.#line.isUsable) return false;
     return this.#streams.size < this.#maxStreams && this.#ownId < MAX_WINDOW - 2;
   }
 
@@ -160,7 +144,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   /** Takes bytes that were read before this connection was made. */
   feed(chunk: Buffer): void {
-    this.#onData(chunk);
+    this.#line.read(chunk);
   }
 
   nextId(): number {
@@ -178,16 +162,14 @@ export class Http2Connection implements Session, FrameSink, Timed {
     this.#streams.delete(stream.id);
     if (!open.hasEnded) this.#endEarly(open);
     if (this.#streams.size === 0) {
-      this.#idleSinceMs = performance.now();
+      this.#line.idle();
       if (this.#endsWithLast) this.#finish();
     }
     this.#options.owner.released();
   }
 
   schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(this.#flush);
+    this.#line.schedule();
   }
 
   /**
@@ -195,7 +177,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
    * read the first GOAWAY is served, and the second names the last stream that is.
    */
   drain(): void {
-    if (this.#isLeaving || this.#isGone || this.#drainingMs !== Number.POSITIVE_INFINITY) return;
+    if (this.#isLeaving || this.#line.isLeft || this.#drainingMs !== Number.POSITIVE_INFINITY) return;
     if (this.#options.isClient || !this.isGreeted) this.#lastCall();
     else {
       this.#drainingMs = performance.now();
@@ -207,24 +189,27 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   destroy(): void {
     this.#leave('closed');
-    reset(this.#options);
+    this.#line.reset();
   }
 
-  onDeadline(): void {
-    const nowMs = performance.now();
-    this.deadlineMs = nowMs + CHECK_MS;
-    if (!this.#out.isBlocked) this.#costs.renew();
-    const { http, http2, idleTimeoutMs } = this.#options;
+  checked(nowMs: number): void {
+    if (!this.isBlocked) this.#costs.renew();
+    const { http, http2 } = this.#options;
     if (!this.isGreeted && nowMs - this.#sinceMs > http2.settingsTimeoutMs) this.#refuse(ERROR.settingsTimeout);
     else if (this.#blockAgeMs(nowMs) > http.requestHeadTimeoutMs) this.#refuse(ERROR.enhanceYourCalm);
     else if (nowMs - this.#drainingMs >= CHECK_MS) this.#lastCall();
-    else if (this.#streams.size === 0) {
-      if (nowMs - this.#idleSinceMs >= idleTimeoutMs) this.drain();
-    } else if (nowMs - this.#pingedMs >= http2.pingTimeoutMs) {
+    else this.#checkSilence(nowMs);
+  }
+
+  #checkSilence(nowMs: number): void {
+    const { http2, idleTimeoutMs } = this.#options;
+    const { pingIntervalMs, pingTimeoutMs } = http2;
+    const silence = this.#line.silence(nowMs, this.#streams.size > 0, { idleTimeoutMs, pingIntervalMs, pingTimeoutMs });
+    if (silence === 'idle') this.drain();
+    else if (silence === 'dead') {
       this.#leave('no answer to a ping');
-      reset(this.#options);
-    } else if (nowMs - this.#heardMs >= http2.pingIntervalMs && this.#pingedMs === Number.POSITIVE_INFINITY) {
-      this.#pingedMs = nowMs;
+      this.#line.reset();
+    } else if (silence === 'ask') {
       this.writer.ping(PING, false);
       this.schedule();
     }
@@ -233,7 +218,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
   // What the reader finds.
 
   headers(id: number, block: Buffer, start: number, end: number, endsStream: boolean): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     if (!this.#messages.decode(block, start, end)) {
       this.#refuse(ERROR.compression);
       return;
@@ -245,13 +230,13 @@ export class Http2Connection implements Session, FrameSink, Timed {
       return;
     }
     open.hasEnded = endsStream;
-    this.#touch(open.stream);
+    this.#line.touch(open.stream);
     const error = this.#messages.tell(open, endsStream);
     if (error !== ERROR.none) this.#streamError(open, error);
   }
 
   data(id: number, bytes: Buffer, start: number, end: number, flow: number, endsStream: boolean): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     this.#received += flow;
     if (this.#received >= CONNECTION_WINDOW / 2) {
       this.writer.credit(0, this.#received);
@@ -274,11 +259,11 @@ export class Http2Connection implements Session, FrameSink, Timed {
       this.writer.credit(id, padding);
       this.schedule();
     }
-    this.#touch(open.stream).data(this.#messages.piece(bytes, start, end), endsStream);
+    this.#line.touch(open.stream).data(this.#messages.piece(bytes, start, end), endsStream);
   }
 
   rstStream(id: number, code: number): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     this.#pay();
     if (this.#isIdle(id)) {
       this.#refuse(ERROR.protocol);
@@ -288,7 +273,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
     const open = this.#streams.get(id);
     if (open === undefined) return;
     open.hasEnded = true;
-    this.#touch(open.stream).reset(code === ERROR.refusedStream ? RESET.refused : RESET.cancelled);
+    this.#line.touch(open.stream).reset(code === ERROR.refusedStream ? RESET.refused : RESET.cancelled);
   }
 
   setting(id: number, value: number): void {
@@ -306,7 +291,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
   }
 
   settingsEnd(): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     this.#pay();
     // Before any data that only these settings allow: the peer holds to them once it has read this.
     this.writer.settingsAck();
@@ -321,7 +306,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
   settingsAck(): void {}
 
   ping(token: Buffer, isAck: boolean): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     if (isAck) {
       if (this.#drainingMs !== Number.POSITIVE_INFINITY && token.equals(DRAIN_PING)) this.#lastCall();
       return;
@@ -332,13 +317,13 @@ export class Http2Connection implements Session, FrameSink, Timed {
   }
 
   goaway(lastStream: number, _code: number): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     this.#pay();
     this.#endsWithLast = true;
     if (this.#options.isClient) {
       this.#isLeaving = true;
       for (const [id, { stream }] of [...this.#streams]) {
-        if (id > lastStream) this.#touch(stream).reset(RESET.refused); // it was not and will not be looked at (§6.8)
+        if (id > lastStream) this.#line.touch(stream).reset(RESET.refused); // it was not and will not be looked at (§6.8)
       }
       this.#options.owner.goaway();
     }
@@ -346,7 +331,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
   }
 
   windowUpdate(id: number, increment: number): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     if (this.#costs.payUpdate()) {
       this.#refuse(ERROR.enhanceYourCalm);
       return;
@@ -360,7 +345,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
     }
     const open = this.#streams.get(id);
     if (open !== undefined) {
-      if (!this.#touch(open.stream).credit(increment)) this.#streamError(open, ERROR.flowControl);
+      if (!this.#line.touch(open.stream).credit(increment)) this.#streamError(open, ERROR.flowControl);
     } else if (this.#isIdle(id)) this.#refuse(ERROR.protocol);
   }
 
@@ -409,7 +394,7 @@ export class Http2Connection implements Session, FrameSink, Timed {
   /** Our side is done with a stream and the peer is not. */
   #endEarly({ stream: { id }, isReset }: Open): void {
     this.#late.add(id);
-    if (isReset || this.#isGone) return;
+    if (isReset || this.#line.isLeft) return;
     // RFC 9113 §8.1: a server that has answered in full asks for the rest not to be sent.
     this.writer.rstStream(id, ERROR.none);
     this.schedule();
@@ -432,10 +417,10 @@ export class Http2Connection implements Session, FrameSink, Timed {
 
   #streamError(open: Open, code: ErrorCode): void {
     this.#pay();
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     this.writer.rstStream(open.stream.id, code);
     this.schedule();
-    this.#touch(open.stream).reset(RESET.malformed);
+    this.#line.touch(open.stream).reset(RESET.malformed);
   }
 
   /** How long the header block that is being read has been on its way, as far as we looked. */
@@ -447,59 +432,35 @@ export class Http2Connection implements Session, FrameSink, Timed {
     return 0;
   }
 
-  #touch(stream: CarriedStream): CarriedStream {
-    if (!stream.isTouched) {
-      stream.isTouched = true;
-      this.#touched.push(stream);
-    }
-    return stream;
-  }
-
   /** The peer did something that costs us and not it. */
   #pay(): void {
     if (this.#costs.pay()) this.#refuse(ERROR.enhanceYourCalm);
   }
 
-  // What the socket tells.
+  // What the line tells.
 
-  readonly #onData = (chunk: Buffer): void => {
-    if (this.#isGone) return;
-    this.#heardMs = performance.now();
-    this.#pingedMs = Number.POSITIVE_INFINITY;
+  read(chunk: Buffer): boolean {
     const from = this.#options.isClient ? 0 : this.#preface.read(chunk);
-    if (from === -1) {
-      this.#refuse(ERROR.protocol);
-      return;
-    }
-    const isReadable = from === chunk.length || this.#reader.read(from === 0 ? chunk : chunk.subarray(from));
-    for (const stream of this.#touched.splice(0)) {
-      stream.isTouched = false;
-      stream.settle();
-    }
-    if (!isReadable) this.#refuse(this.#reader.error);
-  };
+    if (from !== -1) return from === chunk.length || this.#reader.read(from === 0 ? chunk : chunk.subarray(from));
+    this.#refuse(ERROR.protocol);
+    return true;
+  }
 
-  readonly #flush = (): void => {
-    this.#isScheduled = false;
-    if (this.#isGone || !this.#out.isDirty) return;
-    this.#out.flush();
-  };
+  unreadable(): void {
+    this.#refuse(this.#reader.error);
+  }
 
-  readonly #onDrain = (): void => {
-    this.#out.isBlocked = false;
+  drained(): void {
     for (const { stream } of [...this.#streams.values()]) stream.writable();
-  };
+  }
 
-  readonly #onEnd = (): void => {
+  ended(): void {
     this.#leave('it closed the connection');
-    this.#options.socket.end();
-  };
-
-  readonly #onClose = (): void => this.#leave('it closed the connection');
+  }
 
   /** The peer does not keep to the protocol: it is told, and the connection closed (RFC 9113 §5.4.1). */
   #refuse(code: ErrorCode): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     this.writer.goaway(Math.min(this.#lastId, this.#servedId), code);
     this.#finish();
   }
@@ -516,29 +477,21 @@ export class Http2Connection implements Session, FrameSink, Timed {
   }
 
   #finish(): void {
-    if (this.#isGone) return;
-    if (this.#out.isDirty) this.#out.flush();
+    if (this.#line.isLeft) return;
+    this.#line.flush();
     this.#leave('closed');
     linger(this.#options.socket, this.#options.http);
   }
 
   #leave(detail: string): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    const { deadlines, owner, socket } = this.#options;
-    deadlines.delete(this);
-    socket.off('data', this.#onData);
-    socket.off('drain', this.#onDrain);
-    socket.off('end', this.#onEnd);
+    if (this.#line.isLeft) return;
+    this.#line.leave();
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const { stream } of streams) stream.gone(detail);
-    owner.gone();
+    this.#options.owner.gone();
   }
 }
 
 /** 32 kB of block in frames of 16 kB are three; a few more do no harm. */
 const MAX_CONTINUATIONS = 16;
-
-/** What an error means is told by the 'close' that follows it. */
-function ignore(): void {}

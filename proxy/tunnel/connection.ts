@@ -9,11 +9,10 @@
 
 import type { Socket } from 'node:net';
 import type { HttpConfig, TunnelConfig } from '../config.ts';
-import type { Deadlines, Timed } from '../deadlines.ts';
-import { Outbox } from '../http1/outbox.ts';
+import type { Deadlines } from '../deadlines.ts';
 import { type CarriedStream, type CarrierOwner, type Piece, RESET, type Session } from '../streams/carrier.ts';
 import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
-import { reset } from '../tcp/reset.ts';
+import { Line, type LineOwner } from '../streams/line.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { FrameReader, type FrameSink, type Hello, VERSION } from './frames.ts';
 
@@ -31,7 +30,6 @@ export interface TunnelConnectionOptions {
   readonly owner: CarrierOwner;
 }
 
-const CHECK_MS = 1_000;
 /** Agents add headers on their way; a head may have grown by so much since it was measured. */
 const HEAD_SLACK_BYTES = 8_192;
 /** Resets of streams in one second, above which a peer is doing it to keep us busy. */
@@ -40,48 +38,33 @@ const MAX_RESETS_A_SECOND = 2_000;
 const MAX_STREAM_ID = 0x7fff_ffff;
 const PING = Buffer.from('weft-alv');
 
-export class TunnelConnection implements Session, FrameSink, Timed {
+export class TunnelConnection implements Session, FrameSink, LineOwner {
   readonly writer: FrameWriter;
   readonly budget = new WindowBudget();
   readonly answersMalformed = true;
   readonly window = Number.POSITIVE_INFINITY;
-  deadlineMs: number;
   /** What the peer allows: nothing until its hello, which comes first, has been read. */
   maxStreams = 0;
   peerCredit = FIRST_CREDIT;
   isGreeted = false;
   readonly #options: TunnelConnectionOptions;
-  readonly #out: Outbox;
+  readonly #line: Line;
   readonly #reader: FrameReader;
   readonly #streams = new Map<number, CarriedStream>();
-  readonly #touched: CarriedStream[] = [];
   /** The highest stream id opened so far. */
   #lastId = 0;
-  #isScheduled = false;
-  #isGone = false;
   /** No stream is opened any more; the connection ends with its last one. */
   #isLeaving = false;
-  #idleSinceMs = performance.now();
-  #heardMs = performance.now();
-  #pingedMs = Number.POSITIVE_INFINITY;
   #resets = 0;
 
   constructor(options: TunnelConnectionOptions) {
-    const { socket, http, deadlines } = options;
+    const { http } = options;
     this.#options = options;
-    this.#out = new Outbox(socket);
-    this.writer = new FrameWriter(this.#out);
+    this.#line = new Line(options, this);
+    this.writer = new FrameWriter(this.#line.out);
     this.#reader = new FrameReader(this, { maxHeadBytes: http.maxHeadBytes + HEAD_SLACK_BYTES });
-    this.deadlineMs = performance.now() + CHECK_MS;
-    deadlines.add(this);
-    socket.on('data', this.#onData);
-    socket.on('drain', this.#onDrain);
-    socket.on('end', this.#onEnd);
-    socket.on('error', ignore);
-    socket.on('close', this.#onClose);
     this.writer.hello({ version: VERSION, maxStreams: options.tunnel.maxStreams, firstCredit: FIRST_CREDIT });
-    this.schedule();
-    socket.resume();
+    this.#line.open();
   }
 
   /** Streams that are open. */
@@ -90,12 +73,12 @@ export class TunnelConnection implements Session, FrameSink, Timed {
   }
 
   get isBlocked(): boolean {
-    return this.#out.isBlocked;
+    return this.#line.isBlocked;
   }
 
   /** Whether another stream may be opened by us. */
   get hasRoom(): boolean {
-    if (this.#isLeaving || this.#isGone || this.#options.socket.destroyed) return false;
+    if (this.#isLeaving || !this.#line.isUsable) return false;
     return this.#streams.size < this.maxStreams && this.#lastId < MAX_STREAM_ID;
   }
 
@@ -117,7 +100,7 @@ export class TunnelConnection implements Session, FrameSink, Timed {
   remove(stream: CarriedStream): void {
     if (!this.#streams.delete(stream.id)) return;
     if (this.#streams.size === 0) {
-      this.#idleSinceMs = performance.now();
+      this.#line.idle();
       if (this.#isLeaving && this.#options.isDialler) this.#finish();
     }
     this.#options.owner.released();
@@ -125,14 +108,12 @@ export class TunnelConnection implements Session, FrameSink, Timed {
 
   /** Whatever has been written leaves at the end of this turn. */
   schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(this.#flush);
+    this.#line.schedule();
   }
 
   /** Opens and takes no more streams; ends with the last one. */
   drain(): void {
-    if (this.#isLeaving || this.#isGone) return;
+    if (this.#isLeaving || this.#line.isLeft) return;
     this.#isLeaving = true;
     if (!this.#options.isDialler) {
       this.writer.goaway();
@@ -143,22 +124,23 @@ export class TunnelConnection implements Session, FrameSink, Timed {
 
   destroy(): void {
     this.#leave('closed');
-    reset(this.#options);
+    this.#line.reset();
   }
 
-  onDeadline(): void {
-    const nowMs = performance.now();
+  checked(nowMs: number): void {
     this.#resets = 0;
-    this.deadlineMs = nowMs + CHECK_MS;
     const { tunnel, idleTimeoutMs } = this.#options;
-    if (!this.isGreeted && nowMs - this.#heardMs > tunnel.handshakeTimeoutMs) this.#refuse();
-    else if (this.#streams.size === 0) {
-      if (nowMs - this.#idleSinceMs >= idleTimeoutMs) this.#finish();
-    } else if (nowMs - this.#pingedMs >= tunnel.pingTimeoutMs) {
+    const { pingIntervalMs, pingTimeoutMs } = tunnel;
+    if (!this.isGreeted && nowMs - this.#line.heardMs > tunnel.handshakeTimeoutMs) {
+      this.#refuse();
+      return;
+    }
+    const silence = this.#line.silence(nowMs, this.#streams.size > 0, { idleTimeoutMs, pingIntervalMs, pingTimeoutMs });
+    if (silence === 'idle') this.#finish();
+    else if (silence === 'dead') {
       this.#leave('no answer to a ping');
-      reset(this.#options);
-    } else if (nowMs - this.#heardMs >= tunnel.pingIntervalMs && this.#pingedMs === Number.POSITIVE_INFINITY) {
-      this.#pingedMs = nowMs;
+      this.#line.reset();
+    } else if (silence === 'ask') {
       this.writer.ping(PING);
       this.schedule();
     }
@@ -168,17 +150,17 @@ export class TunnelConnection implements Session, FrameSink, Timed {
 
   head(id: number, piece: Piece, ends: boolean): void {
     const stream = this.#streams.get(id) ?? this.#open(id);
-    if (stream !== undefined) this.#touch(stream).head(piece, ends);
+    if (stream !== undefined) this.#line.touch(stream).head(piece, ends);
   }
 
   data(id: number, piece: Piece, ends: boolean): void {
     const stream = this.#find(id);
-    if (stream !== undefined) this.#touch(stream).data(piece, ends);
+    if (stream !== undefined) this.#line.touch(stream).data(piece, ends);
   }
 
   end(id: number, piece: Piece): void {
     const stream = this.#find(id);
-    if (stream !== undefined) this.#touch(stream).end(piece);
+    if (stream !== undefined) this.#line.touch(stream).end(piece);
   }
 
   reset(id: number, code: number): void {
@@ -187,12 +169,12 @@ export class TunnelConnection implements Session, FrameSink, Timed {
       return;
     }
     const stream = this.#find(id);
-    if (stream !== undefined) this.#touch(stream).reset(code);
+    if (stream !== undefined) this.#line.touch(stream).reset(code);
   }
 
   credit(id: number, bytes: number): void {
     const stream = this.#find(id);
-    if (stream === undefined || this.#touch(stream).credit(bytes)) return;
+    if (stream === undefined || this.#line.touch(stream).credit(bytes)) return;
     this.writer.reset(id, RESET.overrun);
     this.schedule();
     stream.reset(RESET.malformed);
@@ -215,7 +197,7 @@ export class TunnelConnection implements Session, FrameSink, Timed {
   }
 
   pong(): void {
-    this.#pingedMs = Number.POSITIVE_INFINITY;
+    this.#line.answered();
   }
 
   goaway(): void {
@@ -229,7 +211,7 @@ export class TunnelConnection implements Session, FrameSink, Timed {
 
   #open(id: number): CarriedStream | undefined {
     const { isDialler, tunnel, owner } = this.#options;
-    if (this.#isGone) return undefined; // what was read after the frame that ended the connection
+    if (this.#line.isLeft) return undefined; // what was read after the frame that ended the connection
     if (id <= this.#lastId) return undefined; // it has ended; its last frames are on their way
     if (isDialler || !this.isGreeted || id !== this.#lastId + 1) {
       this.#refuse();
@@ -251,72 +233,45 @@ export class TunnelConnection implements Session, FrameSink, Timed {
     return this.#streams.get(id);
   }
 
-  #touch(stream: CarriedStream): CarriedStream {
-    if (!stream.isTouched) {
-      stream.isTouched = true;
-      this.#touched.push(stream);
-    }
-    return stream;
+  // What the line tells.
+
+  read(chunk: Buffer): boolean {
+    return this.#reader.read(chunk);
   }
 
-  // What the socket tells.
+  unreadable(): void {
+    this.#refuse();
+  }
 
-  readonly #onData = (chunk: Buffer): void => {
-    if (this.#isGone) return;
-    this.#heardMs = performance.now();
-    this.#pingedMs = Number.POSITIVE_INFINITY;
-    const isReadable = this.#reader.read(chunk);
-    for (const stream of this.#touched.splice(0)) {
-      stream.isTouched = false;
-      stream.settle();
-    }
-    if (!isReadable) this.#refuse();
-  };
-
-  readonly #flush = (): void => {
-    this.#isScheduled = false;
-    if (this.#isGone || !this.#out.isDirty) return;
-    this.#out.flush();
-  };
-
-  readonly #onDrain = (): void => {
-    this.#out.isBlocked = false;
+  drained(): void {
     for (const stream of [...this.#streams.values()]) stream.writable();
-  };
+  }
 
-  readonly #onEnd = (): void => {
+  ended(): void {
     this.#leave('it closed the connection');
-    this.#options.socket.end();
-  };
-
-  readonly #onClose = (): void => this.#leave('it closed the connection');
+  }
 
   /** The peer does not keep to the protocol. */
   #refuse(): void {
-    if (this.#isGone) return;
+    if (this.#line.isLeft) return;
     this.#leave('what came is no weft/1');
-    reset(this.#options);
+    this.#line.reset();
   }
 
   /** Orderly: nothing is open any more. */
   #finish(): void {
-    if (this.#isGone) return;
-    if (this.#out.isDirty) this.#out.flush();
+    if (this.#line.isLeft) return;
+    this.#line.flush();
     this.#leave('closed');
     this.#options.socket.destroySoon();
   }
 
   #leave(detail: string): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    const { deadlines, owner } = this.#options;
-    deadlines.delete(this);
+    if (this.#line.isLeft) return;
+    this.#line.leave();
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const stream of streams) stream.gone(detail);
-    owner.gone();
+    this.#options.owner.gone();
   }
 }
-
-/** What an error means is told by the 'close' that follows it. */
-function ignore(): void {}
