@@ -135,6 +135,9 @@ export class Core {
       case 'report':
         parts.publisher.report(input.report);
         break;
+      case 'evidence':
+        parts.publisher.evidence(input.evidence);
+        break;
       case 'issuer':
         parts.publisher.issuer(input.note);
         break;
@@ -186,6 +189,7 @@ export class Core {
         break;
       case 'publish':
       case 'report':
+      case 'evidence':
         parts.publisher.fired(timer);
         break;
       case 'pull':

@@ -31,6 +31,7 @@ export type TimerKind =
   | 'news' // news of standings collected long enough
   | 'publish' // own changes collected long enough
   | 'report' // time to say how this node fares with its documents
+  | 'evidence' // time to say which endpoints this node has ejected
   | 'pull' // a peer owes us pages
   | 'ae' // next anti-entropy session
   | 'ae-session' // a session took too long
@@ -76,6 +77,8 @@ export type Input =
   | { readonly kind: 'documents-restore'; readonly revisions: readonly Revision[] }
   /** What this node says of its documents, for its own record: opaque here, see documents/report.ts. */
   | { readonly kind: 'report'; readonly report: Uint8Array }
+  /** Endpoints of others that this node has ejected, for its own record, undefined for none; see records/evidence.ts. */
+  | { readonly kind: 'evidence'; readonly evidence: Uint8Array | undefined }
   /** What this node says of itself as an issuer of certificates, for its own record: opaque here. */
   | { readonly kind: 'issuer'; readonly note: Uint8Array }
   /** Our certificate was renewed; the signer has it already. */
@@ -124,6 +127,8 @@ export type Effect =
   | { readonly kind: 'revocations'; readonly entries: readonly RevocationEntry[] }
   /** What another node says of its documents; undefined when it is gone. */
   | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
+  /** Endpoints that another node has ejected, as it put it; undefined when there are none, or it does not answer any more. */
+  | { readonly kind: 'evidence'; readonly node: string; readonly evidence: Uint8Array | undefined }
   | { readonly kind: 'log'; readonly event: LogEvent };
 
 /** Changes an operator wants to read about. The edge has the sentences. */

@@ -136,6 +136,11 @@ export class Gossip implements AsyncDisposable {
     this.#driver.take({ kind: 'report', report });
   }
 
+  /** Tells all nodes which endpoints this one has ejected; see records/evidence.ts. */
+  accuse(evidence: Uint8Array | undefined): void {
+    this.#driver.take({ kind: 'evidence', evidence });
+  }
+
   /** A renewed bundle of this node: its chain goes to all others, and links are made and prolonged with it. */
   identityChanged(identity: NodeIdentity): void {
     const before = this.#signer.identity;

@@ -1,6 +1,7 @@
 /**
  * What the outside is told of the mesh: who its members are, the endpoints that may be routed to, and what each node says
- * of its documents. Endpoints and reports are told as they change; of members only that something changed.
+ * of its documents and of endpoints that it has ejected. All of that is told as it changes; of members only that something
+ * changed.
  * @module
  */
 import type { Context } from './effects.ts';
@@ -10,8 +11,8 @@ import { isRoutable } from './members/table.ts';
 import type { Directory, Routing } from './records/directory.ts';
 import type { OwnPage } from './records/own-page.ts';
 import type { NodeRecord } from './records/record.ts';
-import { ISSUER_KEY, REPORT_KEY } from './records/record.ts';
-import type { Register } from './records/register.ts';
+import { EVIDENCE_KEY, ISSUER_KEY, REPORT_KEY } from './records/record.ts';
+import { isSameBytes, type Register } from './records/register.ts';
 
 /** A member as the outside sees it. */
 export interface MemberView {
@@ -51,6 +52,8 @@ export class Outside {
   readonly #host: OutsideHost;
   /** The reports of others that were last told. */
   readonly #reports = new Map<string, Uint8Array>();
+  /** The same for what they have ejected. */
+  readonly #evidence = new Map<string, Uint8Array>();
   #startedAtMs = 0;
   #areMembersChanged = false;
 
@@ -67,6 +70,7 @@ export class Outside {
   /** The state or the record of a member changed, or our own did. */
   changed(name: string): void {
     if (this.#host.wantsReports) this.#tellReport(name);
+    this.#tellEvidence(name);
     this.#show(name);
     this.#areMembersChanged = true; // the number of its endpoints may be another
   }
@@ -126,6 +130,21 @@ export class Outside {
     if (report === undefined) this.#reports.delete(name);
     else this.#reports.set(name, report);
     this.#context.out.push({ kind: 'report', node: name, report });
+  }
+
+  /** One that does not answer cannot withdraw what it said, so its word ends. */
+  #tellEvidence(name: string): void {
+    if (name === this.#context.self) return;
+    const { register, members } = this.#host;
+    const said = register.get(name)?.record.entries.get(EVIDENCE_KEY)?.value ?? undefined;
+    const before = this.#evidence.get(name);
+    if (said === undefined && before === undefined) return;
+    const evidence = routingOf(members.table.get(name)) === 'full' ? said : undefined;
+    if (evidence === before || (evidence !== undefined && before !== undefined && isSameBytes(evidence, before)))
+      return;
+    if (evidence === undefined) this.#evidence.delete(name);
+    else this.#evidence.set(name, evidence);
+    this.#context.out.push({ kind: 'evidence', node: name, evidence });
   }
 }
 

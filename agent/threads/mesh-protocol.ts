@@ -35,6 +35,8 @@ export type ToMesh =
   | ({ readonly kind: 'documents'; readonly request: number } & DocumentRequest)
   /** What this node says of its documents, encoded. */
   | { readonly kind: 'report'; readonly report: Uint8Array }
+  /** Endpoints that this node has ejected, encoded; undefined for none. */
+  | { readonly kind: 'evidence'; readonly evidence: Uint8Array | undefined }
   | { readonly kind: 'publish'; readonly endpoints: readonly Endpoint[] }
   | { readonly kind: 'stats'; readonly request: number }
   /** The bundle directory holds a renewed bundle. */
@@ -57,6 +59,7 @@ export type FromMesh =
   | { readonly kind: 'revocations'; readonly entries: readonly RevocationEntry[] }
   | { readonly kind: 'noted'; readonly notes: readonly DocumentNote[] }
   | { readonly kind: 'report'; readonly node: string; readonly report: Uint8Array | undefined }
+  | { readonly kind: 'evidence'; readonly node: string; readonly evidence: Uint8Array | undefined }
   | { readonly kind: 'documents'; readonly request: number; readonly answer: DocumentQueries[DocumentQuery]['answer'] }
   | { readonly kind: 'documents-failed'; readonly request: number; readonly error: Error }
   | { readonly kind: 'stats'; readonly request: number; readonly stats: GossipStats }

@@ -38,6 +38,7 @@ async function start({ config, nodeBundleDirectory, logLevel, isHeld }: MeshWork
         tell({ kind: 'revocations', entries }),
       noted: (notes: Extract<FromMesh, { kind: 'noted' }>['notes']) => tell({ kind: 'noted', notes }),
       report: (node: string, report: Uint8Array | undefined) => tell({ kind: 'report', node, report }),
+      evidence: (node: string, evidence: Uint8Array | undefined) => tell({ kind: 'evidence', node, evidence }),
     };
     const gossip = await Gossip.start(
       config,
@@ -73,6 +74,9 @@ async function obey(message: ToMesh): Promise<void> {
       break;
     case 'report':
       gossip.report(message.report);
+      break;
+    case 'evidence':
+      gossip.accuse(message.evidence);
       break;
     case 'identity':
       renew(gossip);

@@ -133,6 +133,11 @@ export class MeshThread implements AsyncDisposable {
     this.#send({ kind: 'report', report });
   }
 
+  /** Tells all nodes which endpoints this one has ejected, encoded; undefined for none. */
+  accuse(evidence: Uint8Array | undefined): void {
+    this.#send({ kind: 'evidence', evidence });
+  }
+
   /** Says goodbye to the mesh, unless a successor listens already, and ends the thread. May be called twice. */
   close(isSucceeded = false): Promise<void> {
     this.#closing ??= this.#close(isSucceeded);
@@ -213,6 +218,9 @@ export class MeshThread implements AsyncDisposable {
         break;
       case 'report':
         this.#events.report?.(message.node, message.report);
+        break;
+      case 'evidence':
+        this.#events.evidence?.(message.node, message.evidence);
         break;
       case 'asked':
         void this.#answer(message);

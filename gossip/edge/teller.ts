@@ -26,6 +26,8 @@ export interface GossipEvents {
   noted?(notes: readonly DocumentNote[]): void;
   /** What another node says of its documents, as it put it; undefined when that node is gone. */
   report?(node: string, report: Uint8Array | undefined): void;
+  /** Endpoints that another node has ejected, as it put it; undefined for none, or when that node does not answer any more. */
+  evidence?(node: string, evidence: Uint8Array | undefined): void;
 }
 
 /** The effects that are news for the owner, or for the log. */
@@ -38,6 +40,7 @@ export type News = Extract<
       | 'revocations'
       | 'document-notes'
       | 'report'
+      | 'evidence'
       | 'endpoints'
       | 'members-changed'
       | 'log';
@@ -77,6 +80,9 @@ export class Teller {
         break;
       case 'report':
         events.report?.(news.node, news.report);
+        break;
+      case 'evidence':
+        events.evidence?.(news.node, news.evidence);
         break;
       case 'endpoints':
         this.#collect(news.delta);

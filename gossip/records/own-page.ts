@@ -7,8 +7,8 @@ import type { Context } from '../effects.ts';
 import type { Endpoint } from './endpoint.ts';
 import { encodeEndpoint, endpointKey } from './endpoint.ts';
 import type { Entry, Meta, NodeRecord, RecordDelta } from './record.ts';
-import { MAX_RECORD_ENTRIES, recordStatement } from './record.ts';
-import { isSameBytes } from './register.ts';
+import { MAX_RECORD_BYTES, MAX_RECORD_ENTRIES, recordStatement } from './record.ts';
+import { contentBytes, entryBytes, isSameBytes } from './register.ts';
 
 /** How long a deletion is spelled out; whoever was away longer replaces its whole copy. */
 const TOMBSTONE_KEPT_MS = 15 * 60_000;
@@ -21,6 +21,7 @@ export class OwnPage {
   #endpoints: ReadonlyMap<string, Endpoint> = new Map();
   /** Entries that are no endpoints; their keys hold no slash, as those of endpoints do. */
   readonly #notes = new Map<string, Uint8Array>();
+  readonly #spare = new Map<string, Uint8Array>();
   /** When each tombstone was written. */
   readonly #deletedAtMs = new Map<string, number>();
 
@@ -42,6 +43,12 @@ export class OwnPage {
   /** Says something beside the endpoints, from the next `publish` on. Readers that do not know the key keep it unread. */
   note(key: string, value: Uint8Array): void {
     this.#notes.set(key, value);
+  }
+
+  /** The same for what the record can do without: it is left out where it would be too large, and nothing to say is undefined. */
+  noteIfRoom(key: string, value: Uint8Array | undefined): void {
+    if (value === undefined) this.#spare.delete(key);
+    else this.#spare.set(key, value);
   }
 
   /** Shows a renewed certificate chain, from the next `publish` or epoch on. */
@@ -71,7 +78,7 @@ export class OwnPage {
       changed.push([key, ver, value]);
       this.#deletedAtMs.delete(key);
     }
-    for (const [key, value] of this.#notes) {
+    for (const [key, value] of [...this.#notes, ...this.#spareThatFits(endpoints)]) {
       const before = entries.get(key)?.value;
       keys.add(key);
       if (before !== undefined && before !== null && isSameBytes(before, value)) continue;
@@ -100,6 +107,22 @@ export class OwnPage {
     for (const [key, entry] of this.#record.entries) if (entry.value !== null) entries.set(key, { ...entry, ver: 1 });
     this.#deletedAtMs.clear();
     this.#record = this.#sign(epoch, 1, 0, entries);
+  }
+
+  /** Room is counted as if all that was ever said were still there, tombstones too. */
+  #spareThatFits(endpoints: readonly Endpoint[]): [string, Uint8Array][] {
+    if (this.#spare.size === 0) return [];
+    const entries = new Map(this.#record.entries);
+    for (const key of this.#spare.keys()) entries.delete(key);
+    for (const [key, value] of this.#notes) entries.set(key, { ver: 0, value });
+    for (const endpoint of endpoints) entries.set(endpointKey(endpoint), { ver: 0, value: encodeEndpoint(endpoint) });
+    let room = MAX_RECORD_BYTES - contentBytes({ meta: this.#meta, entries });
+    return [...this.#spare].filter(([key, value]) => {
+      const bytes = entryBytes(key, value);
+      if (bytes > room) return false;
+      room -= bytes;
+      return true;
+    });
   }
 
   /** Drops tombstones that are old, or the oldest when there are too many. Never one of the change in progress. */

@@ -8,7 +8,7 @@ import { arm, send } from '../effects.ts';
 import type { Credential } from '../ports.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { OwnPage } from './own-page.ts';
-import { ISSUER_KEY, REPORT_KEY } from './record.ts';
+import { EVIDENCE_KEY, ISSUER_KEY, REPORT_KEY } from './record.ts';
 
 export interface PublisherHost {
   readonly own: OwnPage;
@@ -31,6 +31,10 @@ const BETWEEN_DELTAS_MS = 100;
  */
 const REPORTS_APART_MS = 5;
 const REPORTS_MAX_MS = 5_000;
+/** What a node says of ejected endpoints changes no more often than this. */
+const BETWEEN_EVIDENCE_MS = 1_000;
+/** An endpoint that fails everybody is ejected everywhere at once: the first few to say so spare the others the word. */
+const EVIDENCE_MAX_MS = 1_000;
 /** Longest that gossipsub may take to carry messages over a link: identify, subscribe, and a few heartbeats. */
 const UNGRAFTED_MS = 5_000;
 
@@ -42,6 +46,9 @@ export class Publisher {
   #pending: readonly Endpoint[] | undefined;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #isReportArmed = false;
+  #evidence: Uint8Array | undefined;
+  #isEvidenceArmed = false;
+  #saidEvidenceAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: Context, host: PublisherHost) {
     this.#context = context;
@@ -77,6 +84,19 @@ export class Publisher {
     arm(this.#context, 'report', '', this.#context.random() * spreadMs);
   }
 
+  /**
+   * Endpoints of others that this node has ejected, from soon on; undefined for none. Only the last word is said, at most one
+   * a second.
+   */
+  evidence(evidence: Uint8Array | undefined): void {
+    this.#evidence = evidence;
+    if (this.#isEvidenceArmed) return;
+    this.#isEvidenceArmed = true;
+    const spreadMs = Math.min(EVIDENCE_MAX_MS, REPORTS_APART_MS * this.#host.members.table.size);
+    const restMs = this.#saidEvidenceAtMs + BETWEEN_EVIDENCE_MS - this.#context.nowMs;
+    arm(this.#context, 'evidence', '', Math.max(restMs, this.#context.random() * spreadMs));
+  }
+
   /** What we say of ourselves as an issuer. */
   issuer(note: Uint8Array): void {
     this.#host.own.note(ISSUER_KEY, note);
@@ -97,6 +117,11 @@ export class Publisher {
       this.#publish();
     } else if (timer.kind === 'report') {
       this.#isReportArmed = false;
+      this.#collectAgain();
+    } else if (timer.kind === 'evidence') {
+      this.#isEvidenceArmed = false;
+      this.#saidEvidenceAtMs = this.#context.nowMs;
+      this.#host.own.noteIfRoom(EVIDENCE_KEY, this.#evidence);
       this.#collectAgain();
     }
   }

@@ -16,9 +16,13 @@ export const RECORD_SCHEMA = 1;
 export const MAX_RECORD_BYTES = 64 * 1024;
 export const MAX_RECORD_ENTRIES = 500;
 
-/** The entry that says how the node fares with the documents, and the one by which an issuer says that it is one. */
+/**
+ * The entry that says how the node fares with the documents, the one by which an issuer says that it is one, and the one that
+ * names endpoints the node has ejected.
+ */
 export const REPORT_KEY = 'documents';
 export const ISSUER_KEY = 'issuer';
+export const EVIDENCE_KEY = 'ejected';
 
 /** One entry: the version that last touched it, and its bytes; null = deleted at that version. */
 export interface Entry {

@@ -107,11 +107,15 @@ export class Register {
 }
 
 /** About what the record takes on the wire. */
-export function contentBytes(record: NodeRecord): number {
+export function contentBytes({ meta, entries }: Pick<NodeRecord, 'meta' | 'entries'>): number {
   let bytes = 200;
-  for (const der of record.meta.chain) bytes += der.length;
-  for (const [key, entry] of record.entries) bytes += key.length + 12 + (entry.value?.length ?? 0);
+  for (const der of meta.chain) bytes += der.length;
+  for (const [key, { value }] of entries) bytes += entryBytes(key, value);
   return bytes;
+}
+
+export function entryBytes(key: string, value: Uint8Array | null): number {
+  return key.length + 12 + (value?.length ?? 0);
 }
 
 function isSameChain(a: Meta, b: Meta): boolean {

@@ -13,6 +13,7 @@ import type { MemberView } from '../../../gossip/outside.ts';
 import { hashText } from '../../../gossip/overlay/hash.ts';
 import type { Credential, Signer } from '../../../gossip/ports.ts';
 import type { Endpoint } from '../../../gossip/records/endpoint.ts';
+import { type Accused, decodeEvidence } from '../../../gossip/records/evidence.ts';
 
 export const SETTINGS: Settings = {
   observers: 8,
@@ -104,6 +105,8 @@ class SimNode {
   readonly held: (() => void)[] = [];
   readonly timers = new Map<string, { timer: Timer; atMs: number }>();
   readonly endpoints = new Map<string, Endpoint>();
+  /** What other nodes say that they have ejected. */
+  readonly evidence = new Map<string, readonly Accused[]>();
   readonly log: { atMs: number; event: LogEvent }[] = [];
   readonly seen = new Set<string>();
 
@@ -302,6 +305,10 @@ export class World {
       case 'endpoints':
         for (const endpoint of effect.delta.upsert) node.endpoints.set(endpoint.id, endpoint);
         for (const id of effect.delta.remove) node.endpoints.delete(id);
+        break;
+      case 'evidence':
+        if (effect.evidence === undefined) node.evidence.delete(effect.node);
+        else node.evidence.set(effect.node, decodeEvidence(effect.evidence)!);
         break;
       case 'log':
         node.log.push({ atMs: this.nowMs, event: effect.event });
