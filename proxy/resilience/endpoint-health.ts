@@ -35,6 +35,9 @@ const GOOD = 8;
 const BAD = GOOD + RECENT_CELLS;
 const GROWN = -1;
 
+/** Where there is traffic, the request that decides is let through and answered within this. */
+export const UNDECIDED_MS = 2_000;
+
 export function healthKey(endpointId: string): string {
   return `endpoint ${endpointId}`;
 }
@@ -206,11 +209,14 @@ export class EndpointHealth {
 /** No warm-up is longer than a day. */
 const MAX_NEW_MS = 86_400_000;
 
-/** When an endpoint that this node has ejected may be tried again; undefined where it is not ejected, or its time is over. */
+/**
+ * When an endpoint that this node has ejected may be tried again; undefined where it is not ejected, or its time has been over
+ * for `UNDECIDED_MS` and nobody has tried it.
+ */
 export function ejectedUntilMs(slot: SharedSlot, nowMs: number): number | undefined {
   const until = Atomics.load(slot.cells, slot.first + UNTIL);
   const leftMs = (until - (nowMs | 0)) | 0;
-  return until === 0 || leftMs <= 0 ? undefined : nowMs + leftMs;
+  return until === 0 || leftMs <= -UNDECIDED_MS ? undefined : nowMs + leftMs;
 }
 
 /** How an endpoint does in the eyes of this node, for people. */

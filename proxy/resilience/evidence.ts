@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EndpointHealth, ejectedUntilMs, healthKey } from './endpoint-health.ts';
+import { BELIEVED_NODES, EndpointHealth, ejectedUntilMs, healthKey, UNDECIDED_MS } from './endpoint-health.ts';
 import type { SharedTable } from './shared-table.ts';
 
 /** What one node may accuse at a time; the rest is not heard. */
@@ -37,6 +37,25 @@ export class Evidence {
     for (const endpoint of before.difference(now)) this.#count(endpoint, -1);
   }
 
+  /** How many nodes accuse it. */
+  accusersOf(endpoint: string): number {
+    return this.#accusers.get(endpoint)?.nodes ?? 0;
+  }
+
+  /** How many endpoints are left out because enough nodes accuse them. */
+  get believed(): number {
+    let believed = 0;
+    for (const { nodes } of this.#accusers.values()) if (nodes >= BELIEVED_NODES) believed++;
+    return believed;
+  }
+
+  /** Of all nodes on all endpoints. */
+  get accusations(): number {
+    let accusations = 0;
+    for (const { nodes } of this.#accusers.values()) accusations += nodes;
+    return accusations;
+  }
+
   #count(endpoint: string, by: number): void {
     let known = this.#accusers.get(endpoint);
     if (known === undefined) {
@@ -62,7 +81,8 @@ export class OwnEjections {
   }
 
   /**
-   * Those whose time is not over. Cheap where nothing has changed, so it may be asked often.
+   * Those whose time is not over, or was not long ago and no request has decided about them yet. Cheap where nothing has
+   * changed, so it may be asked often.
    *
    * @param endpoints ids of all that may be; looked through only after a change
    */
@@ -70,16 +90,22 @@ export class OwnEjections {
     const version = this.#table.healthVersion;
     if (version !== this.#version) {
       this.#version = version;
-      const ejected: Ejected[] = [];
-      for (const endpoint of endpoints()) {
-        const slot = this.#table.peek(healthKey(endpoint));
-        const untilMs = slot === undefined ? undefined : ejectedUntilMs(slot, nowMs);
-        if (untilMs !== undefined) ejected.push({ endpoint, untilMs });
-      }
-      this.#ejected = ejected;
+      this.#ejected = this.#look(nowMs, endpoints());
+    } else if (this.#ejected.some(({ untilMs }) => untilMs + UNDECIDED_MS <= nowMs)) {
+      // A request that is let through prolongs the time of its endpoint, and that is no change of health yet.
+      const known = this.#ejected.map(({ endpoint }) => endpoint);
+      this.#ejected = this.#look(nowMs, known);
     }
-    if (this.#ejected.some(({ untilMs }) => untilMs <= nowMs))
-      this.#ejected = this.#ejected.filter(({ untilMs }) => untilMs > nowMs);
     return this.#ejected;
+  }
+
+  #look(nowMs: number, endpoints: Iterable<string>): readonly Ejected[] {
+    const ejected: Ejected[] = [];
+    for (const endpoint of endpoints) {
+      const slot = this.#table.peek(healthKey(endpoint));
+      const untilMs = slot === undefined ? undefined : ejectedUntilMs(slot, nowMs);
+      if (untilMs !== undefined) ejected.push({ endpoint, untilMs });
+    }
+    return ejected;
   }
 }
