@@ -25,6 +25,7 @@ import { AdminServer } from './admin/admin-server.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
 import { addCertsMetrics } from './admin/certs-metrics.ts';
 import { documentRoutes } from './admin/document-routes.ts';
+import { addEjectionMetrics } from './admin/ejection-metrics.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import type { AdminRoutes } from './admin/routes.ts';
@@ -41,6 +42,7 @@ import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
 import { AgentError } from './errors.ts';
 import { loadForeignIssuers } from './foreign-issuers.ts';
+import { EjectionKeeper } from './health/ejection-keeper.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
@@ -113,6 +115,7 @@ class Agent implements AsyncDisposable {
   readonly #vips: VipAllocator;
   #plane!: DataPlane;
   #workloadApi: WorkloadApi | undefined;
+  #ejections: EjectionKeeper | undefined;
   /** Wants to hear of services before the data plane does. */
   #traffic: TrafficKeeper | undefined;
   #failure: Error | undefined;
@@ -288,6 +291,7 @@ class Agent implements AsyncDisposable {
             revocations: (entries) => documents.revocationsChanged(entries),
             noted: (notes) => documents.noted(notes),
             report: (name, report) => documents.report(name, report),
+            evidence: (name, evidence) => ejections.heard(name, evidence),
             failed: (err) => this.#failed(err),
           },
           ...(succeeds === undefined ? {} : { succeeds }),
@@ -343,6 +347,16 @@ class Agent implements AsyncDisposable {
       }),
     );
     this.#endpointsChanged(withoutGone(remembered.recall(), predecessor?.inheritance.endpoints ?? [], own));
+    const ejections = this.#state.use(
+      new EjectionKeeper({
+        node: node.name,
+        table: plane.shared,
+        endpoints: this.#services.endpointIds,
+        accuse: (evidence) => mesh?.accuse(evidence),
+        log,
+      }),
+    );
+    this.#ejections = ejections;
     succession.resolve({ endpoints: own });
     mesh = this.#state.use(await (early ?? startMesh()));
     await predecessor?.releasePort();
@@ -368,6 +382,7 @@ class Agent implements AsyncDisposable {
       directory,
       services: this.#services,
       remembered,
+      ejections,
       captures,
       meshConfig: () => documents.meshConfig(),
       trafficAdvice: () => documents.advisor.onAll(),
@@ -432,6 +447,7 @@ class Agent implements AsyncDisposable {
       help: 'How old what this node knows of the others is: time since it last had a peer. 0 while it has one.',
       read: () => [[{}, running.remembered.ageMs / 1_000]],
     });
+    addEjectionMetrics(registry, running.ejections);
     addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
     this.#state.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
@@ -511,6 +527,7 @@ class Agent implements AsyncDisposable {
   #servicesChanged(services: Delta<Service>, endpoints: EndpointDelta = { upsert: [], remove: [] }): void {
     this.#traffic?.servicesChanged([...services.upsert.map(({ id }) => id), ...services.remove]);
     this.#plane.apply({ services, endpoints });
+    this.#ejections?.endpointsChanged();
     const nameless = services.upsert.filter(({ vips }) => vips.length === 0).map(({ id }) => id);
     if (nameless.length > 0) this.#options.log.error({ services: nameless }, 'no virtual address is left for services');
   }

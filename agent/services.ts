@@ -24,6 +24,11 @@ export class ServiceDirectory {
   readonly #byService = new Map<string, Set<string>>();
   readonly #services = new Map<string, Service>();
   readonly #declared = new Map<string, DeclaredService>();
+  /** Of those known at the moment. */
+  readonly endpointIds = {
+    ids: (): Iterable<string> => this.#endpoints.keys(),
+    has: (id: string): boolean => this.#endpoints.has(id),
+  };
 
   constructor(vips: VipAllocator) {
     this.#vips = vips;

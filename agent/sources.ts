@@ -16,6 +16,7 @@ import type { AgentConfig } from './config.ts';
 import type { MeshConfig } from './documents/mesh-config.ts';
 import type { RememberedEndpoints } from './endpoints/remembered.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
+import type { EjectionKeeper } from './health/ejection-keeper.ts';
 import type { Certificates } from './identity/certificates.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
@@ -38,6 +39,7 @@ export interface Running {
   readonly directory: WorkloadDirectory;
   readonly services: ServiceDirectory;
   readonly remembered: RememberedEndpoints;
+  readonly ejections: EjectionKeeper;
   readonly captures: Captures | undefined;
   /** What is probably a mistake in documents about traffic that are in use. */
   readonly trafficAdvice: () => readonly string[];
