@@ -43,6 +43,8 @@ import { explicitUnits } from './enrolment/explicit-unit.ts';
 import { AgentError } from './errors.ts';
 import { loadForeignIssuers } from './foreign-issuers.ts';
 import { EjectionKeeper } from './health/ejection-keeper.ts';
+import { reachChecks } from './health/reach-checks.ts';
+import type { ReachKeeper } from './health/reach-keeper.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
@@ -116,6 +118,7 @@ class Agent implements AsyncDisposable {
   #plane!: DataPlane;
   #workloadApi: WorkloadApi | undefined;
   #ejections: EjectionKeeper | undefined;
+  #reach: ReachKeeper | undefined;
   /** Wants to hear of services before the data plane does. */
   #traffic: TrafficKeeper | undefined;
   #failure: Error | undefined;
@@ -279,6 +282,7 @@ class Agent implements AsyncDisposable {
             members: (members) => {
               remembered.members(members);
               documents.members();
+              this.#reach?.changed();
               certificates.members(members);
             },
             asked: (caller, question) => certificates.answer(caller, question),
@@ -321,7 +325,10 @@ class Agent implements AsyncDisposable {
         audit,
         log,
         accessChanged: (access) => plane.apply({ access }),
-        trafficChanged: (traffic) => plane.apply({ traffic }),
+        trafficChanged: (traffic) => {
+          plane.apply({ traffic });
+          this.#reach?.changed();
+        },
         servicesWritten: (services) => this.#servicesChanged(this.#services.declare(services.flatMap(declaredService))),
         trustDomain: node.trustDomain,
         revoked: (revocations) => {
@@ -387,6 +394,14 @@ class Agent implements AsyncDisposable {
       meshConfig: () => documents.meshConfig(),
       trafficAdvice: () => documents.advisor.onAll(),
     };
+    this.#reach = this.#state.use(
+      reachChecks(running, {
+        policies: () => documents.traffic.policies(),
+        revocations: () => documents.revocations,
+        log,
+      }),
+    );
+    this.#reach.changed();
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
     await this.#startServers(running, [
@@ -528,6 +543,7 @@ class Agent implements AsyncDisposable {
     this.#traffic?.servicesChanged([...services.upsert.map(({ id }) => id), ...services.remove]);
     this.#plane.apply({ services, endpoints });
     this.#ejections?.endpointsChanged();
+    this.#reach?.changed();
     const nameless = services.upsert.filter(({ vips }) => vips.length === 0).map(({ id }) => id);
     if (nameless.length > 0) this.#options.log.error({ services: nameless }, 'no virtual address is left for services');
   }

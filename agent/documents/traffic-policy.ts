@@ -227,13 +227,33 @@ const fields = {
     .max(MAX_ITEMS)
     .optional()
     .describe('In this order, where the service has no endpoint that is well.'),
+  healthCheck: z
+    .strictObject({
+      mode: z.enum(['on', 'off']).default('on').describe('off: only its own node tries an endpoint.'),
+      interval: durationWithin(500, HOUR_MS, 'write 500ms to 1h').default('5s').describe('Between two tries.'),
+      timeout: durationWithin(50, 60_000, 'write 50ms to 1m')
+        .default('1s')
+        .describe('One that takes longer has failed.'),
+      unhealthyAfter: z.int().min(1).max(100).default(3).describe('Failures in a row until it is said to fail.'),
+      healthyAfter: z.int().min(1).max(100).default(2).describe('Successes in a row until it is well again.'),
+    })
+    .optional()
+    .describe(
+      'Three nodes, chosen by hash, try whether they reach the agent of each endpoint, by TCP and TLS. What two of them do ' +
+        'not reach is left out of balancing everywhere. For a target without routes and from.',
+    ),
 };
 
 const schema = z.strictObject({
   apiVersion: z.literal(OWN_API),
   kind: z.literal('TrafficPolicy'),
   metadata: ownMetadata,
-  spec: z.strictObject({ target, ...fields }).superRefine(({ subsets = [] }, context) => {
+  spec: z.strictObject({ target, ...fields }).superRefine(({ subsets = [], target, healthCheck }, context) => {
+    if (healthCheck !== undefined && (target.routes?.length || target.from?.length)) {
+      const message =
+        'is the same for all routes and callers; put it into a policy whose target has no routes and no from';
+      context.addIssue({ code: 'custom', path: ['healthCheck'], message });
+    }
     const seen = new Set<string>();
     for (const [i, { name }] of subsets.entries()) {
       const message = `${name} is there already; choose another`;
@@ -293,6 +313,7 @@ function toSettings(spec: Spec, namespace: string): PolicySettings {
     outliers: toOutliers(spec.outliers),
     concurrency: toConcurrency(spec.concurrency),
     fallbacks: fallbacks?.map((written) => toFallback(written, namespace)),
+    healthCheck: toHealthCheck(spec.healthCheck),
   };
   return given(draft) as PolicySettings;
 }
@@ -324,6 +345,13 @@ function toConcurrency(written: Spec['concurrency']): PolicySettings['concurrenc
   if (written === undefined) return undefined;
   const { mode, ...same } = written;
   return mode === 'off' ? 'off' : given(same);
+}
+
+function toHealthCheck(written: Spec['healthCheck']): PolicySettings['healthCheck'] {
+  if (written === undefined) return undefined;
+  const { mode, interval, timeout, unhealthyAfter, healthyAfter } = written;
+  if (mode === 'off') return 'off';
+  return { intervalMs: durationOf(interval), timeoutMs: durationOf(timeout), unhealthyAfter, healthyAfter };
 }
 
 function toFallback(written: NonNullable<Spec['fallbacks']>[number], namespace: string): Fallback {

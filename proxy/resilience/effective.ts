@@ -12,6 +12,7 @@ import {
   DEFAULT_CONCURRENCY,
   DEFAULT_SETTINGS,
   type Fallback,
+  type HealthCheck,
   type Locality,
   type Origin,
   type Outliers,
@@ -38,6 +39,7 @@ export interface EffectiveSettings {
   readonly outliers: Outliers | 'off';
   readonly concurrency: Concurrency | 'off';
   readonly fallbacks: readonly Fallback[];
+  readonly healthCheck: HealthCheck | 'off';
 }
 
 export interface Effective {
@@ -95,6 +97,7 @@ export function merged(policies: readonly TrafficPolicy[]): Effective {
       outliers: merge.groupOrOff<Outliers>('outliers', DEFAULT_SETTINGS.outliers, false),
       concurrency: merge.groupOrOff<Concurrency>('concurrency', DEFAULT_CONCURRENCY, true),
       fallbacks: merge.whole('fallbacks') ?? DEFAULT_SETTINGS.fallbacks,
+      healthCheck: merge.whole('healthCheck') ?? DEFAULT_SETTINGS.healthCheck,
     },
     origins: merge.origins,
   };

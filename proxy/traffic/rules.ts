@@ -222,6 +222,18 @@ export interface PolicySettings {
   readonly concurrency?: Partial<Concurrency> | 'off';
   /** In this order, where the service itself has no endpoint that is well. */
   readonly fallbacks?: readonly Fallback[];
+  /** Whether other nodes try its endpoints; whoever calls. */
+  readonly healthCheck?: HealthCheck | 'off';
+}
+
+/** Three nodes try whether they reach an endpoint: its agent, by a connection and a handshake. */
+export interface HealthCheck {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Failures in a row. */
+  readonly unhealthyAfter: number;
+  /** Successes in a row. */
+  readonly healthyAfter: number;
 }
 
 export interface Balancing {
@@ -369,6 +381,7 @@ export const DEFAULT_SETTINGS = {
   },
   concurrency: 'off',
   fallbacks: [],
+  healthCheck: 'off',
 } as const satisfies PolicySettings;
 
 /** What a policy that switches `concurrency` on leaves out. */
