@@ -11,6 +11,8 @@ export interface Balanced {
   outstanding: number;
   /** How long it took to answer lately, for who compares that. */
   readonly latency?: PeakEwma;
+  /** Whether no agent of this mesh speaks for it, so that nobody vouches for what its answers say about the mesh. */
+  readonly isForeign?: boolean;
 }
 
 export interface Candidate extends Balanced {

@@ -295,7 +295,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   responseHead(head: Head): void {
-    if (this.#route.isLocal || this.#arrival !== undefined) {
+    if (this.#route.isLocal || this.#arrival !== undefined || this.#pool!.endpoint.isForeign === true) {
       head.disown(FIELD.weftReason);
       head.disown(FIELD.weftNode);
       head.disown(FIELD.weftPolicy);

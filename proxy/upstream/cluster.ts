@@ -41,6 +41,10 @@ export class UpstreamEndpoint implements Candidate {
     return this.data.labels[TUNNEL_LABEL] === HBONE;
   }
 
+  get isForeign(): boolean {
+    return this.speaksHbone;
+  }
+
   get weight(): number {
     return this.data.weight;
   }
