@@ -248,12 +248,7 @@ const schema = z.strictObject({
   apiVersion: z.literal(OWN_API),
   kind: z.literal('TrafficPolicy'),
   metadata: ownMetadata,
-  spec: z.strictObject({ target, ...fields }).superRefine(({ subsets = [], target, healthCheck }, context) => {
-    if (healthCheck !== undefined && (target.routes?.length || target.from?.length)) {
-      const message =
-        'is the same for all routes and callers; put it into a policy whose target has no routes and no from';
-      context.addIssue({ code: 'custom', path: ['healthCheck'], message });
-    }
+  spec: z.strictObject({ target, ...fields }).superRefine(({ subsets = [] }, context) => {
     const seen = new Set<string>();
     for (const [i, { name }] of subsets.entries()) {
       const message = `${name} is there already; choose another`;
@@ -276,9 +271,18 @@ export const trafficPolicyKind: DocumentKind = {
       target: toTarget(spec.target, namespace),
       settings: toSettings(spec, spec.target.namespace ?? namespace),
     };
-    return { ok: true, value };
+    return isCheckForSome(value) ? { ok: false, problem: CHECK_FOR_SOME } : { ok: true, value };
   },
 };
+
+const CHECK_FOR_SOME =
+  'spec.healthCheck: is the same for all routes and callers; put it into a policy in the namespace of the service, with no ' +
+  'routes and no from in its target';
+
+/** One of another namespace is for its own callers alone. */
+function isCheckForSome({ target: { routes, from }, settings }: CompiledPolicy): boolean {
+  return settings.healthCheck !== undefined && routes.length + from.length > 0;
+}
 
 type Spec = z.output<typeof schema>['spec'];
 /** What is yet undefined is taken out at the end. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { expressionProblem } from '../../../agent/documents/expressions.ts';
 import { meshTrafficOf } from '../../../agent/documents/mesh-config.ts';
 import { durationOf } from '../../../agent/documents/traffic-fields.ts';
+import { trafficPolicyKind } from '../../../agent/documents/traffic-policy.ts';
 import type {
   CompiledFault,
   CompiledLimit,
@@ -232,6 +233,18 @@ describe('our own kinds', () => {
     expect(from({ namespace: 'shop', from: [{ namespaces: ['other'] }] })).toMatchObject([
       { namespaces: ['web'], notNamespaces: ['web'] },
     ]);
+  });
+
+  test('a check of endpoints is for everybody: of no caller, no route and no other namespace', () => {
+    const compile = (target: object, namespace = 'shop') =>
+      trafficPolicyKind.compile(document('TrafficPolicy', { target, healthCheck: { interval: '2s' } }, { namespace }));
+    expect(compile({ services: ['web'] })).toMatchObject({
+      ok: true,
+      value: { settings: { healthCheck: { intervalMs: 2_000, timeoutMs: 1_000, unhealthyAfter: 3, healthyAfter: 2 } } },
+    });
+    const problem = expect.stringContaining('spec.healthCheck: is the same for all');
+    expect(compile({ from: [{ namespaces: ['shop'] }] })).toEqual({ ok: false, problem });
+    expect(compile({ services: ['web'], namespace: 'shop' }, 'other')).toEqual({ ok: false, problem });
   });
 
   test('of weft-system it is about all namespaces', () => {
