@@ -202,7 +202,8 @@ describe.skipIf(obstacle !== undefined)(
       await mesh.untilRouted(agents, ['extra', 'greeter', 'web']);
       rmSync(mesh.workloadFile(n1, 'extra'));
       await mesh.untilRouted(agents, ['greeter', 'web']);
-      expect((await mesh.lab.exec(extra.namespace, ['nft', 'list', 'ruleset'])).stdout).toBe('');
+      const rules = async () => (await mesh.lab.exec(extra.namespace, ['nft', 'list', 'ruleset'])).stdout;
+      await agents[0]!.until('the end of its draining', async () => (await rules()) === '');
       expect((await mesh.curl(n1, `http://${extra.address4}:8080/who`)).code).toBe(0);
     });
   },
