@@ -88,6 +88,7 @@ export const REASONS = {
   // Somebody was reached and failed.
   'upstream-failed': { status: 502, text: 'the endpoint answered with a status that the policy repeats' },
   'backend-timeout': { status: 504, text: 'the endpoint did not answer within timeouts.backend' },
+  silent: { status: 504, text: 'no byte in either direction for longer than timeouts.idle' },
   'deadline-exceeded': { status: 504, text: 'no answer within timeouts.request, or the time that the caller gave' },
   'upstream-closed': { status: 502, text: 'the endpoint closed the connection before it answered' },
   'upstream-reset': { status: 502, text: 'the endpoint reset the connection before it answered' },

@@ -1,6 +1,6 @@
 /**
- * The clock of an exchange: when all attempts must be over, when this one must, and when to go on after a pause. Costs
- * nothing while none is set.
+ * The clock of an exchange: when all attempts must be over, when this one must, how long it may be silent, and when to go on
+ * after a pause. Costs nothing while none is set.
  * @module
  */
 
@@ -10,6 +10,8 @@ import type { Deadlines, Timed } from '../deadlines.ts';
 export interface AlarmOwner {
   requestOverdue(): void;
   attemptOverdue(): void;
+  /** No byte came in either direction for as long as that may be. */
+  fellSilent(): void;
   /** The pause is over. */
   woken(): void;
 }
@@ -22,6 +24,7 @@ export class Alarm implements Timed {
   readonly #alarms: Deadlines;
   #requestMs = NEVER;
   #attemptMs = NEVER;
+  #silentMs = NEVER;
   #wakeMs = NEVER;
 
   constructor(owner: AlarmOwner, alarms: Deadlines) {
@@ -49,6 +52,11 @@ export class Alarm implements Timed {
     this.#arm();
   }
 
+  setSilent(atMs: number): void {
+    this.#silentMs = atMs;
+    this.#arm();
+  }
+
   wakeAt(atMs: number): void {
     this.#wakeMs = atMs;
     this.#arm();
@@ -59,6 +67,7 @@ export class Alarm implements Timed {
     this.deadlineMs = NEVER;
     this.#requestMs = NEVER;
     this.#attemptMs = NEVER;
+    this.#silentMs = NEVER;
     this.#wakeMs = NEVER;
     this.#alarms.delete(this);
   }
@@ -71,6 +80,9 @@ export class Alarm implements Timed {
     } else if (nowMs >= this.#attemptMs) {
       this.setAttempt(NEVER);
       this.#owner.attemptOverdue();
+    } else if (nowMs >= this.#silentMs) {
+      this.setSilent(NEVER);
+      this.#owner.fellSilent();
     } else if (nowMs >= this.#wakeMs) {
       this.wakeAt(NEVER);
       this.#owner.woken();
@@ -79,7 +91,7 @@ export class Alarm implements Timed {
 
   #arm(): void {
     const wasSet = this.deadlineMs !== NEVER;
-    this.deadlineMs = Math.min(this.#requestMs, this.#attemptMs, this.#wakeMs);
+    this.deadlineMs = Math.min(this.#requestMs, this.#attemptMs, this.#silentMs, this.#wakeMs);
     if (this.deadlineMs === NEVER) {
       if (wasSet) this.#alarms.delete(this);
     } else if (!wasSet) this.#alarms.add(this);

@@ -81,6 +81,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #status = 0;
   /** Whether a place among the requests of the plan's policy is held. */
   #isEntered = false;
+  /** Longest silence in both directions; 0 for any. */
+  #idleMs = 0;
   /** Whether the time for the request is what the policy says, and not what the caller asks for. */
   #isOwnLimit = false;
   /** What the request has at its destination, while it is there. */
@@ -160,6 +162,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   requestData(bytes: Buffer, start: number, end: number): void {
     this.#context.garbage.passed(end - start);
     this.#ledger.bytesIn += end - start;
+    if (this.#idleMs > 0) this.#alarm.setSilent(performance.now() + this.#idleMs);
     if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.data(bytes, start, end);
     const upstream = this.#upstream;
     if (upstream === undefined) return; // the response is complete; the rest of the request is read and dropped
@@ -325,6 +328,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   responseData(bytes: Buffer, start: number, end: number): void {
     this.#context.garbage.passed(end - start);
     this.#ledger.bytesOut += end - start;
+    if (this.#idleMs > 0) this.#alarm.setSilent(performance.now() + this.#idleMs);
     this.#downstream.sendData(bytes, start, end);
     const { fault } = this.#plan!;
     if (fault !== undefined && fault.bytesPerSecond > 0) this.#slowDown(fault.bytesPerSecond);
@@ -441,6 +445,14 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.flush();
   }
 
+  fellSilent(): void {
+    this.#leaveUnanswered('failed');
+    this.#abandonAttempt();
+    if (this.#responseStarted) this.#breakOff('silent');
+    else this.#refuse('silent', '');
+    this.flush();
+  }
+
   attemptOverdue(): void {
     const isUnsent = this.#isWaiting;
     this.#abandonAttempt();
@@ -465,7 +477,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const overflow = policy.enter(this.#ledger.startedAtMs);
     if (overflow !== undefined) return overflow;
     this.#isEntered = true;
-    const { requestMs } = policy.timeouts;
+    const { requestMs, idleMs } = policy.timeouts;
+    this.#idleMs = idleMs;
+    if (idleMs > 0) this.#alarm.setSilent(this.#ledger.startedAtMs + idleMs);
     const asked = remainingMs(head);
     const limitMs = requestMs > 0 && asked > 0 ? Math.min(requestMs, asked) : requestMs + asked;
     this.#isOwnLimit = requestMs > 0 && limitMs === requestMs;

@@ -185,7 +185,7 @@ by ${route}
   fault: 250ms of delay for 5 %, for 10m more, until 2026-03-02T12:10:00.000Z (FaultInjection shop/slow, ${r})
   timeouts: request 2s (${route})
   timeouts: backend 1s (${policy})
-  timeouts: connect 1s, idle 5m (default)
+  timeouts: connect 1s, idle none (default)
   retries: attempts 3, codes 503, backoff 10ms, maxBackoff 100ms, anyMethod true (${route})
   retries: on connect-failure+refused+reset (default)
   retryBudget: ratio 0.2, window 10s, minPerSecond 10 (default)
@@ -309,7 +309,7 @@ describe('effective settings', () => {
     const find = (name: string) => settings.find(({ setting }) => setting === name);
     expect(find('timeouts.request')).toMatchObject({ value: '3s', source: { name: 'web', revision: REVISION } });
     expect(find('timeouts.backend')).toMatchObject({ value: '1s', source: { name: 'cart' } });
-    expect(find('timeouts.idle')).toEqual({ setting: 'timeouts.idle', value: '5m', source: null });
+    expect(find('timeouts.idle')).toEqual({ setting: 'timeouts.idle', value: '0s', source: null });
     expect(find('outliers')).toMatchObject({ value: 'off', source: { name: 'web' } });
     const other = await ask('--from', 'ns/shop/sa/job', '--to', 'cart');
     expect(other.settings.find(({ setting }) => setting === 'timeouts.request')).toMatchObject({ value: '5s' });

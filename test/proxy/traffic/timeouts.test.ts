@@ -54,6 +54,24 @@ test('a response that takes longer than the request may is cut', async () => {
   await settled(mesh);
 });
 
+test('a request that is silent for too long ends, one that keeps talking does not', async () => {
+  await using cart = await app((response, nth) => {
+    if (nth === 1) return;
+    response.writeHead(200, { 'content-length': 8 });
+    let told = 0;
+    const timer = setInterval(() => {
+      response.write('w');
+      if (++told === 8) clearInterval(timer);
+    }, 60);
+  });
+  await using mesh = await Mesh.start(cart.port);
+  mesh.rule(policies({ timeouts: { idleMs: 300 }, outliers: 'off' }));
+  const silent = await ask(mesh.port);
+  expect([silent.status, silent.headers['weft-reason']]).toEqual([504, 'silent']);
+  expect((await ask(mesh.port)).body).toBe('wwwwwwww'); // 480 ms, and never 300 without a word
+  await settled(mesh);
+});
+
 test.each([
   ['weft-deadline-ms', '150'],
   ['grpc-timeout', '150m'],
