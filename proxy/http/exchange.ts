@@ -355,10 +355,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const attempts = this.#attempts;
     const isUnsent = stream.isUntouched;
     if (!received && stream.isReused && !attempts.wasReplayed && attempts.isRepeatable(isUnsent)) this.#replay();
-    else {
-      const condition = received ? 'malformed' : isUnsent ? 'refused' : 'reset';
-      this.#failed({ condition, isUnsent, reason, detail });
-    }
+    else if (received) {
+      // Half an answer is not none: somebody has worked on the request, and no other agent may take it for lost.
+      this.#failed({ condition: 'malformed', isUnsent: false, reason: 'upstream-malformed', detail });
+    } else this.#failed({ condition: isUnsent ? 'refused' : 'reset', isUnsent, reason, detail });
     this.flush();
   }
 
