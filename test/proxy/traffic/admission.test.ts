@@ -90,6 +90,7 @@ test('a client that leaves, an application that breaks off and rules that change
   await using _app = app;
   await using mesh = await Mesh.start(app.port);
   const on = { policies: [policy({ concurrency: TWO })] };
+  tell([mesh.a], mesh, { policies: [policy({ retries: { attempts: 0 } })] }); // what breaks off is not asked for again
   tell([mesh.b], mesh, on);
   const fill = async (): Promise<{ answers: ReturnType<typeof ask>[]; client: TestClient }> => {
     const before = open.length;
