@@ -115,8 +115,10 @@ test('a client that leaves, an application that breaks off and rules that change
   for (const response of open) response.end();
   await Promise.all([...again.answers, free]);
   again.client.socket.destroy();
-  await fill();
+  const last = await fill();
   for (const response of open) response.end();
+  await Promise.all(last.answers);
+  last.client.socket.destroy();
 });
 
 test('settings hold for the caller that a policy names, and for the port that callers dial', async () => {
