@@ -73,12 +73,12 @@ describe.skipIf(obstacle !== undefined)('trouble', () => {
     const delayed = await ground.run(few);
     expect([delayed.failures, delayed.p50Ms >= 300]).toEqual([{}, true]);
     await ground.apply(own('FaultInjection', 'delay', { target, reset: { percent: 100 } }));
-    expect((await ground.run(few)).failures).toEqual({ 'socket hang up': 20 });
+    expect((await ground.run(few)).failures).toEqual({ 'read ECONNRESET': 20 });
 
     await ground.apply(meshConfig({ faults: 'off' }));
     expect((await ground.run(few)).failures).toEqual({});
     await ground.apply(meshConfig({ faults: 'on' }));
-    expect(Object.keys((await ground.run(few)).failures)).toEqual(['socket hang up']);
+    expect(Object.keys((await ground.run(few)).failures)).toEqual(['read ECONNRESET']);
     await ground.weft('delete', 'FaultInjection', 'delay', '-n', 'shop');
   }, 60_000);
 });
