@@ -21,7 +21,14 @@ const pinnedNode = join(modules, 'node', 'bin', 'node');
 /** Which commands (or files) a purpose needs, and the Debian package that brings each. */
 const SYSTEM = {
   start: { nft: 'nftables', ip: 'iproute2', tcpdump: 'tcpdump' },
-  test: { nft: 'nftables', ip: 'iproute2', tcpdump: 'tcpdump', curl: 'curl', openssl: 'openssl' },
+  test: {
+    nft: 'nftables',
+    ip: 'iproute2',
+    tcpdump: 'tcpdump',
+    curl: 'curl',
+    openssl: 'openssl',
+    'redis-server': 'redis-server',
+  },
   bench: {
     nft: 'nftables',
     ip: 'iproute2',

@@ -186,8 +186,10 @@ class Chaos implements AsyncDisposable {
   /** A workload on the node itself: no capture, so that this is about gossip alone. @returns its name */
   #offer(node: LabNode, service: string): string {
     const name = `${service}-${node.name}`;
-    const ports = service === 'svc' ? [{ name: 'http', port: 8_080 }] : [{ name: 'http', port: 8_081 }];
-    this.#mesh.writeWorkload(node, { name, service, ports, spec: { runs: { host: {} }, address: node.address4 } });
+    const port = service === 'svc' ? 8_080 : 8_081;
+    const address = service === 'svc' ? node.address4 : node.address6; // without capture each needs one of its own
+    const ports = [{ name: 'http', port }];
+    this.#mesh.writeWorkload(node, { name, service, ports, spec: { runs: { host: {} }, address } });
     return name;
   }
 
