@@ -1,0 +1,178 @@
+/** GET /api/v1/members, /members/{node}, /identities, /documents, /traces, /logs, /index; POST /documents, /documents/check @module */
+import { z } from 'zod';
+import { coverage } from '../../mesh-query/shapes.ts';
+import { event, health, source } from './common.ts';
+
+export const memberRow = z.object({
+  name: z.string(),
+  state: z.string(),
+  zone: z.string(),
+  version: z.string(),
+  address: z.string(),
+  isSelf: z.boolean(),
+  health,
+  cause: z.string(),
+  heardAgoMs: z.number().nullable(),
+  rttMs: z.number().nullable(),
+  skewMs: z.number().nullable(),
+  endpoints: z.int(),
+  workloads: z.int().nullable(),
+  capturedRatio: z.number().nullable(),
+  certificateExpiresMs: z.number().nullable(),
+  certificateLifeMs: z.number().nullable(),
+  renewal: z.string(),
+  accusers: z.array(z.string()),
+  documents: z.object({ applied: z.int(), pending: z.int(), rejected: z.int() }).nullable(),
+  gossip: z.record(z.string(), z.number()),
+});
+export type MemberRow = z.infer<typeof memberRow>;
+export const members = z.object({ members: z.array(memberRow), coverage });
+export type Members = z.infer<typeof members>;
+/** Of one node, what it says itself; `answered` false: only what others know. */
+export const memberDetail = z.object({
+  member: memberRow,
+  answered: z.boolean(),
+  /** Its view of the others. */
+  sees: z.array(z.object({ name: z.string(), state: z.string() })),
+  workloads: z.array(
+    z.object({
+      id: z.string(),
+      service: z.string(),
+      state: z.string(),
+      detail: z.string(),
+      identity: z.string(),
+      certificateExpiresMs: z.number().nullable(),
+    }),
+  ),
+  pending: z.array(source.extend({ state: z.string(), why: z.string() })),
+  events: z.array(event),
+  coverage,
+});
+export type MemberDetail = z.infer<typeof memberDetail>;
+
+export const identities = z.object({
+  identities: z.array(
+    z.object({
+      id: z.string(),
+      services: z.array(z.string()),
+      nodes: z.array(z.string()),
+      expiresMs: z.number().nullable(),
+      lifeMs: z.number().nullable(),
+    }),
+  ),
+  edges: z.array(
+    z.object({
+      from: z.string(),
+      to: z.string(),
+      tls: z.string(),
+      rule: z.string(),
+      allowed: z.number(),
+      denied: z.number(),
+      lastMs: z.number().nullable(),
+      plaintextUntilMs: z.number().nullable(),
+    }),
+  ),
+  coverage,
+});
+export type Identities = z.infer<typeof identities>;
+
+export const documentRow = source.extend({
+  rev: z.string(),
+  signer: z.string(),
+  signedMs: z.number(),
+  state: z.enum(['applied', 'pending', 'rejected', 'held-back', 'deleted']),
+  nodesApplied: z.int(),
+  nodesTotal: z.int(),
+  advice: z.array(z.string()),
+  callers: z.array(z.string()),
+});
+export type DocumentRow = z.infer<typeof documentRow>;
+export const documents = z.object({ documents: z.array(documentRow), coverage });
+export type Documents = z.infer<typeof documents>;
+export const documentDetail = z.object({
+  document: documentRow,
+  yaml: z.string(),
+  revisions: z.array(
+    z.object({ rev: z.string(), signer: z.string(), signedMs: z.number(), yaml: z.string().nullable() }),
+  ),
+  nodes: z.array(z.object({ node: z.string(), state: z.string(), why: z.string() })),
+  coverage,
+});
+export type DocumentDetail = z.infer<typeof documentDetail>;
+/** POST /documents/check {yaml} */
+export const documentCheck = z.object({
+  problems: z.array(
+    z.object({
+      code: z.string(),
+      severity: z.enum(['error', 'warning']),
+      field: z.string(),
+      line: z.int().nullable(),
+      message: z.string(),
+      fix: z.string(),
+    }),
+  ),
+  /** The document that is in use now, if any. */
+  present: z.object({ rev: z.string(), yaml: z.string() }).nullable(),
+  /** Callers whose requests of the last hour could end differently. */
+  affected: z.array(z.object({ service: z.string(), requests: z.number(), changed: z.number().nullable() })),
+  nodes: z.array(z.object({ node: z.string(), isReady: z.boolean().nullable() })),
+  /** What an operator's key signs: base64url of the canonical bytes, made by the agent for this YAML and base. */
+  toSign: z.string().nullable(),
+  base: z.string().nullable(),
+  command: z.string(),
+});
+export type DocumentCheck = z.infer<typeof documentCheck>;
+
+export const span = z.object({
+  traceId: z.string(),
+  spanId: z.string(),
+  parentSpanId: z.string(),
+  node: z.string(),
+  service: z.string(),
+  peer: z.string(),
+  kind: z.enum(['client', 'server', 'internal']),
+  name: z.string(),
+  startMs: z.number(),
+  tookMs: z.number(),
+  status: z.int(),
+  reason: z.string(),
+  isFailed: z.boolean(),
+  /** The parent was guessed, with this confidence; null: said by headers. */
+  inferredConfidence: z.number().nullable(),
+  attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+export type Span = z.infer<typeof span>;
+export const traceRow = z.object({
+  traceId: z.string(),
+  root: z.string(),
+  service: z.string(),
+  startMs: z.number(),
+  tookMs: z.number(),
+  spans: z.int(),
+  services: z.array(z.string()),
+  isFailed: z.boolean(),
+  status: z.int(),
+  user: z.string(),
+});
+export type TraceRow = z.infer<typeof traceRow>;
+export const traces = z.object({ traces: z.array(traceRow), coverage });
+export type Traces = z.infer<typeof traces>;
+export const trace = z.object({ traceId: z.string(), spans: z.array(span), coverage });
+export type Trace = z.infer<typeof trace>;
+
+export const logRow = z.object({ atMs: z.number(), node: z.string(), record: z.record(z.string(), z.unknown()) });
+export const logs = z.object({ logs: z.array(logRow), coverage });
+export type Logs = z.infer<typeof logs>;
+
+/** Names for the palette. */
+export const nameIndex = z.object({
+  entries: z.array(
+    z.object({
+      kind: z.enum(['service', 'route', 'document', 'node', 'identity', 'page']),
+      name: z.string(),
+      href: z.string(),
+      health: health.nullable(),
+    }),
+  ),
+});
+export type NameIndex = z.infer<typeof nameIndex>;
