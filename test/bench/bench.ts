@@ -35,7 +35,7 @@ import { startWeft } from './weft.ts';
 const OWN_CASES: readonly OwnCase[] = [
   ...IDLE_CONNECTIONS,
   ACCESS,
-  GRPC,
+  ...GRPC,
   HANDSHAKE,
   LIMITS,
   MEMORY,
