@@ -39,6 +39,7 @@ export const COUNTERS = {
   upstreamHandshakesResumed: 'TLS handshakes with endpoints that resumed a session',
   upstreamSessionsRefused: 'TLS sessions that either side would not resume; a full handshake followed',
   upstreamReused: 'Requests sent over a connection that had served another before',
+  upstreamWarmed: 'Opaque connections that found one to their endpoint made ahead',
   upstreamReplayed: 'Requests repeated on a fresh connection because a pooled one turned out dead',
   upstreamRetried: 'Requests and connections moved to another endpoint after a failure to connect',
   fellBack: 'Attempts that went to a fallback, because the service itself had no endpoint',

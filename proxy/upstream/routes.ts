@@ -26,9 +26,10 @@ import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
+import { TCP_PROTOCOLS, WarmConnections } from './warm-connections.ts';
 
 /** How to reach an endpoint in the name of a local workload. */
-export function meshDestination(
+function meshDestination(
   workload: Workload,
   endpoint: UpstreamEndpoint,
   alpn: MeshDestination['alpn'],
@@ -206,6 +207,21 @@ function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: R
 
 function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random }: RouteContext): Backoff {
   return new Backoff({ minMs, maxMs }, random);
+}
+
+/** Connects for opaque bytes, by a connection made ahead where there is one. */
+export function bytesDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
+  const { id } = workload.data;
+  const known = endpoint.warm.get(id);
+  if (known !== undefined) return known;
+  const dialer = meshDialer(endpoint, workload, TCP_PROTOCOLS, context);
+  const { stats, deadlines, tcp } = context;
+  const onEmpty = (): void => {
+    if (endpoint.warm.get(id) === warm) endpoint.warm.delete(id);
+  };
+  const warm = new WarmConnections({ dialer, max: tcp.maxWarm, stats, deadlines, onEmpty });
+  endpoint.warm.set(id, warm);
+  return warm;
 }
 
 function meshDialer(
