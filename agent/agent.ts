@@ -45,9 +45,11 @@ import { loadForeignIssuers } from './foreign-issuers.ts';
 import { EjectionKeeper } from './health/ejection-keeper.ts';
 import { reachChecks } from './health/reach-checks.ts';
 import type { ReachKeeper } from './health/reach-keeper.ts';
+import { History } from './history/history.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
+import { MeshQueries } from './mesh-query/mesh-queries.ts';
 import { withNodeIdentity } from './node-identity.ts';
 import { RootFollower } from './rotation/root-follower.ts';
 import { trustRoutes } from './rotation/routes.ts';
@@ -272,6 +274,7 @@ class Agent implements AsyncDisposable {
         stop.signal,
       ),
     );
+    const queries = this.#state.use(new MeshQueries({ node: node.name, mesh: () => mesh }));
     const startMesh = (succeeds?: Promise<Succession>): Promise<MeshThread> =>
       MeshThread.start(
         {
@@ -281,11 +284,12 @@ class Agent implements AsyncDisposable {
           events: {
             members: (members) => {
               remembered.members(members);
+              queries.members(members);
               documents.members();
               this.#reach?.changed();
               certificates.members(members);
             },
-            asked: (caller, question) => certificates.answer(caller, question),
+            asked: (caller, question) => queries.answer(caller, question) ?? certificates.answer(caller, question),
             endpoints: (delta) => {
               remembered.heard(delta);
               this.#endpointsChanged(delta);
@@ -375,6 +379,10 @@ class Agent implements AsyncDisposable {
     if (predecessor !== undefined) await enrolment.assume();
     await enrolment.apply(directory.workloads());
 
+    const history = this.#state.use(
+      await History.start({ ...config, node: node.name, config: config.history, stats: plane.stats, queries, log }),
+    );
+
     const running: Running = {
       config,
       get node() {
@@ -386,6 +394,8 @@ class Agent implements AsyncDisposable {
       svids,
       enrolment,
       mesh,
+      queries,
+      history,
       directory,
       services: this.#services,
       remembered,

@@ -11,6 +11,7 @@ import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
 import { loopbackAddress, socketAddress } from './address-schemas.ts';
 import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
 import { AgentError, messageOf } from './errors.ts';
+import { historyConfig } from './history/config.ts';
 import { LOG_LEVELS } from './log.ts';
 import { defaultSocket, type Machine, thisMachine } from './machine.ts';
 import { formatProblem, type Problem } from './problem.ts';
@@ -150,6 +151,7 @@ export const agentConfig = z.strictObject({
     .describe('How nodes find and watch each other.'),
   proxy: proxyConfig.omit({ node: true, zone: true, telemetry: true }).prefault({}).describe('The data plane.'),
   telemetry: telemetryConfig.prefault({}).describe('What is told of requests: access logs, traces, taps.'),
+  history: historyConfig.prefault({}),
 });
 
 type Written = z.output<typeof agentConfig>;
@@ -230,6 +232,10 @@ function complete(written: Written, options: { file: string | undefined; machine
     },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
     proxy: { ...written.proxy, node: nodeName, zone: written.zone, telemetry: written.telemetry },
+    history: {
+      ...written.history,
+      ...(written.history.directory === undefined ? {} : { directory: resolve(base, written.history.directory) }),
+    },
     file,
   };
 }
