@@ -26,9 +26,9 @@ export interface LocalWorkload {
   readonly service: string;
   /** SPIFFE id. */
   readonly identity: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Of what runs there; left out where nobody says. */
+  /** Left out or empty: none. */
   readonly version?: string;
+  readonly labels: Readonly<Record<string, string>>;
   /** Where its connections to other nodes come from; undefined where only the connection can tell. */
   readonly address?: string;
   readonly ports: readonly LocalPort[];

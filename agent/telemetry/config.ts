@@ -1,4 +1,5 @@
 /** The `telemetry` key of agent.yaml: what is kept of requests. Workers get their part of it with the data plane's settings. @module */
 import { recordsConfig } from '../../proxy/telemetry/config.ts';
+import { metricsFields } from './metrics-config.ts';
 
-export const telemetryConfig = recordsConfig;
+export const telemetryConfig = recordsConfig.extend(metricsFields);

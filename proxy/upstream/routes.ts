@@ -14,6 +14,7 @@ import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
 import type { Place } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
@@ -63,6 +64,7 @@ export function outboundPlace({ data }: Workload, destination: string): Place {
 
 export class LocalRoute extends DirectPlan implements Route {
   readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
@@ -74,9 +76,10 @@ export class LocalRoute extends DirectPlan implements Route {
   readonly #call: Call;
   readonly #context: RouteContext;
 
-  constructor(call: Call, guard: RequestGuard, row: number, context: RouteContext) {
+  constructor(call: Call, guard: RequestGuard, requests: RequestRows, context: RouteContext) {
     super();
-    this.row = row;
+    this.row = requests.connections;
+    this.requests = requests;
     this.authority = call.target.authority;
     this.guard = guard;
     this.admission = new CallAdmission(call, context);
