@@ -14,6 +14,7 @@ import { AgentError, messageOf } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import { defaultSocket, type Machine, thisMachine } from './machine.ts';
 import { formatProblem, type Problem } from './problem.ts';
+import { telemetryConfig } from './telemetry/config.ts';
 
 /** DNS label (RFC 1123), dots allowed: it becomes the last segment of `spiffe://TD/node/NAME`. */
 const nodeName = z
@@ -147,7 +148,8 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('How nodes find and watch each other.'),
-  proxy: proxyConfig.omit({ node: true, zone: true }).prefault({}).describe('The data plane.'),
+  proxy: proxyConfig.omit({ node: true, zone: true, telemetry: true }).prefault({}).describe('The data plane.'),
+  telemetry: telemetryConfig.prefault({}).describe('What is told of requests: access logs, traces, taps.'),
 });
 
 type Written = z.output<typeof agentConfig>;
@@ -227,7 +229,7 @@ function complete(written: Written, options: { file: string | undefined; machine
       })),
     },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
-    proxy: { ...written.proxy, node: nodeName, zone: written.zone },
+    proxy: { ...written.proxy, node: nodeName, zone: written.zone, telemetry: written.telemetry },
     file,
   };
 }

@@ -1,6 +1,7 @@
 /** What an operator may set about the data plane; defaults fit a service mesh inside one data centre. @module */
 
 import { z } from 'zod';
+import { recordsConfig } from './telemetry/config.ts';
 
 const httpConfig = z.strictObject({
   maxHeadBytes: z
@@ -223,6 +224,7 @@ export const proxyConfig = z.strictObject({
   tunnel: tunnelConfig.prefault({}),
   http2: http2Config.prefault({}),
   tcp: tcpConfig.prefault({}),
+  telemetry: recordsConfig.prefault({}),
 });
 
 export type ProxyConfig = z.output<typeof proxyConfig>;

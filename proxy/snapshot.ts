@@ -27,6 +27,8 @@ export interface LocalWorkload {
   /** SPIFFE id. */
   readonly identity: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of what runs there; left out where nobody says. */
+  readonly version?: string;
   /** Where its connections to other nodes come from; undefined where only the connection can tell. */
   readonly address?: string;
   readonly ports: readonly LocalPort[];

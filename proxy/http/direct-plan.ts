@@ -12,6 +12,7 @@ export abstract class DirectPlan implements Plan {
   abstract readonly row: number;
   readonly answer: Plan['answer'] = undefined;
   readonly fault: Plan['fault'] = undefined;
+  readonly decided: Plan['decided'] = undefined;
 
   get policy(): Plan['policy'] {
     return undefined;

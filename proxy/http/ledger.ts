@@ -8,6 +8,7 @@ export class RequestLedger {
   startedAtMs = 0;
   bytesIn = 0;
   bytesOut = 0;
+  #tookMs = -1;
   readonly #stats: StatsWriter;
 
   constructor(stats: StatsWriter) {
@@ -16,8 +17,14 @@ export class RequestLedger {
 
   begin(bytesIn: number): void {
     this.startedAtMs = performance.now();
+    this.#tookMs = -1;
     this.bytesIn = bytesIn;
     this.bytesOut = 0;
+  }
+
+  /** Until it was answered; until now where it was not. */
+  get tookMs(): number {
+    return this.#tookMs === -1 ? performance.now() - this.startedAtMs : this.#tookMs;
   }
 
   /** Refused by the mesh. Through another agent it would be an answer like others: the reason is told where it arose. */
@@ -33,6 +40,7 @@ export class RequestLedger {
 
   answered(row: number, arrival: Arrival | undefined, status: number): void {
     const tookMs = performance.now() - this.startedAtMs;
+    this.#tookMs = tookMs;
     this.#stats.request(row, status, tookMs);
     if (arrival === undefined) return;
     this.#stats.request(arrival.row, status, tookMs);

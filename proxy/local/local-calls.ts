@@ -9,11 +9,12 @@
 
 import type { Arrival, RawEnd, StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
 import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
-import type { Call } from '../inbound/call.ts';
+import { type Call, inboundPlace } from '../inbound/call.ts';
 import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
+import type { Place } from '../telemetry/place.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
@@ -111,6 +112,7 @@ class LocalHop implements StreamPool, Arrival {
   /** Of its connections to the application, which calls of the same workload share. */
   readonly key: string;
   readonly lines: string;
+  readonly place: Place;
   readonly #options: LocalHopOptions;
   readonly #context: RouteContext;
 
@@ -122,6 +124,7 @@ class LocalHop implements StreamPool, Arrival {
     this.admission = new CallAdmission(call, context);
     this.key = connectionKey(`workload ${caller.data.id}`, call, context);
     this.lines = forwardedLines(call, context);
+    this.place = inboundPlace(call, serviceOf(caller));
     this.#options = options;
     this.#context = context;
   }
@@ -176,6 +179,10 @@ class LocalHop implements StreamPool, Arrival {
   #pool(): StreamPool {
     return localPool(this.#options.callee.target, this, this.#context);
   }
+}
+
+function serviceOf({ data }: Workload): string {
+  return `${data.namespace}/${data.service}`;
 }
 
 function arrivalRow({ identity = '', target }: Call, protocol: 'http' | 'tcp', { stats }: RouteContext): number {

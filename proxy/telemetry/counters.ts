@@ -64,6 +64,8 @@ export const COUNTERS = {
   panicPicks: 'Requests sent while so many endpoints were ejected that all were used',
   sharedTableOverflows: 'Keys that did not fit into the table that workers share, and are counted by one worker alone',
   seriesOverflow: 'Connections counted in the overflow row because the statistics table was full',
+  recordsKept: 'Requests and connections told of to logs, traces and taps',
+  recordsDropped: 'Those that were to be told of as well and were not, because of the limits under telemetry',
   updatesApplied: 'Snapshot updates applied',
   updatesRefused: 'Parts of snapshot updates refused because they could not be used',
 } as const;

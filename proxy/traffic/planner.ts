@@ -14,12 +14,13 @@ import { readSession, type Session, tokenOf } from '../routing/cookie.ts';
 import { redirectLocation } from '../routing/redirect.ts';
 import { HeadRouteRequest } from '../routing/request.ts';
 import { type CompiledRule, rewriteTarget } from '../routing/rule.ts';
+import type { Decided } from '../telemetry/place.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Caller } from '../upstream/routes.ts';
 import type { Calls } from './calls.ts';
 import type { Disturbance } from './faults.ts';
 import { RoutedPlan, scopeOfRule, scopeOfService } from './routed-plan.ts';
-import type { Balancing } from './rules.ts';
+import { type Balancing, subjectOf } from './rules.ts';
 import { answerOf } from './static-answer.ts';
 
 /** What is the same for all requests of a connection. */
@@ -81,11 +82,17 @@ export class Planner {
     const session = this.#session(calls, rule);
     const backend = rule.pickBackend(random, session?.backend);
     if (backend === undefined || backend.backend.problem !== undefined)
-      return this.#refuse(head, 'bad-backend', backend?.backend.problem ?? 'no backend has any weight');
+      return this.#refuse(
+        head,
+        'bad-backend',
+        backend?.backend.problem ?? 'no backend has any weight',
+        '',
+        rule.decided,
+      );
     const { service, port } = backend.backend;
     const isDialled = service === calls.cluster.service && port === calls.cluster.port;
     const cluster = isDialled ? calls.cluster : world.cluster(service, port);
-    if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`);
+    if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`, '', rule.decided);
     rewriteTarget(head, rule);
     const backendCalls = isDialled ? calls : world.calls(this.#caller.workload, cluster);
     const source = this.#caller.workload.data.identity;
@@ -111,29 +118,28 @@ export class Planner {
   /** What the rule answers by itself; undefined where requests go on. */
   #answer(head: Head, rule: CompiledRule, calls: Calls): Plan | undefined {
     const preflight = rule.cors?.preflight(head);
-    if (preflight !== undefined) return this.#respond({ status: 204, lines: preflight, body: '', trailers: '' });
+    const { decided } = rule;
+    if (preflight !== undefined)
+      return this.#respond({ status: 204, lines: preflight, body: '', trailers: '' }, { decided });
     if (rule.redirect !== undefined) {
       const arrived = { scheme: 'http', port: calls.cluster.port, authority: this.#arrived.authority } as const;
       const location = redirectLocation(head, rule.redirect, arrived);
       const { status } = rule.redirect.redirect;
-      return this.#respond({
-        status,
-        lines: `Location: ${location}\r\n${rule.response.lines}`,
-        body: '',
-        trailers: '',
-      });
+      const lines = `Location: ${location}\r\n${rule.response.lines}`;
+      return this.#respond({ status, lines, body: '', trailers: '' }, { decided });
     }
     const { respond } = rule.rule.actions;
-    return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines));
+    return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines), { decided });
   }
 
   #limit(head: Head, calls: Calls, route: string | undefined): Plan | undefined {
     const { stats } = this.#context;
     const limited = calls.limits?.take(performance.now(), route, () => stats.count('rateLimitedShadow'));
     if (limited === undefined) return undefined;
-    const { namespace, name } = limited.limit.origin;
+    const { origin } = limited.limit;
+    const decided: Decided = { kind: 'limit', subject: subjectOf(origin), route: '', destination: undefined };
     stats.count('rateLimited');
-    return this.#refuse(head, 'rate-limited', `${namespace}/${name}`, limited.lines);
+    return this.#refuse(head, 'rate-limited', `${origin.namespace}/${origin.name}`, limited.lines, decided);
   }
 
   #abort({ status, grpcStatus }: NonNullable<Disturbance['abort']>, fault: Disturbance): Plan {
@@ -141,11 +147,11 @@ export class Planner {
     if (grpcStatus === undefined)
       return this.#respond(
         { status, lines: `content-type: text/plain\r\n${lines}`, body: 'weft: fault\n', trailers: '' },
-        fault,
+        { fault },
       );
     const trailers = `grpc-status: ${grpcStatus}\r\ngrpc-message: weft: a FaultInjection asked for it\r\n`;
     const answer = { status: 200, lines: `content-type: application/grpc\r\n${lines}`, body: '', trailers };
-    return this.#respond(answer, fault);
+    return this.#respond(answer, { fault });
   }
 
   #session(calls: Calls, rule: CompiledRule | undefined): Session | undefined {
@@ -171,15 +177,15 @@ export class Planner {
     return value === undefined ? this.#caller.workload.hash : hash32(value);
   }
 
-  #refuse(head: Head, reason: ReasonCode, detail: string, lines = ''): Plan {
+  #refuse(head: Head, reason: ReasonCode, detail: string, lines = '', decided?: Decided): Plan {
     const { node, stats } = this.#context;
     stats.failure(this.#arrived.row, reason);
-    return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }));
+    return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }), { decided });
   }
 
   /** @param fault that comes before the answer */
-  #respond(answer: Answer, fault?: Disturbance): Plan {
-    return new AnswerPlan(this.#arrived.row, answer, fault);
+  #respond(answer: Answer, { fault, decided }: { fault?: Disturbance; decided?: Decided | undefined } = {}): Plan {
+    return new AnswerPlan({ row: this.#arrived.row, answer, fault, decided });
   }
 }
 
@@ -187,12 +193,14 @@ class AnswerPlan extends DirectPlan {
   readonly row: number;
   override readonly answer: Answer;
   override readonly fault: AppliedFault | undefined;
+  override readonly decided: Decided | undefined;
 
-  constructor(row: number, answer: Answer, fault: AppliedFault | undefined) {
+  constructor({ row, answer, fault, decided }: Pick<Plan, 'row' | 'fault' | 'decided'> & { readonly answer: Answer }) {
     super();
     this.row = row;
     this.answer = answer;
     this.fault = fault;
+    this.decided = decided;
   }
 
   pick(): ReasonCode {

@@ -20,6 +20,11 @@ export interface Origin {
   readonly rule: string;
 }
 
+/** As records and people call it: `HTTPRoute shop/cart rule 2`. */
+export function subjectOf({ kind, namespace, name, rule }: Origin): string {
+  return `${kind} ${namespace}/${name}${rule === '' ? '' : ` rule ${rule.replace(/^rule-/, '')}`}`;
+}
+
 /** Everything about traffic that is in force; replaces what was before as a whole. */
 export interface TrafficRules {
   readonly routes: readonly ServiceRoutes[];

@@ -6,6 +6,7 @@ import { PeakEwma } from '../balancer/peak-ewma.ts';
 import { EndpointHealth } from '../resilience/endpoint-health.ts';
 import type { SharedTable } from '../resilience/shared-table.ts';
 import { type Endpoint, HBONE, type Protocol, TUNNEL_LABEL } from '../snapshot.ts';
+import { type Answerer, addressOf } from '../telemetry/place.ts';
 import type { NamedTarget } from '../workload.ts';
 import type { HbonePool } from './hbone-pool.ts';
 import type { Http1Pool } from './pool.ts';
@@ -47,6 +48,11 @@ export class UpstreamEndpoint implements Candidate {
 
   get weight(): number {
     return this.data.weight;
+  }
+
+  get answerer(): Answerer {
+    const { address, port, version } = this.data;
+    return { endpoint: addressOf(address, port), version };
   }
 
   /** Whether what was published anew leads to the same place, so that load and connections stay. */

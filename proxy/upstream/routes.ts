@@ -8,11 +8,12 @@ import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
-import type { Call } from '../inbound/call.ts';
+import { type Call, inboundPlace } from '../inbound/call.ts';
 import { dialApp } from '../inbound/dial-app.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
+import type { Place } from '../telemetry/place.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
@@ -54,6 +55,11 @@ export interface Caller {
   readonly local: LocalCalls;
 }
 
+export function outboundPlace({ data }: Workload, destination: string): Place {
+  const { identity: source, namespace, service } = data;
+  return { direction: 'outbound', source, sourceService: `${namespace}/${service}`, destination };
+}
+
 export class LocalRoute extends DirectPlan implements Route {
   readonly row: number;
   readonly authority: string;
@@ -61,6 +67,7 @@ export class LocalRoute extends DirectPlan implements Route {
   readonly guard: RequestGuard;
   readonly admission: Admission;
   readonly lines: string;
+  readonly place: Place;
   /** Of its connections to the application. */
   readonly key: string;
   readonly #call: Call;
@@ -73,6 +80,7 @@ export class LocalRoute extends DirectPlan implements Route {
     this.guard = guard;
     this.admission = new CallAdmission(call, context);
     this.lines = forwardedLines(call, context);
+    this.place = inboundPlace(call);
     this.key = connectionKey(call.identity, call, context);
     this.#call = call;
     this.#context = context;
