@@ -13,9 +13,11 @@ import { serviceId } from '../services.ts';
 import type { Running } from '../sources.ts';
 import type { DeclaredEntity } from './declared/entities.ts';
 import { mergeCatalogs } from './mesh-catalog.ts';
-import { type NodeCatalog, type NodeFact, nodeCatalog } from './node-catalog.ts';
+import { type NodeCatalog, nodeCatalog } from './node-catalog.ts';
 import { CatalogObserver } from './observer.ts';
 import { type CatalogDetail, type CatalogRow, CatalogView, type Scorecard } from './rows.ts';
+import { RuntimeWatch } from './runtime/runtime-watch.ts';
+import { ServerHeaders } from './runtime/server-headers.ts';
 
 /** Reads the catalog of the whole mesh. */
 export interface CatalogReader {
@@ -29,8 +31,6 @@ export interface CatalogReader {
 export interface CatalogOptions {
   readonly documents: Pick<AgentDocuments, 'catalog' | 'access' | 'traffic'>;
   readonly log: Logger;
-  /** What is known of services that run here, from their processes and answers. */
-  readonly facts?: () => readonly NodeFact[];
   readonly hasObjective?: (service: string) => boolean;
 }
 
@@ -42,22 +42,33 @@ const PLAINTEXT_MS = 24 * 3_600_000;
 export class Catalog implements CatalogReader, AsyncDisposable {
   readonly #running: Running;
   readonly #options: CatalogOptions;
+  readonly #parts = new AsyncDisposableStack();
   readonly #observer: CatalogObserver;
+  readonly #runtimes: RuntimeWatch | undefined;
+  /** To be told of kept requests. */
+  readonly headers = new ServerHeaders();
   #asked: { readonly atMs: number; readonly answers: Promise<MeshAnswers<NodeCatalog>> } | undefined;
 
   constructor(running: Running, options: CatalogOptions) {
     this.#running = running;
     this.#options = options;
     const { config, node, services, enrolment, plane, queries } = running;
-    this.#observer = new CatalogObserver({
-      file: join(config.dataDirectory, 'catalog.json'),
-      trustDomain: node.trustDomain,
-      forgetAfterMs: config.catalog.forgetAfterMs,
-      endpoints: () => services.endpoints(),
-      workloads: () => enrolment.view().map(({ workload, identity }) => ({ service: serviceId(workload), identity })),
-      series: () => plane.stats.series(),
-      log: options.log,
-    });
+    this.#observer = this.#parts.use(
+      new CatalogObserver({
+        file: join(config.dataDirectory, 'catalog.json'),
+        trustDomain: node.trustDomain,
+        forgetAfterMs: config.catalog.forgetAfterMs,
+        endpoints: () => services.endpoints(),
+        workloads: () => enrolment.view().map(({ workload, identity }) => ({ service: serviceId(workload), identity })),
+        series: () => plane.stats.series(),
+        log: options.log,
+      }),
+    );
+    this.#runtimes = config.catalog.readProcesses
+      ? this.#parts.use(
+          new RuntimeWatch({ node: node.name, workloads: () => running.directory.workloads(), log: options.log }),
+        )
+      : undefined;
     const topic: Topic<Record<string, never>, NodeCatalog> = {
       name: TOPIC,
       question: z.object({}),
@@ -73,7 +84,7 @@ export class Catalog implements CatalogReader, AsyncDisposable {
     const nowMs = Date.now();
     return nodeCatalog.parse({
       ...state,
-      facts: this.#options.facts?.() ?? [],
+      facts: [...(this.#runtimes?.facts() ?? []), ...this.headers.facts()],
       plaintext: this.#running.plane.stats
         .access()
         .flatMap(({ labels, lastMs }) =>
@@ -125,7 +136,7 @@ export class Catalog implements CatalogReader, AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#observer[Symbol.asyncDispose]();
+    return this.#parts.disposeAsync();
   }
 
   #others(): Promise<MeshAnswers<NodeCatalog>> {

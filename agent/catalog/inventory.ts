@@ -6,7 +6,7 @@
  * @module
  */
 import { type Seen, SeenTable } from './seen-table.ts';
-import type { RelationGain, RouteGain } from './traffic-gains.ts';
+import { OUTSIDE, type RelationGain, type RouteGain } from './traffic-gains.ts';
 
 export const LIMITS = { services: 4_000, tombstones: 1_000, relations: 7_000, routes: 8_000 } as const;
 export const MAX_CONSUMERS = 50;
@@ -62,7 +62,6 @@ export interface Sight {
   readonly routes: readonly RouteGain[];
 }
 
-export const OUTSIDE = 'passthrough';
 const EMPTY: InventoryState = { services: [], tombstones: [], relations: [], routes: [] };
 
 export class Inventory {

@@ -4,13 +4,14 @@ import type { AccessRules } from '../../proxy/access/policy.ts';
 import type { ServiceRoutes, TrafficPolicy } from '../../proxy/traffic/rules.ts';
 import type { Fact, ScoredRule, ServiceRow } from '../console/shapes/services.ts';
 import { serviceId } from '../services.ts';
-import { declaredFacts, type EntityLookup } from './declared/declared-facts.ts';
+import { declaredFacts, type EntityLookup, labelFacts } from './declared/declared-facts.ts';
 import type { DeclaredEntity } from './declared/entities.ts';
 import { refsIn, refText } from './declared/entity-ref.ts';
 import { tieComponents } from './declared/ties.ts';
-import { OUTSIDE, type SeenService } from './inventory.ts';
+import type { SeenService } from './inventory.ts';
 import type { MeshCatalog, Relation, Route } from './mesh-catalog.ts';
 import { scorecard, splitId } from './scorecard.ts';
+import { OUTSIDE } from './traffic-gains.ts';
 
 /** Figures of traffic, health and trend come from elsewhere. */
 export type CatalogRow = Pick<
@@ -255,8 +256,9 @@ export class CatalogView {
     const tied = this.#ties.get(id);
     const declared = tied === undefined ? [] : declaredFacts(tied, this.#sight.find);
     const told = this.#sight.mesh.facts.get(id) ?? [];
+    const labelled = labelFacts(this.#endpoints.get(id) ?? []);
     const observed = told.filter(({ source }) => source === 'observed');
-    return [...declared, ...observed, ...told.filter(({ source }) => source !== 'observed')];
+    return [...declared, ...labelled, ...observed, ...told.filter(({ source }) => source !== 'observed')];
   }
 
   #neighbours(id: string, way: 'callers' | 'calls'): readonly CatalogNeighbour[] {

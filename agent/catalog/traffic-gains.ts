@@ -1,6 +1,8 @@
 /** From the running totals of the statistics to what was called since the last look. Pure. @module */
 import { parseSpiffeId } from '../../certs/spiffe.ts';
-import { OUTSIDE } from './inventory.ts';
+
+/** The destination of what leaves the mesh. */
+export const OUTSIDE = 'passthrough';
 
 /** What is read of a row. Labels that an older data plane lacks are absent. */
 export interface CountedSeries {

@@ -9,9 +9,9 @@ import { UNKNOWN } from '../declared/declared-facts.ts';
 import type { DeclaredEntity } from '../declared/entities.ts';
 import { refOf, refText } from '../declared/entity-ref.ts';
 import { SERVICE_ANNOTATION } from '../declared/ties.ts';
-import { OUTSIDE } from '../inventory.ts';
 import type { CatalogDetail, CatalogView } from '../rows.ts';
 import { splitId } from '../scorecard.ts';
+import { OUTSIDE } from '../traffic-gains.ts';
 
 export const OBSERVED = 'weft.dev/observed-';
 /** Marks an entity that nobody wrote. */

@@ -61,6 +61,27 @@ export function declaredFacts(declared: DeclaredEntity, find: EntityLookup): rea
   return facts;
 }
 
+const LABELS: Readonly<Record<string, string>> = {
+  'weft.dev/owner': 'owner',
+  'weft.dev/tier': 'tier',
+  'app.kubernetes.io/part-of': 'system',
+};
+
+/** What labels of its workloads say; after its component, which is signed. */
+export function labelFacts(
+  endpoints: readonly { readonly workload: string; readonly labels: Readonly<Record<string, string>> }[],
+): readonly Fact[] {
+  const facts = new Map<string, Fact>();
+  for (const { workload, labels } of endpoints) {
+    for (const [label, key] of Object.entries(LABELS)) {
+      const value = labels[label] ?? '';
+      if (value === '' || facts.has(`${key} ${value}`)) continue;
+      facts.set(`${key} ${value}`, { key, value, source: 'declared', by: `labels of ${workload}`, atMs: null });
+    }
+  }
+  return [...facts.values()];
+}
+
 /** `team-a`, `pay/team-a` of another namespace, `user:jane`. */
 export function ownerOf(entity: Pick<Entity, 'metadata' | 'spec'>): string | undefined {
   const [owner] = refsIn(entity, 'owner', 'group');
