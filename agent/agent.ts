@@ -177,6 +177,7 @@ class Agent implements AsyncDisposable {
       workers: config.workers,
       logLevel: config.log.level,
       isCapturing: captures !== undefined,
+      maxSeries: config.telemetry.maxSeries,
       log,
       reopen: (worker) => enrolment?.reopen(worker) ?? [],
       unreachable: (workload, port) => refused?.suspect(workload, port),

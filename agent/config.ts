@@ -15,6 +15,7 @@ import { AgentError, messageOf } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import { defaultSocket, type Machine, thisMachine } from './machine.ts';
 import { formatProblem, type Problem } from './problem.ts';
+import { telemetryConfig } from './telemetry/config.ts';
 
 /** DNS label (RFC 1123), dots allowed: it becomes the last segment of `spiffe://TD/node/NAME`. */
 const nodeName = z
@@ -149,6 +150,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('How nodes find and watch each other.'),
+  telemetry: telemetryConfig.prefault({}).describe('What is told of traffic.'),
   proxy: proxyConfig.omit({ node: true, zone: true }).prefault({}).describe('The data plane.'),
 });
 

@@ -26,6 +26,8 @@ export interface LocalWorkload {
   readonly service: string;
   /** SPIFFE id. */
   readonly identity: string;
+  /** Left out or empty: none. */
+  readonly version?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Where its connections to other nodes come from; undefined where only the connection can tell. */
   readonly address?: string;

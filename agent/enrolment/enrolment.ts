@@ -337,6 +337,7 @@ export class Enrolment implements AsyncDisposable {
       namespace,
       service,
       identity: this.#identity(workload),
+      version: workload.version,
       labels: workload.labels,
       address: unit.addressOf(workload),
       ports: ports.map((port) => ({

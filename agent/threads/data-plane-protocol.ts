@@ -22,6 +22,7 @@ export type ToWorker =
   | { readonly kind: 'update'; readonly update: SnapshotUpdate }
   | { readonly kind: 'unit'; readonly place: UnitNamespace }
   | { readonly kind: 'unit-gone'; readonly unit: string }
+  | { readonly kind: 'series-freed'; readonly row: number }
   | { readonly kind: 'listen'; readonly request: number; readonly spec: ListenerSpec }
   | { readonly kind: 'unlisten'; readonly request: number; readonly id: string }
   /** Answered when all that was said before is in use. */
@@ -34,5 +35,6 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly request: number; readonly message: string }
   /** The application may accept no more connections on this port of a workload. */
   | { readonly kind: 'unreachable'; readonly workload: string; readonly port: number }
-  | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels }
+  /** Without labels: the row has expired, and its last figures are there until it is said to be freed. */
+  | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels | undefined }
   | { readonly kind: 'access-series'; readonly row: number; readonly labels: AccessSeriesLabels };

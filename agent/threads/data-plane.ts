@@ -25,7 +25,7 @@ const RESTART_MAX_MS = 5_000;
 const STABLE_MS = 60_000;
 /** How long open requests and connections may go on when the agent stops. */
 const DRAIN_MS = 5_000;
-/** How often slots of shared state are looked through for those that nobody uses. */
+/** How often slots of shared state, and series, are looked through for those that nobody uses. */
 const SWEEP_MS = 60_000;
 
 export interface DataPlaneOptions {
@@ -33,6 +33,8 @@ export interface DataPlaneOptions {
   readonly workers: number;
   readonly logLevel: LogLevel;
   readonly isCapturing: boolean;
+  /** Rows of statistics, of each worker and of all together. */
+  readonly maxSeries?: number;
   readonly log: Logger;
   /** Opens a restarted worker's own descriptors: the listeners of every unit, for that worker. */
   readonly reopen: (worker: number) => readonly ListenerSpec[];
@@ -80,7 +82,7 @@ class Table<T extends { readonly id: string }> {
 type Row<K extends 'workloads' | 'services' | 'endpoints'> = NonNullable<SnapshotUpdate[K]>['upsert'][number];
 
 export class DataPlane implements AsyncDisposable {
-  readonly stats = new StatsReader();
+  readonly stats: StatsReader;
   /** What all workers know together; this thread is a member too. */
   readonly shared: SharedTable;
   readonly #shared: SharedArrayBuffer;
@@ -105,9 +107,13 @@ export class DataPlane implements AsyncDisposable {
 
   private constructor(options: DataPlaneOptions) {
     this.#options = options;
+    this.stats = new StatsReader(options.maxSeries);
     this.#shared = createSharedBuffer(options.workers);
     this.shared = new SharedTable(this.#shared, options.workers);
-    this.#sweeping = setInterval(() => this.shared.sweep(), SWEEP_MS).unref();
+    this.#sweeping = setInterval(() => {
+      this.shared.sweep();
+      this.stats.sweep();
+    }, SWEEP_MS).unref();
   }
 
   /** Starts all workers; resolves when each says it is ready, rejects when one fails to start. */
@@ -216,7 +222,7 @@ export class DataPlane implements AsyncDisposable {
 
   #startWorker(index: number, restartMs: number): Promise<void> {
     const { config, logLevel, isCapturing } = this.#options;
-    const stats = createStatsBuffer();
+    const stats = createStatsBuffer(this.#options.maxSeries);
     this.stats.attach(String(index), stats);
     const workerData: WorkerData = { index, config, logLevel, isCapturing, stats, shared: this.#shared };
     const { entry = new URL(`./data-plane-worker${extname(import.meta.url)}`, import.meta.url) } = this.#options;
@@ -234,7 +240,7 @@ export class DataPlane implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') resolve();
-        else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
+        else if (message.kind === 'series') this.#registerSeries(slot, index, message);
         else if (message.kind === 'access-series')
           this.stats.registerAccess(String(index), message.row, message.labels);
         else if (message.kind === 'unreachable') this.#options.unreachable?.(message.workload, message.port);
@@ -254,6 +260,11 @@ export class DataPlane implements AsyncDisposable {
         else if (this.#closing === undefined) this.#restartLater(index, slot);
       });
     });
+  }
+
+  #registerSeries(slot: Slot, index: number, { row, labels }: Extract<FromWorker, { readonly kind: 'series' }>): void {
+    this.stats.register(String(index), row, labels);
+    if (labels === undefined) this.#send(slot, { kind: 'series-freed', row });
   }
 
   #restartLater(index: number, dead: Slot): void {

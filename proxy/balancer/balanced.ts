@@ -13,6 +13,8 @@ export interface Balanced {
   readonly latency?: PeakEwma;
   /** Whether no agent of this mesh speaks for it, so that nobody vouches for what its answers say about the mesh. */
   readonly isForeign?: boolean;
+  /** What runs there, as statistics keep it apart. */
+  readonly version?: string;
 }
 
 export interface Candidate extends Balanced {

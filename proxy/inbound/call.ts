@@ -1,5 +1,6 @@
 /** Who calls whom on an inbound connection. @module */
 
+import type { Parties } from '../telemetry/series.ts';
 import type { LocalTarget } from '../upstream/local-target.ts';
 
 export interface Call {
@@ -7,4 +8,9 @@ export interface Call {
   readonly identity: string | undefined;
   readonly address: string;
   readonly target: LocalTarget;
+}
+
+/** Whom it is counted under. */
+export function inboundParties({ identity = 'plaintext', target }: Call): Parties {
+  return { direction: 'inbound', source: identity, sourceService: '', destination: target.service };
 }

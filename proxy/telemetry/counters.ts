@@ -63,7 +63,9 @@ export const COUNTERS = {
   outlierProbes: 'Requests let through to an ejected endpoint to see whether it is back',
   panicPicks: 'Requests sent while so many endpoints were ejected that all were used',
   sharedTableOverflows: 'Keys that did not fit into the table that workers share, and are counted by one worker alone',
-  seriesOverflow: 'Connections counted in the overflow row because the statistics table was full',
+  seriesOverflow:
+    'Times that a row of statistics was wanted and counting went on in the overflow row, because the table was full',
+  seriesExpired: 'Rows of statistics freed because nothing was counted in them for ten minutes',
   updatesApplied: 'Snapshot updates applied',
   updatesRefused: 'Parts of snapshot updates refused because they could not be used',
 } as const;

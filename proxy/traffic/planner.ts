@@ -5,8 +5,9 @@
  */
 
 import { hash32 } from '../balancer/hash.ts';
-import { type Answer, isGrpcCall, refusal } from '../http/answer.ts';
+import { type Answer, refusal } from '../http/answer.ts';
 import { DirectPlan } from '../http/direct-plan.ts';
+import { isGrpcCall } from '../http/grpc-call.ts';
 import type { AppliedFault, Plan } from '../http/plan.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -14,8 +15,10 @@ import { readSession, type Session, tokenOf } from '../routing/cookie.ts';
 import { redirectLocation } from '../routing/redirect.ts';
 import { HeadRouteRequest } from '../routing/request.ts';
 import { type CompiledRule, rewriteTarget } from '../routing/rule.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Caller } from '../upstream/routes.ts';
+import { outboundParties } from '../workload.ts';
 import type { Calls } from './calls.ts';
 import type { Disturbance } from './faults.ts';
 import { RoutedPlan, scopeOfRule, scopeOfService } from './routed-plan.ts';
@@ -24,7 +27,7 @@ import { answerOf } from './static-answer.ts';
 
 /** What is the same for all requests of a connection. */
 export interface Arrived {
-  readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
 }
 
@@ -33,6 +36,8 @@ export class Planner {
   readonly #arrived: Arrived;
   readonly #context: RouteContext;
   readonly #request = new HeadRouteRequest();
+  /** Of the rule that the request falls under. */
+  #route = '';
 
   constructor(caller: Caller, arrived: Arrived, context: RouteContext) {
     this.#caller = caller;
@@ -46,13 +51,14 @@ export class Planner {
     const { table } = calls;
     const rule = table?.match(request, calls.peer, random);
     const route = rule === undefined ? undefined : scopeOfRule(rule);
+    this.#route = rule === undefined ? '' : table!.matchedRoute;
     const limited = this.#limit(head, calls, route);
     if (limited !== undefined) return limited;
     const fault = calls.faults?.draw(request, calls.peer, route, Date.now(), random);
     if (fault?.abort !== undefined) return this.#abort(fault.abort, fault);
     if (table !== undefined && rule === undefined) return this.#refuse(head, 'no-route', '');
     if (rule === undefined) return this.#toService(head, calls, fault);
-    return this.#answer(head, rule, calls) ?? this.#route(head, rule, calls, fault);
+    return this.#answer(head, rule, calls) ?? this.#lead(head, rule, calls, fault);
   }
 
   /** No route, but a session, a hash or a fault to mind. */
@@ -68,13 +74,14 @@ export class Planner {
       affinity: calls.settings.affinity,
       key: this.#key(calls.settings.balancer),
       fault,
-      row: this.#arrived.row,
+      requests: this.#arrived.requests,
+      route: '',
       caller: this.#caller,
       context: this.#context,
     });
   }
 
-  #route(head: Head, rule: CompiledRule, calls: Calls, fault: Disturbance | undefined): Plan {
+  #lead(head: Head, rule: CompiledRule, calls: Calls, fault: Disturbance | undefined): Plan {
     const { world, random, stats } = this.#context;
     const { policy, effective } = calls.under(rule.rule);
     const affinity = rule.rule.affinity ?? effective.settings.affinity;
@@ -88,7 +95,6 @@ export class Planner {
     if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`);
     rewriteTarget(head, rule);
     const backendCalls = isDialled ? calls : world.calls(this.#caller.workload, cluster);
-    const source = this.#caller.workload.data.identity;
     return new RoutedPlan({
       head,
       calls,
@@ -100,9 +106,8 @@ export class Planner {
       affinity,
       key: this.#key(backendCalls.settings.balancer),
       fault,
-      row: isDialled
-        ? this.#arrived.row
-        : stats.series({ direction: 'outbound', source, destination: service, protocol: 'http' }),
+      requests: isDialled ? this.#arrived.requests : stats.requests(outboundParties(this.#caller.workload, service)),
+      route: this.#route,
       caller: this.#caller,
       context: this.#context,
     });
@@ -137,14 +142,21 @@ export class Planner {
   }
 
   #abort({ status, grpcStatus }: NonNullable<Disturbance['abort']>, fault: Disturbance): Plan {
+    const reason = 'fault-injected';
     const lines = `weft-reason: fault-injected\r\nweft-node: ${this.#context.node}\r\n`;
     if (grpcStatus === undefined)
       return this.#respond(
-        { status, lines: `content-type: text/plain\r\n${lines}`, body: 'weft: fault\n', trailers: '' },
+        { status, lines: `content-type: text/plain\r\n${lines}`, body: 'weft: fault\n', trailers: '', reason },
         fault,
       );
     const trailers = `grpc-status: ${grpcStatus}\r\ngrpc-message: weft: a FaultInjection asked for it\r\n`;
-    const answer = { status: 200, lines: `content-type: application/grpc\r\n${lines}`, body: '', trailers };
+    const answer = {
+      status: 200,
+      lines: `content-type: application/grpc\r\n${lines}`,
+      body: '',
+      trailers,
+      reason,
+    } as const;
     return this.#respond(answer, fault);
   }
 
@@ -172,25 +184,26 @@ export class Planner {
   }
 
   #refuse(head: Head, reason: ReasonCode, detail: string, lines = ''): Plan {
-    const { node, stats } = this.#context;
-    stats.failure(this.#arrived.row, reason);
+    const { node } = this.#context;
     return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }));
   }
 
   /** @param fault that comes before the answer */
   #respond(answer: Answer, fault?: Disturbance): Plan {
-    return new AnswerPlan(this.#arrived.row, answer, fault);
+    return new AnswerPlan(this.#arrived.requests, this.#route, answer, fault);
   }
 }
 
 class AnswerPlan extends DirectPlan {
-  readonly row: number;
+  readonly requests: RequestRows;
+  override readonly route: string;
   override readonly answer: Answer;
   override readonly fault: AppliedFault | undefined;
 
-  constructor(row: number, answer: Answer, fault: AppliedFault | undefined) {
+  constructor(requests: RequestRows, route: string, answer: Answer, fault: AppliedFault | undefined) {
     super();
-    this.row = row;
+    this.requests = requests;
+    this.route = route;
     this.answer = answer;
     this.fault = fault;
   }

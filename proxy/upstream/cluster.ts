@@ -45,6 +45,10 @@ export class UpstreamEndpoint implements Candidate {
     return this.speaksHbone;
   }
 
+  get version(): string {
+    return this.data.version;
+  }
+
   get weight(): number {
     return this.data.weight;
   }

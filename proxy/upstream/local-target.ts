@@ -36,6 +36,7 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   readonly weight = 1;
   outstanding = 0;
   destination: AccessDestination;
+  version: string;
   access: DestinationAccess | undefined = undefined;
   isPermissive = false;
   /** How many requests at a time, and how often. */
@@ -62,11 +63,13 @@ export class LocalTarget implements Balanced, AccessTargetPort {
     this.protocol = port.protocol;
     this.proxyProtocol = port.proxyProtocol;
     this.destination = destinationOf(workload, port.port);
+    this.version = workload.version ?? '';
   }
 
   /** What may change about a workload while its ports stay what they are. */
   relabel(workload: LocalWorkload): void {
     this.destination = destinationOf(workload, this.port);
+    this.version = workload.version ?? '';
   }
 
   /** Whether this target is what a workload published anew says about a port. */

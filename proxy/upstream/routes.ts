@@ -13,6 +13,7 @@ import { dialApp } from '../inbound/dial-app.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
@@ -56,6 +57,7 @@ export interface Caller {
 
 export class LocalRoute extends DirectPlan implements Route {
   readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
@@ -66,9 +68,10 @@ export class LocalRoute extends DirectPlan implements Route {
   readonly #call: Call;
   readonly #context: RouteContext;
 
-  constructor(call: Call, guard: RequestGuard, row: number, context: RouteContext) {
+  constructor(call: Call, guard: RequestGuard, requests: RequestRows, context: RouteContext) {
     super();
-    this.row = row;
+    this.row = requests.connections;
+    this.requests = requests;
     this.authority = call.target.authority;
     this.guard = guard;
     this.admission = new CallAdmission(call, context);

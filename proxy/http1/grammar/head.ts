@@ -61,6 +61,7 @@ export interface Target {
 export const AS_IT_IS: Target = { pathStart: 0, pathEnd: 0, prefix: '', authority: undefined };
 
 const EMPTY = Buffer.alloc(0);
+const QUESTION = 0x3f;
 
 export class Head {
   bytes: Buffer = EMPTY;
@@ -96,6 +97,7 @@ export class Head {
   taken = 0;
   /** What becomes of the request target. */
   target: Target = AS_IT_IS;
+  #path: string | undefined = undefined;
 
   constructor(maxFields: number) {
     this.fields = new Int32Array(maxFields * FIELD_STRIDE);
@@ -121,6 +123,7 @@ export class Head {
     this.dropped = 0;
     this.taken = 0;
     this.target = AS_IT_IS;
+    this.#path = undefined;
   }
 
   /** One of the same content, with bytes of its own. */
@@ -143,6 +146,7 @@ export class Head {
     copy.upgrade = this.upgrade;
     copy.expectContinue = this.expectContinue;
     copy.dropped = this.dropped;
+    copy.#path = this.#path;
     const { target } = this;
     copy.target =
       target === AS_IT_IS
@@ -220,6 +224,25 @@ export class Head {
   /** Method as text. Not for the hot path. */
   method(): string {
     return this.bytes.toString('latin1', this.start, this.methodEnd);
+  }
+
+  /**
+   * The path without its query, one byte a character, decoded once. First asked for before anything is rewritten, it stays what
+   * the client sent.
+   */
+  path(): string {
+    this.#path ??= this.#readPath();
+    return this.#path;
+  }
+
+  #readPath(): string {
+    const { bytes, target } = this;
+    const isWhole = target === AS_IT_IS;
+    const start = isWhole ? this.targetStart : target.pathStart;
+    const end = isWhole ? this.targetEnd : target.pathEnd;
+    let pathEnd = start;
+    while (pathEnd < end && bytes[pathEnd] !== QUESTION) pathEnd++;
+    return target.prefix + bytes.toString('latin1', start, pathEnd);
   }
 
   /** Request target as text, as it came. Not for the hot path. */
