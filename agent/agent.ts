@@ -23,6 +23,7 @@ import { explainWorld } from './access/explain-world.ts';
 import { accessRoutes } from './admin/access-routes.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
+import { catalogRoutes } from './admin/catalog-routes.ts';
 import { addCertsMetrics } from './admin/certs-metrics.ts';
 import { documentRoutes } from './admin/document-routes.ts';
 import { addEjectionMetrics } from './admin/ejection-metrics.ts';
@@ -34,6 +35,7 @@ import { trafficRoutes } from './admin/traffic-routes.ts';
 import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
+import { Catalog } from './catalog/catalog.ts';
 import type { AgentConfig } from './config.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
 import { RememberedEndpoints } from './endpoints/remembered.ts';
@@ -413,6 +415,7 @@ class Agent implements AsyncDisposable {
       }),
     );
     this.#reach.changed();
+    const catalog = this.#state.use(new Catalog(running, { documents, log }));
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
     await this.#startServers(running, [
@@ -430,6 +433,7 @@ class Agent implements AsyncDisposable {
         stats: () => plane.stats.access(),
       }),
       trafficRoutes(() => trafficWorld(running, documents.access, documents.traffic)),
+      catalogRoutes(catalog),
     ]);
   }
 

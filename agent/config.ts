@@ -9,6 +9,7 @@ import { certsConfig } from '../certs/config.ts';
 import { type GossipConfig, gossipConfig } from '../gossip/config.ts';
 import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
 import { loopbackAddress, socketAddress } from './address-schemas.ts';
+import { catalogConfig } from './catalog/config.ts';
 import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
 import { AgentError, messageOf } from './errors.ts';
 import { historyConfig } from './history/config.ts';
@@ -115,6 +116,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Metrics and probes.'),
+  catalog: catalogConfig.prefault({}).describe('What is known of services.'),
   log: z
     .strictObject({
       level: z
