@@ -11,6 +11,7 @@ import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
 import { loopbackAddress, socketAddress } from './address-schemas.ts';
 import { catalogConfig } from './catalog/config.ts';
 import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
+import { consoleConfig, withPaths } from './console/config.ts';
 import { AgentError, messageOf } from './errors.ts';
 import { historyConfig } from './history/config.ts';
 import { LOG_LEVELS } from './log.ts';
@@ -82,6 +83,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Where weft status and the other commands reach this agent.'),
+  console: consoleConfig.prefault({}).describe('The web console: who may look, and from where.'),
   workloadApi: z
     .strictObject({
       socket: path
@@ -222,6 +224,7 @@ function complete(written: Written, options: { file: string | undefined; machine
     workloadsDirectory: at(written.workloadsDirectory, join(machine.configDirectory, 'workloads.d')),
     workers: written.workers ?? machine.cores,
     admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
+    console: withPaths(written.console, (file) => resolve(base, file)),
     workloadApi: apiSocket === undefined ? {} : { socket: resolve(base, apiSocket) },
     certs: {
       ...written.certs,
