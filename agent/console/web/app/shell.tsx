@@ -2,7 +2,6 @@
 import { type ComponentType, Suspense, useEffect, useMemo, useState } from 'react';
 import { PAGES } from '../pages/routes.ts';
 import { asApiError } from '../state/hooks.ts';
-import { setPaused } from '../state/store.ts';
 import { chooseTheme, nextTheme, themeChosen } from '../theme/theme.ts';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
 import { showToast, Toasts } from '../ui/toast.tsx';
@@ -11,7 +10,8 @@ import { type KeyAction, useKeys } from './keys.ts';
 import { NAV, Nav } from './nav.tsx';
 import type { PageRoute } from './pages.ts';
 import { Palette } from './palette.tsx';
-import { hrefTo, matchPath, navigate, ParamsContext, setQuery, usePlace } from './router.tsx';
+import { hrefTo, matchPath, navigate, ParamsContext, usePlace } from './router.tsx';
+import { goLive } from './time.ts';
 import { TopBar } from './topbar.tsx';
 import './shell.css';
 
@@ -112,11 +112,6 @@ function shellKeys(open: { openPalette: () => void; openHelp: () => void }): Key
       run: () => navigate(hrefTo(to)),
     })),
   ];
-}
-
-export function goLive(): void {
-  setPaused(false);
-  setQuery({ at: null });
 }
 
 async function copyLink(): Promise<void> {

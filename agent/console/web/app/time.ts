@@ -1,7 +1,8 @@
 /** Which stretch of time and which namespaces the console shows: `ns=pay,shop`, `t=15m`, `at=2026-09-21T14:02:20Z`. @module */
 import { useMemo } from 'react';
 import type { Zone } from '../format/times.ts';
-import { type Place, usePlace } from './router.tsx';
+import { setPaused } from '../state/store.ts';
+import { type Place, setQuery, usePlace } from './router.tsx';
 
 export const RANGES = [
   { key: '5m', words: 'Last 5 min', ms: 300_000 },
@@ -63,4 +64,10 @@ export function parseInstant(text: string | null): number | null {
 
 export function writeInstant(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+/** Neither in the past nor paused. */
+export function goLive(): void {
+  setPaused(false);
+  setQuery({ at: null }, { replace: false });
 }
