@@ -48,6 +48,7 @@ import type { ReachKeeper } from './health/reach-keeper.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
+import { MeshQueries } from './mesh-query/mesh-queries.ts';
 import { withNodeIdentity } from './node-identity.ts';
 import { RootFollower } from './rotation/root-follower.ts';
 import { trustRoutes } from './rotation/routes.ts';
@@ -272,6 +273,7 @@ class Agent implements AsyncDisposable {
         stop.signal,
       ),
     );
+    const queries = this.#state.use(new MeshQueries({ node: node.name, mesh: () => mesh }));
     const startMesh = (succeeds?: Promise<Succession>): Promise<MeshThread> =>
       MeshThread.start(
         {
@@ -281,11 +283,12 @@ class Agent implements AsyncDisposable {
           events: {
             members: (members) => {
               remembered.members(members);
+              queries.members(members);
               documents.members();
               this.#reach?.changed();
               certificates.members(members);
             },
-            asked: (caller, question) => certificates.answer(caller, question),
+            asked: (caller, question) => queries.answer(caller, question) ?? certificates.answer(caller, question),
             endpoints: (delta) => {
               remembered.heard(delta);
               this.#endpointsChanged(delta);
@@ -386,6 +389,7 @@ class Agent implements AsyncDisposable {
       svids,
       enrolment,
       mesh,
+      queries,
       directory,
       services: this.#services,
       remembered,

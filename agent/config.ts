@@ -10,6 +10,7 @@ import { type GossipConfig, gossipConfig } from '../gossip/config.ts';
 import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
 import { loopbackAddress, socketAddress } from './address-schemas.ts';
 import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
+import { consoleConfig, withPaths } from './console/config.ts';
 import { AgentError, messageOf } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import { defaultSocket, type Machine, thisMachine } from './machine.ts';
@@ -79,6 +80,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Where weft status and the other commands reach this agent.'),
+  console: consoleConfig.prefault({}).describe('The web console: who may look, and from where.'),
   workloadApi: z
     .strictObject({
       socket: path
@@ -216,6 +218,7 @@ function complete(written: Written, options: { file: string | undefined; machine
     workloadsDirectory: at(written.workloadsDirectory, join(machine.configDirectory, 'workloads.d')),
     workers: written.workers ?? machine.cores,
     admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
+    console: withPaths(written.console, (file) => resolve(base, file)),
     workloadApi: apiSocket === undefined ? {} : { socket: resolve(base, apiSocket) },
     certs: {
       ...written.certs,

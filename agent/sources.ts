@@ -18,6 +18,7 @@ import type { RememberedEndpoints } from './endpoints/remembered.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
 import type { EjectionKeeper } from './health/ejection-keeper.ts';
 import type { Certificates } from './identity/certificates.ts';
+import type { MeshQuery } from './mesh-query/shapes.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
 import type { DataPlane } from './threads/data-plane.ts';
@@ -36,6 +37,8 @@ export interface Running {
   readonly svids: SvidKeeper;
   readonly enrolment: Enrolment;
   readonly mesh: MeshThread;
+  /** Where topics are offered, and all nodes asked. */
+  readonly queries: MeshQuery;
   readonly directory: WorkloadDirectory;
   readonly services: ServiceDirectory;
   readonly remembered: RememberedEndpoints;

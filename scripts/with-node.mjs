@@ -28,6 +28,7 @@ const SYSTEM = {
     curl: 'curl',
     openssl: 'openssl',
     'redis-server': 'redis-server',
+    chromium: 'chromium',
   },
   bench: {
     nft: 'nftables',

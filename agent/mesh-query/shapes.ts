@@ -28,15 +28,23 @@ export interface MeshAnswers<T> {
 export interface Topic<Q, A> {
   readonly name: string;
   readonly question: z.ZodType<Q>;
+  /** Checks what another node answered; without it only the size of an answer is bounded, and whoever asks must not trust it. */
+  readonly answerSchema?: z.ZodType<A>;
   answer(question: Q): A | Promise<A>;
+}
+
+/** What to ask by. Without `answerSchema` that of the topic of this name holds, where this node offers it too. */
+export type TopicName<A> = Pick<Topic<never, A>, 'name' | 'answerSchema'>;
+
+export interface AskOptions {
+  /** Only these; default: all that are in the mesh. */
+  readonly nodes?: readonly string[];
+  /** Default: 1 s. */
+  readonly timeoutMs?: number;
 }
 
 /** Asks every node, this one included. Never rejects because of a node: who fails is in the coverage. */
 export interface MeshQuery {
   offer<Q, A>(topic: Topic<Q, A>): void;
-  ask<Q, A>(
-    topic: Pick<Topic<Q, A>, 'name'>,
-    question: Q,
-    options?: { readonly nodes?: readonly string[] },
-  ): Promise<MeshAnswers<A>>;
+  ask<Q, A>(topic: TopicName<A>, question: Q, options?: AskOptions): Promise<MeshAnswers<A>>;
 }

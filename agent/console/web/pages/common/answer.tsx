@@ -27,29 +27,29 @@ export function Answer<T>({ read, what, isEmpty, empty, children }: Props<T>) {
     <>
       {state === 'stale' && <Stale asOfMs={read.asOfMs} />}
       <Missing read={read} what={what} />
-      {empty !== undefined && isEmpty?.(data) ? (
-        <EmptyState why={empty.why} command={empty.command} />
-      ) : (
-        children(data)
-      )}
+      {empty !== undefined && isEmpty?.(data) ? <EmptyState why={empty.why} command={empty.command} /> : children(data)}
     </>
   );
 }
 
 function Forbidden({ what, role }: { readonly what: string; readonly role: string }) {
   return (
-    <Banner tone="unknown"><span role="status">
-      You may not see {what} here. It takes the role {role}; whoever runs the mesh can give it to you.
-    </span></Banner>
+    <Banner tone="unknown">
+      <span role="status">
+        You may not see {what} here. It takes the role {role}; whoever runs the mesh can give it to you.
+      </span>
+    </Banner>
   );
 }
 
 function Stale({ asOfMs }: { readonly asOfMs: number | undefined }) {
   const nowMs = useNow();
   return (
-    <Banner tone="unknown"><span role="status">
-      No contact with the node that serves this page. What follows was known {ago(nowMs - (asOfMs ?? nowMs))}.
-    </span></Banner>
+    <Banner tone="unknown">
+      <span role="status">
+        No contact with the node that serves this page. What follows was known {ago(nowMs - (asOfMs ?? nowMs))}.
+      </span>
+    </Banner>
   );
 }
 
@@ -58,10 +58,12 @@ function Missing<T>({ read, what }: Pick<Props<T>, 'read' | 'what'>) {
   if (missing.length === 0) return null;
   const names = missing.map(({ node }) => node).join(', ');
   return (
-    <Banner tone="unknown"><span role="status">
-      {plural(missing.length, 'node')} did not answer: {names}. What {missing.length === 1 ? 'it' : 'they'} would say of{' '}
-      {what} is not in here.
-    </span></Banner>
+    <Banner tone="unknown">
+      <span role="status">
+        {plural(missing.length, 'node')} did not answer: {names}. What {missing.length === 1 ? 'it' : 'they'} would say
+        of {what} is not in here.
+      </span>
+    </Banner>
   );
 }
 

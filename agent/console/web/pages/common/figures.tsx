@@ -1,7 +1,8 @@
 /** Figures that many tables show: failed share in its colour, a service's name as a link. @module */
-import { share } from '../../format/numbers.ts';
+
 import { Link } from '../../app/router.tsx';
-import { serviceHref, shortName } from './source-chip.tsx';
+import { share } from '../../format/numbers.ts';
+import { serviceHref, shortName } from './hrefs.ts';
 
 interface Failing {
   readonly appFailedRatio: number | null;

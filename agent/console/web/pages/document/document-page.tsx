@@ -1,17 +1,17 @@
 /** One document: its YAML, what a revision changed, which nodes apply it, and who signed what when. @module */
 import type { DocumentDetail } from '../../../shapes/mesh.ts';
-import { Card } from '../../ui/card.tsx';
 import { Link, setQuery, useParams, usePlace } from '../../app/router.tsx';
-import { exact, ago } from '../../format/times.ts';
+import { ago, exact } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
 import { ButtonLink, CopyButton } from '../../ui/button.tsx';
-import { StatusMark } from '../../ui/status-mark.tsx';
+import { Card } from '../../ui/card.tsx';
 import { Code } from '../../ui/code.tsx';
 import { Diff } from '../../ui/diff.tsx';
+import { StatusMark } from '../../ui/status-mark.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { Answer } from '../common/answer.tsx';
 import { Frame } from '../common/frame.tsx';
-import { NO_NAMESPACE, shortName } from '../common/source-chip.tsx';
+import { NO_NAMESPACE, shortName } from '../common/hrefs.ts';
 import { signerName } from '../policies/policies-page.tsx';
 
 const TABS = ['yaml', 'diff', 'nodes', 'history'] as const;
@@ -33,7 +33,13 @@ export function DocumentPage() {
           <span className="muted">{kind}</span> {ns === NO_NAMESPACE ? name : `${ns}/${name}`}
         </>
       }
-      status={document && <StatusMark health={MARK[document.state]} isSoft>{stateWords(read.data!)}</StatusMark>}
+      status={
+        document && (
+          <StatusMark health={MARK[document.state]} isSoft>
+            {stateWords(read.data!)}
+          </StatusMark>
+        )
+      }
       about={document && <About detail={read.data!} />}
       actions={
         <>
@@ -63,7 +69,9 @@ export function DocumentPage() {
 }
 
 function stateWords({ document: { state, nodesApplied, nodesTotal } }: DocumentDetail): string {
-  return state === 'deleted' ? 'Deleted' : `${state[0]!.toUpperCase()}${state.slice(1)} on ${nodesApplied} of ${nodesTotal} nodes`;
+  return state === 'deleted'
+    ? 'Deleted'
+    : `${state[0]!.toUpperCase()}${state.slice(1)} on ${nodesApplied} of ${nodesTotal} nodes`;
 }
 
 function About({ detail: { document } }: { readonly detail: DocumentDetail }) {
@@ -112,7 +120,8 @@ function Compare({ detail: { revisions, yaml, document } }: { readonly detail: D
   const rev = query.get('rev') ?? document.rev;
   const at = revisions.findIndex((one) => one.rev === rev);
   const base = query.get('base') ?? revisions[at + 1]?.rev ?? '';
-  const textOf = (wanted: string) => (wanted === document.rev ? yaml : (revisions.find((one) => one.rev === wanted)?.yaml ?? ''));
+  const textOf = (wanted: string) =>
+    wanted === document.rev ? yaml : (revisions.find((one) => one.rev === wanted)?.yaml ?? '');
   const choice = (label: string, value: string, key: 'rev' | 'base') => (
     <label className="row">
       {label}
@@ -132,13 +141,20 @@ function Compare({ detail: { revisions, yaml, document } }: { readonly detail: D
         {choice('Revision', rev, 'rev')}
         {choice('against', base, 'base')}
       </div>
-      <Diff left={textOf(base)} right={textOf(rev)} leftName={base === '' ? 'nothing' : base.slice(0, 8)} rightName={rev.slice(0, 8)} />
+      <Diff
+        left={textOf(base)}
+        right={textOf(rev)}
+        leftName={base === '' ? 'nothing' : base.slice(0, 8)}
+        rightName={rev.slice(0, 8)}
+      />
     </Card>
   );
 }
 
 function Nodes({ detail: { nodes } }: { readonly detail: DocumentDetail }) {
-  const sorted = nodes.toSorted((a, b) => Number(a.state === 'applied') - Number(b.state === 'applied') || a.node.localeCompare(b.node));
+  const sorted = nodes.toSorted(
+    (a, b) => Number(a.state === 'applied') - Number(b.state === 'applied') || a.node.localeCompare(b.node),
+  );
   return (
     <Card>
       <ul className="plain-lines">

@@ -1,12 +1,14 @@
 /** Beside the steps: the document of the chosen one at its line, and whether other nodes would decide the same. @module */
-import type { DocumentDetail } from '../../../shapes/mesh.ts';
-import { Card } from '../../ui/card.tsx';
+
 import type { Explained, ExplainStep } from '../../../shapes/edge.ts';
+import type { DocumentDetail } from '../../../shapes/mesh.ts';
 import { useGet } from '../../state/hooks.ts';
-import { StatusMark } from '../../ui/status-mark.tsx';
+import { Card } from '../../ui/card.tsx';
+import { SourceChip } from '../../ui/chip.tsx';
 import { Code } from '../../ui/code.tsx';
+import { StatusMark } from '../../ui/status-mark.tsx';
 import { Answer } from '../common/answer.tsx';
-import { NO_NAMESPACE, SourceChip } from '../common/source-chip.tsx';
+import { NO_NAMESPACE } from '../common/hrefs.ts';
 
 export function DocumentAt({ step }: { readonly step: ExplainStep }) {
   const source = step.lines.find(({ from }) => from !== null)?.from ?? null;
@@ -24,7 +26,7 @@ function Shown({ source }: { readonly source: NonNullable<ExplainStep['lines'][n
   const place = [source.kind, source.namespace || NO_NAMESPACE, source.name].map(encodeURIComponent).join('/');
   const read = useGet<DocumentDetail>(`/documents/${place}`);
   return (
-    <Card title="Document" aside={<><SourceChip source={source} /></>}>
+    <Card title="Document" aside={<SourceChip source={source} />}>
       <Answer read={read} what="the document">
         {({ yaml, document }) => (
           <>

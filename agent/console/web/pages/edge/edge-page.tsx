@@ -4,15 +4,15 @@ import type { EdgeDetail, Explained, ExplainQuestion } from '../../../shapes/edg
 import { setQuery, useParams, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { duration, rate, share } from '../../format/numbers.ts';
-import { asApiError, useTopic } from '../../state/hooks.ts';
 import { type ApiError, post } from '../../state/api.ts';
+import { asApiError, useTopic } from '../../state/hooks.ts';
 import { ButtonLink, CopyButton } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { ErrorState, Loading } from '../../ui/states.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { failedRatio } from '../common/figures.tsx';
 import { Frame } from '../common/frame.tsx';
-import { shortName } from '../common/source-chip.tsx';
+import { shortName } from '../common/hrefs.ts';
 import { Agreement, DocumentAt } from './beside.tsx';
 import { Outcomes } from './outcomes.tsx';
 import { RequestForm } from './request-form.tsx';
@@ -51,7 +51,9 @@ export function EdgePage() {
           </ButtonLink>
         </>
       }
-      command={answer.data?.command ?? `weft explain ${question.method} ${question.path} --from ${caller} --to ${called}`}
+      command={
+        answer.data?.command ?? `weft explain ${question.method} ${question.path} --from ${caller} --to ${called}`
+      }
     >
       <RequestForm key={JSON.stringify(question)} question={question} onAsk={ask} />
       <div className="columns">
@@ -85,7 +87,9 @@ function Head({ edge }: { readonly edge: EdgeDetail }) {
   return (
     <>
       <StatusMark health={health} isSoft>
-        {failed !== null && failed >= 0.01 ? `${share(failed)} failing` : { ok: 'Fine', quiet: 'Quiet', unknown: 'Not known', warn: 'Degraded', bad: 'Failing' }[health]}
+        {failed !== null && failed >= 0.01
+          ? `${share(failed)} failing`
+          : { ok: 'Fine', quiet: 'Quiet', unknown: 'Not known', warn: 'Degraded', bad: 'Failing' }[health]}
       </StatusMark>
       <span>{rate(now.requestsPerSec).replace('/s', ' requests/s')}</span>
       <span>p99 {duration(now.p99Ms)}</span>
@@ -115,7 +119,6 @@ function useExplained(question: ExplainQuestion) {
   const asked = JSON.stringify(question);
   const [turn, setTurn] = useState(0);
   const [got, setGot] = useState<{ asked: string; data?: Explained; error?: ApiError }>();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `turn` asks again
   useEffect(() => {
     const abort = new AbortController();
     post<Explained>('/explain', JSON.parse(asked), abort.signal).then(
@@ -124,5 +127,9 @@ function useExplained(question: ExplainQuestion) {
     );
     return () => abort.abort();
   }, [asked, turn]);
-  return { data: got?.asked === asked ? got.data : undefined, error: got?.asked === asked ? got.error : undefined, reload: () => setTurn(turn + 1) };
+  return {
+    data: got?.asked === asked ? got.data : undefined,
+    error: got?.asked === asked ? got.error : undefined,
+    reload: () => setTurn(turn + 1),
+  };
 }

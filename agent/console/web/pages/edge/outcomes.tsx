@@ -1,10 +1,9 @@
 /** How requests of the range ended: one bar, the application's failures and the mesh's told apart. @module */
 import type { EdgeDetail } from '../../../shapes/edge.ts';
-import { Card } from '../../ui/card.tsx';
-import { count, duration, share } from '../../format/numbers.ts';
 import { useRange } from '../../app/time.ts';
+import { count, duration, rate, share } from '../../format/numbers.ts';
+import { Card } from '../../ui/card.tsx';
 import { Failed } from '../common/figures.tsx';
-import { rate } from '../../format/numbers.ts';
 
 type Outcome = EdgeDetail['outcomes'][number];
 
@@ -13,10 +12,15 @@ export function Outcomes({ edge }: { readonly edge: EdgeDetail }) {
   const total = edge.outcomes.reduce((sum, outcome) => sum + outcome.count, 0);
   const isPartial = edge.coverage.missing.length > 0;
   return (
-    <Card title={<>How requests of the last {duration(rangeMs)} ended</>} aside={<><span className="muted">
+    <Card
+      title={<>How requests of the last {duration(rangeMs)} ended</>}
+      aside={
+        <span className="muted">
           {isPartial && '≥ '}
           {count(total)} requests
-        </span></>}>
+        </span>
+      }
+    >
       {total === 0 ? (
         <p className="muted">No request went this way in this time; the steps above hold all the same.</p>
       ) : (
@@ -56,7 +60,8 @@ export function Outcomes({ edge }: { readonly edge: EdgeDetail }) {
 }
 
 function nameOf({ class: whose, status, reason }: Outcome): string {
-  if (whose === 'app') return status >= 200 && status < 400 ? `${status} succeeded` : `${status || 'ended'} from the application`;
+  if (whose === 'app')
+    return status >= 200 && status < 400 ? `${status} succeeded` : `${status || 'ended'} from the application`;
   return whose === 'mesh' ? `made by the mesh, ${reason || status}` : `refused by policy, ${reason || status}`;
 }
 

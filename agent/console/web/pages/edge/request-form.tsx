@@ -19,7 +19,8 @@ export function RequestForm({ question, onAsk }: Props) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isHeader) return;
-    const headers: [string, string][] = header === '' ? [] : [[header.slice(0, colon).trim(), header.slice(colon + 1).trim()]];
+    const headers: [string, string][] =
+      header === '' ? [] : [[header.slice(0, colon).trim(), header.slice(colon + 1).trim()]];
     onAsk({ method, path: path.startsWith('/') ? path : `/${path}`, headers });
   };
   return (

@@ -1,9 +1,9 @@
 /** The nine steps from caller to endpoint: what holds, from where, and what lost against it, struck through. @module */
 import type { Explained, ExplainStep } from '../../../shapes/edge.ts';
 import { ButtonLink } from '../../ui/button.tsx';
+import { SourceChip } from '../../ui/chip.tsx';
 import { Icon, type IconName } from '../../ui/icon.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
-import { SourceChip } from '../common/source-chip.tsx';
 
 const STEP: Readonly<Record<ExplainStep['step'], { readonly title: string; readonly icon: IconName }>> = {
   caller: { title: 'Caller', icon: 'focus' },
@@ -77,7 +77,13 @@ function Step({ step, isEnd, isChosen, onChoose }: StepProps) {
   const source = step.lines.find(({ from }) => from !== null)?.from ?? null;
   return (
     <li className={`step${isChosen ? ' is-chosen' : ''}${isEnd ? ' is-end' : ''}`}>
-      <button type="button" className="step-name" aria-pressed={isChosen} onClick={onChoose} title="Show its document beside">
+      <button
+        type="button"
+        className="step-name"
+        aria-pressed={isChosen}
+        onClick={onChoose}
+        title="Show its document beside"
+      >
         <span className="step-icon">
           <Icon name={icon} />
         </span>

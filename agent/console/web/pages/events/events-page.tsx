@@ -1,13 +1,13 @@
 /** What happened, newest first: documents, deploys, members, certificates, health, ejections, capture. @module */
 import { EVENT_KINDS, type MeshEvent, type MeshEvents } from '../../../shapes/common.ts';
-import { Card } from '../../ui/card.tsx';
 import { Link, setQuery, usePlace } from '../../app/router.tsx';
 import { parseInstant, useRange } from '../../app/time.ts';
 import { exact, moment } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
+import { Card } from '../../ui/card.tsx';
 import { Answer } from '../common/answer.tsx';
 import { Frame } from '../common/frame.tsx';
-import { hrefOfSource } from '../common/source-chip.tsx';
+import { hrefOfSource } from '../common/hrefs.ts';
 import { groupEvents, hrefOf } from './group.ts';
 
 /** On either side of the instant that a link is about. */
@@ -25,12 +25,26 @@ export function EventsPage() {
   return (
     <Frame
       title="Events"
-      about={touches === undefined ? 'Kept for 14 days.' : <>Of {touches}. <Link to="/events">All events</Link></>}
+      about={
+        touches === undefined ? (
+          'Kept for 14 days.'
+        ) : (
+          <>
+            Of {touches}. <Link to="/events">All events</Link>
+          </>
+        )
+      }
       actions={
         <fieldset className="choices">
           <legend className="unseen">Kinds</legend>
           {EVENT_KINDS.map((kind) => (
-            <button type="button" key={kind} className="choice" aria-pressed={chosen.includes(kind)} onClick={() => toggle(kind)}>
+            <button
+              type="button"
+              key={kind}
+              className="choice"
+              aria-pressed={chosen.includes(kind)}
+              onClick={() => toggle(kind)}
+            >
               {kind}
             </button>
           ))}
@@ -38,7 +52,11 @@ export function EventsPage() {
       }
       command={`weft audit${touches === undefined ? '' : ` --touches ${touches}`}`}
     >
-      <EventList kinds={chosen} {...(touches === undefined ? {} : { touches })} around={parseInstant(query.get('around'))} />
+      <EventList
+        kinds={chosen}
+        {...(touches === undefined ? {} : { touches })}
+        around={parseInstant(query.get('around'))}
+      />
     </Frame>
   );
 }
@@ -105,5 +123,5 @@ export function Lines({ events }: { readonly events: readonly MeshEvent[] }) {
 
 function Title({ event }: { readonly event: MeshEvent }) {
   const href = event.document === null ? hrefOf(event) : hrefOfSource(event.document);
-  return href === undefined ? <>{event.title}</> : <Link to={href}>{event.title}</Link>;
+  return href === undefined ? event.title : <Link to={href}>{event.title}</Link>;
 }

@@ -1,16 +1,16 @@
 /** Who speaks to whom as whom: edges with their TLS, rule hits and denials, and the certificates of identities. @module */
 import type { Identities } from '../../../shapes/mesh.ts';
-import { Card } from '../../ui/card.tsx';
 import { Link } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { count, plural } from '../../format/numbers.ts';
 import { age, moment } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
+import { Card } from '../../ui/card.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
 import { Answer } from '../common/answer.tsx';
 import { ServiceName } from '../common/figures.tsx';
 import { Frame } from '../common/frame.tsx';
-import { edgeHref, shortName } from '../common/source-chip.tsx';
+import { edgeHref, shortName } from '../common/hrefs.ts';
 import { Expiry } from '../members/members-page.tsx';
 
 type Edge = Identities['edges'][number];
@@ -47,7 +47,12 @@ function Body({ data }: { readonly data: Identities }) {
   return (
     <>
       <Card title="Who calls whom">
-        <Table name="Edges" columns={edgeColumns(nowMs)} rows={data.edges} rowKey={(row) => `${row.from} ${row.to} ${row.rule}`} />
+        <Table
+          name="Edges"
+          columns={edgeColumns(nowMs)}
+          rows={data.edges}
+          rowKey={(row) => `${row.from} ${row.to} ${row.rule}`}
+        />
       </Card>
       <Card title="Certificates">
         <Table name="Certificates" columns={identityColumns(nowMs)} rows={data.identities} rowKey={(row) => row.id} />
@@ -73,7 +78,13 @@ function edgeColumns(nowMs: number): readonly Column<Edge>[] {
     },
     { id: 'tls', head: 'TLS', cell: (edge) => <Tls edge={edge} nowMs={nowMs} />, value: (edge) => edge.tls },
     { id: 'rule', head: 'Let in by', cell: (edge) => edge.rule || 'default', value: (edge) => edge.rule },
-    { id: 'allowed', head: 'Allowed', align: 'end', cell: (edge) => count(edge.allowed), value: (edge) => edge.allowed },
+    {
+      id: 'allowed',
+      head: 'Allowed',
+      align: 'end',
+      cell: (edge) => count(edge.allowed),
+      value: (edge) => edge.allowed,
+    },
     {
       id: 'denied',
       head: 'Denied',
@@ -81,7 +92,13 @@ function edgeColumns(nowMs: number): readonly Column<Edge>[] {
       cell: (edge) => <span className={edge.denied > 0 ? 'is-warn strong' : ''}>{count(edge.denied)}</span>,
       value: (edge) => edge.denied,
     },
-    { id: 'last', head: 'Last', align: 'end', cell: (edge) => moment(edge.lastMs, nowMs), value: (edge) => edge.lastMs },
+    {
+      id: 'last',
+      head: 'Last',
+      align: 'end',
+      cell: (edge) => moment(edge.lastMs, nowMs),
+      value: (edge) => edge.lastMs,
+    },
   ];
 }
 
@@ -97,7 +114,12 @@ function Tls({ edge: { tls, plaintextUntilMs }, nowMs }: { readonly edge: Edge; 
 
 function identityColumns(nowMs: number): readonly Column<Identity>[] {
   return [
-    { id: 'id', head: 'Identity', cell: ({ id }) => <code title={id}>{id.replace(/^spiffe:\/\/[^/]*\//, '')}</code>, value: ({ id }) => id },
+    {
+      id: 'id',
+      head: 'Identity',
+      cell: ({ id }) => <code title={id}>{id.replace(/^spiffe:\/\/[^/]*\//, '')}</code>,
+      value: ({ id }) => id,
+    },
     {
       id: 'services',
       head: 'Services',

@@ -1,12 +1,12 @@
 /** Access logs of all nodes, newest first. @module */
 import type { Logs } from '../../../shapes/mesh.ts';
-import { Card } from '../../ui/card.tsx';
 import { setQuery, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { duration, plural } from '../../format/numbers.ts';
 import { clockSeconds, exact } from '../../format/times.ts';
 import { useGet } from '../../state/hooks.ts';
 import { Button } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
 import { Answer } from '../common/answer.tsx';
 import { FilterField } from '../common/filter-field.tsx';
@@ -44,9 +44,14 @@ export function LogList({ q, service }: { readonly q: string; readonly service?:
       empty={{ why: 'No node logged such a request in this time.', command: 'weft logs' }}
     >
       {({ logs }) => (
-        <Card title={<>{plural(logs.length, 'line')}</>} aside={<><Button icon="retry" onClick={read.reload}>
+        <Card
+          title={plural(logs.length, 'line')}
+          aside={
+            <Button icon="retry" onClick={read.reload}>
               Again
-            </Button></>}>
+            </Button>
+          }
+        >
           <Table name="Logs" columns={COLUMNS} rows={logs} rowKey={(row) => keys.get(row) ?? setKey(row)} />
         </Card>
       )}
@@ -64,7 +69,12 @@ function setKey(row: Row): string {
 }
 
 const COLUMNS: readonly Column<Row>[] = [
-  { id: 'at', head: 'At', cell: (row) => <span title={exact(row.atMs)}>{clockSeconds(row.atMs)}</span>, value: (row) => row.atMs },
+  {
+    id: 'at',
+    head: 'At',
+    cell: (row) => <span title={exact(row.atMs)}>{clockSeconds(row.atMs)}</span>,
+    value: (row) => row.atMs,
+  },
   { id: 'node', head: 'Node', cell: (row) => row.node, value: (row) => row.node },
   {
     id: 'request',
@@ -75,14 +85,23 @@ const COLUMNS: readonly Column<Row>[] = [
       </code>
     ),
   },
-  { id: 'edge', head: 'Edge', cell: (row) => `${text(row, 'sourceService', 'source') || '–'} → ${text(row, 'destinationService', 'destination') || '–'}` },
+  {
+    id: 'edge',
+    head: 'Edge',
+    cell: (row) =>
+      `${text(row, 'sourceService', 'source') || '–'} → ${text(row, 'destinationService', 'destination') || '–'}`,
+  },
   {
     id: 'status',
     head: 'Ended',
     cell: (row) => {
       const reason = text(row, 'reason');
       const isBad = Number(text(row, 'status')) >= 500;
-      return <span className={reason !== '' ? 'is-mesh strong' : isBad ? 'is-bad strong' : ''}>{`${text(row, 'status')} ${reason}`.trim()}</span>;
+      return (
+        <span className={reason !== '' ? 'is-mesh strong' : isBad ? 'is-bad strong' : ''}>
+          {`${text(row, 'status')} ${reason}`.trim()}
+        </span>
+      );
     },
     value: (row) => text(row, 'status'),
   },

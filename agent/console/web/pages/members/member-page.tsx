@@ -1,17 +1,17 @@
 /** One node: what it says of itself, or what the others know of it where it does not answer. @module */
 import type { MemberDetail } from '../../../shapes/mesh.ts';
-import { Banner, Card } from '../../ui/card.tsx';
 import { Link, useParams } from '../../app/router.tsx';
 import { duration, plural, share } from '../../format/numbers.ts';
 import { ago } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
 import { CopyButton } from '../../ui/button.tsx';
+import { Banner, Card } from '../../ui/card.tsx';
+import { SourceChip } from '../../ui/chip.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
 import { Answer } from '../common/answer.tsx';
 import { ServiceName } from '../common/figures.tsx';
 import { Frame } from '../common/frame.tsx';
-import { SourceChip } from '../common/source-chip.tsx';
 import { Lines } from '../events/events-page.tsx';
 import { Expiry } from './members-page.tsx';
 
@@ -22,7 +22,13 @@ export function MemberPage() {
   return (
     <Frame
       title={node}
-      status={member && <StatusMark health={member.health} isSoft>{member.cause || member.state}</StatusMark>}
+      status={
+        member && (
+          <StatusMark health={member.health} isSoft>
+            {member.cause || member.state}
+          </StatusMark>
+        )
+      }
       about={member && <Facts detail={read.data!} />}
       actions={<CopyButton text={`weft bugreport --node ${node}`}>Copy weft bugreport</CopyButton>}
       command={`weft status --node ${node}`}
@@ -32,7 +38,8 @@ export function MemberPage() {
           <>
             {!detail.answered && (
               <Banner tone="unknown">
-                {node} did not answer. What follows is what the others know of it; its workloads and documents are not known.
+                {node} did not answer. What follows is what the others know of it; its workloads and documents are not
+                known.
               </Banner>
             )}
             <div className="columns">
@@ -75,11 +82,20 @@ function Workloads({ detail }: { readonly detail: MemberDetail }) {
   const nowMs = useNow(5_000);
   const columns: readonly Column<Workload>[] = [
     { id: 'id', head: 'Workload', cell: (row) => <b>{row.id}</b>, value: (row) => row.id },
-    { id: 'service', head: 'Service', cell: (row) => <ServiceName id={row.service} isWhole />, value: (row) => row.service },
+    {
+      id: 'service',
+      head: 'Service',
+      cell: (row) => <ServiceName id={row.service} isWhole />,
+      value: (row) => row.service,
+    },
     {
       id: 'state',
       head: 'State',
-      cell: (row) => <span className={row.state === 'healthy' || row.state === 'running' ? '' : 'is-warn'}>{row.state} {row.detail}</span>,
+      cell: (row) => (
+        <span className={row.state === 'healthy' || row.state === 'running' ? '' : 'is-warn'}>
+          {row.state} {row.detail}
+        </span>
+      ),
       value: (row) => row.state,
     },
     { id: 'identity', head: 'Identity', cell: (row) => <code>{row.identity.replace(/^spiffe:\/\/[^/]*\//, '')}</code> },
@@ -91,7 +107,12 @@ function Workloads({ detail }: { readonly detail: MemberDetail }) {
     },
   ];
   return (
-    <Card title="Workloads" aside={<><span className="muted">{detail.answered ? plural(detail.workloads.length, 'workload') : 'not known'}</span></>}>
+    <Card
+      title="Workloads"
+      aside={
+        <span className="muted">{detail.answered ? plural(detail.workloads.length, 'workload') : 'not known'}</span>
+      }
+    >
       <Table name="Workloads" columns={columns} rows={detail.workloads} rowKey={(row) => row.id} />
     </Card>
   );
@@ -124,7 +145,11 @@ function Sees({ detail: { sees, member } }: { readonly detail: MemberDetail }) {
         <ul className="plain-lines">
           {sorted.map(({ name, state }) => (
             <li key={name}>
-              <StatusMark health={state === 'alive' ? 'ok' : state === 'suspect' ? 'warn' : 'unknown'} isGlyphOnly cause={state} />
+              <StatusMark
+                health={state === 'alive' ? 'ok' : state === 'suspect' ? 'warn' : 'unknown'}
+                isGlyphOnly
+                cause={state}
+              />
               <Link to={`/members/${encodeURIComponent(name)}`}>{name}</Link>
               <span className="muted">{state}</span>
             </li>

@@ -1,11 +1,11 @@
 /** The nodes of the mesh: who is there, how they fare, and how they hear each other. @module */
 import type { MemberRow, Members } from '../../../shapes/mesh.ts';
-import { Card } from '../../ui/card.tsx';
 import { Link, setQuery, usePlace } from '../../app/router.tsx';
 import { count, duration, plural, share } from '../../format/numbers.ts';
 import { age, ago, exact } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
 import { Segmented } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
 import { Answer } from '../common/answer.tsx';
@@ -56,7 +56,10 @@ export function conclusion(members: readonly MemberRow[]): string {
 
 function MemberTable({ members, view }: { readonly members: readonly MemberRow[]; readonly view: View }) {
   const nowMs = useNow(5_000);
-  const columns = [NAME, ...(view === 'nodes' ? NODE : view === 'certificates' ? certificateColumns(nowMs) : gossipColumns(members))];
+  const columns = [
+    NAME,
+    ...(view === 'nodes' ? NODE : view === 'certificates' ? certificateColumns(nowMs) : gossipColumns(members)),
+  ];
   return <Table name="Members" columns={columns} rows={members} rowKey={(row) => row.name} />;
 }
 
@@ -89,11 +92,29 @@ const NODE: readonly Column<MemberRow>[] = [
   },
   { id: 'zone', head: 'Zone', cell: (row) => row.zone || '–', value: (row) => row.zone },
   { id: 'version', head: 'Weft', cell: (row) => row.version || '–', value: (row) => row.version },
-  { id: 'heard', head: 'Heard', align: 'end', cell: (row) => (row.isSelf ? '–' : ago(row.heardAgoMs)), value: (row) => row.heardAgoMs },
+  {
+    id: 'heard',
+    head: 'Heard',
+    align: 'end',
+    cell: (row) => (row.isSelf ? '–' : ago(row.heardAgoMs)),
+    value: (row) => row.heardAgoMs,
+  },
   { id: 'rtt', head: 'Round trip', align: 'end', cell: (row) => duration(row.rttMs), value: (row) => row.rttMs },
   { id: 'skew', head: 'Clock', align: 'end', cell: (row) => duration(row.skewMs), value: (row) => row.skewMs },
-  { id: 'endpoints', head: 'Endpoints', align: 'end', cell: (row) => count(row.endpoints), value: (row) => row.endpoints },
-  { id: 'captured', head: 'Captured', align: 'end', cell: (row) => share(row.capturedRatio), value: (row) => row.capturedRatio },
+  {
+    id: 'endpoints',
+    head: 'Endpoints',
+    align: 'end',
+    cell: (row) => count(row.endpoints),
+    value: (row) => row.endpoints,
+  },
+  {
+    id: 'captured',
+    head: 'Captured',
+    align: 'end',
+    cell: (row) => share(row.capturedRatio),
+    value: (row) => row.capturedRatio,
+  },
   { id: 'documents', head: 'Documents', align: 'end', cell: documents, value: (row) => row.documents?.applied ?? null },
 ];
 
@@ -101,7 +122,10 @@ function documents({ documents }: MemberRow) {
   if (documents === null) return '–';
   const { applied, pending, rejected } = documents;
   return (
-    <span className={rejected > 0 ? 'is-bad strong' : pending > 0 ? 'is-warn strong' : ''} title={`${pending} pending, ${rejected} rejected`}>
+    <span
+      className={rejected > 0 ? 'is-bad strong' : pending > 0 ? 'is-warn strong' : ''}
+      title={`${pending} pending, ${rejected} rejected`}
+    >
       {applied}/{applied + pending + rejected}
     </span>
   );
@@ -115,7 +139,13 @@ function certificateColumns(nowMs: number): readonly Column<MemberRow>[] {
       cell: (row) => <Expiry expiresMs={row.certificateExpiresMs} lifeMs={row.certificateLifeMs} nowMs={nowMs} />,
       value: (row) => row.certificateExpiresMs,
     },
-    { id: 'life', head: 'Issued for', align: 'end', cell: (row) => duration(row.certificateLifeMs), value: (row) => row.certificateLifeMs },
+    {
+      id: 'life',
+      head: 'Issued for',
+      align: 'end',
+      cell: (row) => duration(row.certificateLifeMs),
+      value: (row) => row.certificateLifeMs,
+    },
     { id: 'renewal', head: 'Renewal', cell: (row) => row.renewal || '–', value: (row) => row.renewal },
   ];
 }

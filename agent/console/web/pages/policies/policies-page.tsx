@@ -1,19 +1,19 @@
 /** Every document of the mesh: what it is, whether nodes apply it, and whom it is about. @module */
 import type { DocumentRow, Documents } from '../../../shapes/mesh.ts';
-import { Card } from '../../ui/card.tsx';
 import { Link, setQuery, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
+import { FORMS } from '../../editor/forms.ts';
 import { plural } from '../../format/numbers.ts';
 import { ago, exact } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
 import { ButtonLink } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
-import { FORMS } from '../../editor/forms.ts';
 import { Answer } from '../common/answer.tsx';
 import { FilterField } from '../common/filter-field.tsx';
 import { Frame } from '../common/frame.tsx';
-import { hrefOfSource, shortName } from '../common/source-chip.tsx';
+import { hrefOfSource, shortName } from '../common/hrefs.ts';
 
 const ORDER: readonly DocumentRow['state'][] = ['rejected', 'held-back', 'pending', 'applied', 'deleted'];
 const MARK = { rejected: 'bad', 'held-back': 'warn', pending: 'unknown', applied: 'ok', deleted: 'quiet' } as const;
@@ -69,11 +69,17 @@ function fits({ kind, namespace, name, signer }: DocumentRow, filter: string, na
 function List({ documents }: { readonly documents: readonly DocumentRow[] }) {
   const nowMs = useNow(10_000);
   const sorted = documents.toSorted(
-    (a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || b.advice.length - a.advice.length || b.signedMs - a.signedMs,
+    (a, b) =>
+      ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || b.advice.length - a.advice.length || b.signedMs - a.signedMs,
   );
   return (
     <Card>
-      <Table name="Documents" columns={columns(nowMs)} rows={sorted} rowKey={(row) => `${row.kind}/${row.namespace}/${row.name}`} />
+      <Table
+        name="Documents"
+        columns={columns(nowMs)}
+        rows={sorted}
+        rowKey={(row) => `${row.kind}/${row.namespace}/${row.name}`}
+      />
     </Card>
   );
 }
@@ -85,7 +91,11 @@ function columns(nowMs: number): readonly Column<DocumentRow>[] {
       head: 'Document',
       cell: (row) => (
         <span className="row">
-          <StatusMark health={row.state === 'applied' && row.advice.length > 0 ? 'warn' : MARK[row.state]} cause={row.state} isGlyphOnly />
+          <StatusMark
+            health={row.state === 'applied' && row.advice.length > 0 ? 'warn' : MARK[row.state]}
+            cause={row.state}
+            isGlyphOnly
+          />
           <span className="muted">{row.kind}</span>
           <Link to={hrefOfSource({ ...row, line: null })} className="strong">
             {row.namespace === '' ? row.name : `${row.namespace}/${row.name}`}
@@ -124,7 +134,9 @@ function columns(nowMs: number): readonly Column<DocumentRow>[] {
         row.callers.length === 0 ? (
           '–'
         ) : (
-          <span title={row.callers.join(', ')}>{row.callers.length > 3 ? plural(row.callers.length, 'caller') : row.callers.map(shortName).join(', ')}</span>
+          <span title={row.callers.join(', ')}>
+            {row.callers.length > 3 ? plural(row.callers.length, 'caller') : row.callers.map(shortName).join(', ')}
+          </span>
         ),
       value: (row) => row.callers.length,
     },

@@ -8,7 +8,7 @@ import { ButtonLink, CopyButton } from '../../ui/button.tsx';
 import { Banner, Card, ShareBar } from '../../ui/card.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Failed, failedRatio, failedTone, ServiceName } from '../common/figures.tsx';
-import { edgeHref, hrefOfSource, shortName } from '../common/source-chip.tsx';
+import { edgeHref, hrefOfSource, shortName } from '../common/hrefs.ts';
 import { groupEvents, hrefOf } from '../events/group.ts';
 import { ROUTE_COLUMNS } from './lists.tsx';
 import { beganWords, objectiveWords, summaryWords, whereWords, whoseWords } from './words.ts';
@@ -208,7 +208,9 @@ function Affected({ detail: { callers, id } }: { readonly detail: ServiceDetail 
               align: 'end',
               cell: (row) =>
                 row.hops > 1 ? (
-                  <span className="muted">{row.via.length > 0 ? `via ${row.via.map(shortName).join(', ')}` : `${row.hops} hops`}</span>
+                  <span className="muted">
+                    {row.via.length > 0 ? `via ${row.via.map(shortName).join(', ')}` : `${row.hops} hops`}
+                  </span>
                 ) : (
                   <Link to={edgeHref(row.service, id)}>direct</Link>
                 ),

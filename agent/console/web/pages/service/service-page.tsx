@@ -9,7 +9,7 @@ import { StatusMark } from '../../ui/status-mark.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { Answer } from '../common/answer.tsx';
 import { Frame } from '../common/frame.tsx';
-import { edgeHref, serviceHref } from '../common/source-chip.tsx';
+import { edgeHref, serviceHref } from '../common/hrefs.ts';
 import { EventList } from '../events/events-page.tsx';
 import { LogList } from '../logs/logs-page.tsx';
 import { TraceList } from '../traces/traces-page.tsx';
@@ -23,7 +23,18 @@ const STEP_MS = 10_000;
 const COARSE_STEP_MS = 300_000;
 const FINE_UP_TO_MS = 86_400_000;
 
-const TABS = ['overview', 'routes', 'callers', 'calls', 'endpoints', 'policies', 'logs', 'traces', 'events', 'facts'] as const;
+const TABS = [
+  'overview',
+  'routes',
+  'callers',
+  'calls',
+  'endpoints',
+  'policies',
+  'logs',
+  'traces',
+  'events',
+  'facts',
+] as const;
 type Tab = (typeof TABS)[number];
 
 export function ServicePage() {
@@ -38,7 +49,13 @@ export function ServicePage() {
   return (
     <Frame
       title={name}
-      status={data && <StatusMark health={data.health} cause={data.problem?.cause} isSoft>{statusWords(data)}</StatusMark>}
+      status={
+        data && (
+          <StatusMark health={data.health} cause={data.problem?.cause} isSoft>
+            {statusWords(data)}
+          </StatusMark>
+        )
+      }
       about={data && <HeadFacts detail={data} namespace={ns} />}
       actions={
         <>
@@ -134,7 +151,8 @@ function HeadFacts({ detail: { facts }, namespace }: { readonly detail: ServiceD
 }
 
 function countOf(detail: ServiceDetail, tab: Tab): number | undefined {
-  if (tab === 'routes' || tab === 'callers' || tab === 'calls' || tab === 'endpoints' || tab === 'policies') return detail[tab].length;
+  if (tab === 'routes' || tab === 'callers' || tab === 'calls' || tab === 'endpoints' || tab === 'policies')
+    return detail[tab].length;
   return undefined;
 }
 

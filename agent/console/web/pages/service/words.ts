@@ -47,7 +47,9 @@ export function whoseWords({ now }: Pick<ServiceDetail, 'now'>): string {
 export function objectiveWords(objective: NonNullable<ServiceDetail['objective']>): string {
   if (objective.budgetLeftRatio === null) return 'Too little is known to say what is left of the error budget.';
   const left = `${share(Math.max(0, objective.budgetLeftRatio))} of the error budget left`;
-  return objective.exhaustedInMs === null ? `${left}.` : `${left}; at this rate none in ${duration(objective.exhaustedInMs)}.`;
+  return objective.exhaustedInMs === null
+    ? `${left}.`
+    : `${left}; at this rate none in ${duration(objective.exhaustedInMs)}.`;
 }
 
 /** `Called by 3 services, calls 1; 6 endpoints of 2 versions.` */

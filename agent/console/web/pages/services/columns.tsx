@@ -7,7 +7,7 @@ import { Sparkline } from '../../ui/sparkline.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import type { Column } from '../../ui/table.tsx';
 import { Failed, failedRatio, ServiceName } from '../common/figures.tsx';
-import { serviceHref } from '../common/source-chip.tsx';
+import { serviceHref } from '../common/hrefs.ts';
 
 /** Three times the p99 of most services is no scale; this one only colours. */
 const SLOW_MS = 1_000;
@@ -29,7 +29,11 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
     id: 'owner',
     head: 'Owner',
     cell: (row) =>
-      row.owner === null ? <span className="is-warn">no owner</span> : <Link to={`/services?f=owner:${encodeURIComponent(`"${row.owner}"`)}`}>{row.owner}</Link>,
+      row.owner === null ? (
+        <span className="is-warn">no owner</span>
+      ) : (
+        <Link to={`/services?f=owner:${encodeURIComponent(`"${row.owner}"`)}`}>{row.owner}</Link>
+      ),
     value: (row) => row.owner,
   },
   {
@@ -40,12 +44,18 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
         '–'
       ) : (
         <span>
-          {row.language.value} {row.language.source !== 'declared' && <span className="chip">{row.language.source}</span>}
+          {row.language.value}{' '}
+          {row.language.source !== 'declared' && <span className="chip">{row.language.source}</span>}
         </span>
       ),
     value: (row) => row.language?.value ?? null,
   },
-  { id: 'versions', head: 'Versions', cell: (row) => row.versions.join(' ') || '–', value: (row) => row.versions.length },
+  {
+    id: 'versions',
+    head: 'Versions',
+    cell: (row) => row.versions.join(' ') || '–',
+    value: (row) => row.versions.length,
+  },
   {
     id: 'endpoints',
     head: 'Endpoints',
@@ -61,7 +71,12 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
     id: 'rate',
     head: 'Requests',
     align: 'end',
-    cell: (row) => (row.health === 'quiet' && row.lastSeenMs !== null ? <Seen atMs={row.lastSeenMs} rate={row.requestsPerSec} /> : rate(row.requestsPerSec)),
+    cell: (row) =>
+      row.health === 'quiet' && row.lastSeenMs !== null ? (
+        <Seen atMs={row.lastSeenMs} rate={row.requestsPerSec} />
+      ) : (
+        rate(row.requestsPerSec)
+      ),
     value: (row) => row.requestsPerSec,
   },
   { id: 'failed', head: 'Failed', align: 'end', cell: (row) => <Failed {...row} />, value: failedRatio },
@@ -72,7 +87,11 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
     cell: (row) => <span className={(row.p99Ms ?? 0) >= SLOW_MS ? 'is-warn strong' : ''}>{duration(row.p99Ms)}</span>,
     value: (row) => row.p99Ms,
   },
-  { id: 'trend', head: 'Failed, range', cell: (row) => <Sparkline values={row.trend} tone={row.health === 'bad' ? 'bad' : 'plain'} /> },
+  {
+    id: 'trend',
+    head: 'Failed, range',
+    cell: (row) => <Sparkline values={row.trend} tone={row.health === 'bad' ? 'bad' : 'plain'} />,
+  },
   {
     id: 'rules',
     head: 'Rules',
@@ -90,5 +109,5 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
 ];
 
 function Seen({ atMs, rate: perSec }: { readonly atMs: number; readonly rate: number | null }) {
-  return perSec !== null && perSec > 0 ? <>{rate(perSec)}</> : <span className="muted">last {ago(Date.now() - atMs)}</span>;
+  return perSec !== null && perSec > 0 ? rate(perSec) : <span className="muted">last {ago(Date.now() - atMs)}</span>;
 }

@@ -5,8 +5,8 @@ import { useRange } from '../../app/time.ts';
 import { plural } from '../../format/numbers.ts';
 import { useTopic } from '../../state/hooks.ts';
 import { Segmented } from '../../ui/button.tsx';
-import { Icon } from '../../ui/icon.tsx';
 import { Card } from '../../ui/card.tsx';
+import { Icon } from '../../ui/icon.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { Answer } from '../common/answer.tsx';
@@ -62,7 +62,10 @@ export function ServicesPage() {
         read={read}
         what="services"
         isEmpty={({ services }) => services.length === 0}
-        empty={{ why: 'Services appear here by themselves 5 s after their first request.', command: 'weft capture show' }}
+        empty={{
+          why: 'Services appear here by themselves 5 s after their first request.',
+          command: 'weft capture show',
+        }}
       >
         {({ services }) => <Catalog services={services} filter={filter} group={group} />}
       </Answer>
@@ -108,14 +111,12 @@ function Catalog({ services, filter, group }: CatalogProps) {
         </aside>
         <div className="stack">
           {rows.length === 0 ? (
-            <p className="note">{filter === '' ? tab.empty : 'No service is like that. Escape in the filter empties it.'}</p>
+            <p className="note">
+              {filter === '' ? tab.empty : 'No service is like that. Escape in the filter empties it.'}
+            </p>
           ) : (
             grouped(rows, group).map(([title, members]) => (
-              <Card
-                key={title}
-                isFlush
-                {...(title === '' ? {} : { title, aside: plural(members.length, 'service') })}
-              >
+              <Card key={title} isFlush {...(title === '' ? {} : { title, aside: plural(members.length, 'service') })}>
                 <Table
                   name={title === '' ? tab.text : `${tab.text}, ${title}`}
                   columns={serviceColumns}
@@ -141,7 +142,10 @@ function keeping(query: URLSearchParams, tab: string): string {
 /** Worst first, as the table is when nobody sorts it. */
 const ORDER = ['bad', 'warn', 'unknown', 'ok', 'quiet'];
 
-function grouped(rows: readonly ServiceRow[], group: CatalogProps['group']): readonly [string, readonly ServiceRow[]][] {
+function grouped(
+  rows: readonly ServiceRow[],
+  group: CatalogProps['group'],
+): readonly [string, readonly ServiceRow[]][] {
   const sorted = rows.toSorted(
     (a, b) =>
       ORDER.indexOf(a.health) - ORDER.indexOf(b.health) ||
@@ -153,7 +157,15 @@ function grouped(rows: readonly ServiceRow[], group: CatalogProps['group']): rea
   return [...groups].toSorted(([a], [b]) => a.localeCompare(b));
 }
 
-function FacetList({ facet, rows, filter }: { readonly facet: Facet; readonly rows: readonly ServiceRow[]; readonly filter: string }) {
+function FacetList({
+  facet,
+  rows,
+  filter,
+}: {
+  readonly facet: Facet;
+  readonly rows: readonly ServiceRow[];
+  readonly filter: string;
+}) {
   const values = countFacet(rows, facet, filter);
   if (values.length === 0 || (values.length === 1 && values[0]!.value === 'none')) return null;
   return (
@@ -169,7 +181,9 @@ function FacetList({ facet, rows, filter }: { readonly facet: Facet; readonly ro
           </li>
         ))}
       </ul>
-      {values.length > MAX_VALUES && <p className="muted">{values.length - MAX_VALUES} more; write them in the filter</p>}
+      {values.length > MAX_VALUES && (
+        <p className="muted">{values.length - MAX_VALUES} more; write them in the filter</p>
+      )}
     </section>
   );
 }

@@ -5,7 +5,7 @@ import { Link } from '../../app/router.tsx';
 import { duration } from '../../format/numbers.ts';
 import { ButtonLink } from '../../ui/button.tsx';
 import { Facts } from '../../ui/card.tsx';
-import { edgeHref, serviceHref } from '../common/source-chip.tsx';
+import { edgeHref, serviceHref } from '../common/hrefs.ts';
 import { meshTicks } from './waterfall.ts';
 
 export function SpanDetail({ span }: { readonly span: Span }) {
@@ -34,7 +34,9 @@ export function SpanDetail({ span }: { readonly span: Span }) {
       <Facts items={items} />
       {isEdge && (
         <p>
-          <ButtonLink icon="play" to={`${edgeHref(from, to)}?${new URLSearchParams({ method, path })}`}>Explain this request</ButtonLink>
+          <ButtonLink icon="play" to={`${edgeHref(from, to)}?${new URLSearchParams({ method, path })}`}>
+            Explain this request
+          </ButtonLink>
         </p>
       )}
     </aside>

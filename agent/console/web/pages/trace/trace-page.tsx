@@ -33,11 +33,7 @@ export function TracePage() {
           )}
         </>
       }
-      actions={
-        read.data && (
-          <CopyButton text={JSON.stringify(read.data, null, 2)}>Copy JSON</CopyButton>
-        )
-      }
+      actions={read.data && <CopyButton text={JSON.stringify(read.data, null, 2)}>Copy JSON</CopyButton>}
       command={`weft traces ${traceId}`}
     >
       <Answer
@@ -132,7 +128,8 @@ function Bar({ row, isChosen, onChoose }: BarProps) {
 
 function outcomeWords({ span, isOrphan, skewMs }: WaterfallRow): string {
   const words = [span.isFailed ? `failed ${span.status} ${span.reason}`.trim() : `${span.status || 'ended'}`];
-  if (span.inferredConfidence !== null) words.push(`caller guessed, ${Math.round(span.inferredConfidence * 100)} % sure`);
+  if (span.inferredConfidence !== null)
+    words.push(`caller guessed, ${Math.round(span.inferredConfidence * 100)} % sure`);
   if (isOrphan) words.push('its caller was not kept');
   if (skewMs > 0) words.push(`begins ${duration(skewMs)} before its caller`);
   return words.join(', ');

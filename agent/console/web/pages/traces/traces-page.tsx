@@ -1,12 +1,12 @@
 /** Requests that were kept whole, newest first. @module */
 import type { TraceRow, Traces } from '../../../shapes/mesh.ts';
-import { Card } from '../../ui/card.tsx';
 import { Link, setQuery, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { count, duration, plural } from '../../format/numbers.ts';
 import { moment } from '../../format/times.ts';
 import { useGet, useNow } from '../../state/hooks.ts';
 import { Button } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
 import { Answer } from '../common/answer.tsx';
 import { FilterField } from '../common/filter-field.tsx';
@@ -19,7 +19,9 @@ export function TracesPage() {
     <Frame
       title="Traces"
       about="Requests that a node kept: failed and slow ones all, others by share."
-      actions={<FilterField value={q} onChange={(value) => setQuery({ q: value })} hint="service:shop/web failed:true" />}
+      actions={
+        <FilterField value={q} onChange={(value) => setQuery({ q: value })} hint="service:shop/web failed:true" />
+      }
       command={`weft traces${q === '' ? '' : ` --search '${q}'`}`}
     >
       <TraceList q={q} />
@@ -45,9 +47,14 @@ export function TraceList({ q, service }: { readonly q: string; readonly service
       }}
     >
       {({ traces }) => (
-        <Card title={<>{plural(traces.length, 'trace')}</>} aside={<><Button icon="retry" onClick={read.reload}>
+        <Card
+          title={plural(traces.length, 'trace')}
+          aside={
+            <Button icon="retry" onClick={read.reload}>
               Again
-            </Button></>}>
+            </Button>
+          }
+        >
           <Table name="Traces" columns={columns(nowMs)} rows={traces} rowKey={(row) => row.traceId} />
         </Card>
       )}
@@ -71,12 +78,20 @@ function columns(nowMs: number): readonly Column<TraceRow>[] {
     {
       id: 'status',
       head: 'Ended',
-      cell: (row) => <span className={row.isFailed ? 'is-bad strong' : ''}>{row.status || (row.isFailed ? 'failed' : 'ended')}</span>,
+      cell: (row) => (
+        <span className={row.isFailed ? 'is-bad strong' : ''}>{row.status || (row.isFailed ? 'failed' : 'ended')}</span>
+      ),
       value: (row) => row.status,
     },
     { id: 'took', head: 'Took', align: 'end', cell: (row) => duration(row.tookMs), value: (row) => row.tookMs },
     { id: 'spans', head: 'Spans', align: 'end', cell: (row) => count(row.spans), value: (row) => row.spans },
     { id: 'services', head: 'Services', cell: (row) => row.services.map((id) => id.split('/').at(-1)).join(', ') },
-    { id: 'start', head: 'Began', align: 'end', cell: (row) => moment(row.startMs, nowMs), value: (row) => row.startMs },
+    {
+      id: 'start',
+      head: 'Began',
+      align: 'end',
+      cell: (row) => moment(row.startMs, nowMs),
+      value: (row) => row.startMs,
+    },
   ];
 }
