@@ -7,7 +7,7 @@
 import type { Head } from '../http1/grammar/head.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
-import { type RouteTemplate, UNREAD } from '../telemetry/route-templates.ts';
+import { isPost, type RouteTemplate, UNREAD } from '../telemetry/route-templates.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import { grpcStatusIn, isGrpcCall } from './grpc-call.ts';
 import type { Plan } from './plan.ts';
@@ -41,10 +41,10 @@ export class RequestLedger {
     this.#tookMs = -1;
     this.bytesIn = head === undefined ? 0 : head.end - head.start;
     this.bytesOut = 0;
-    this.isGrpc = head !== undefined && isGrpcCall(head);
+    this.isGrpc = head !== undefined && isPost(head) && isGrpcCall(head);
     this.grpcStatus = -1;
     this.#requests = requests;
-    this.#template = head === undefined ? UNREAD : this.isGrpc ? templates.ofCall(head) : templates.ofPath(head);
+    this.#template = head === undefined ? UNREAD : templates.of(head, this.isGrpc);
     this.#arrivedAs = this.#template;
     this.#version = '';
     this.#arrival = undefined;
