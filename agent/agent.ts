@@ -29,6 +29,8 @@ import { documentRoutes } from './admin/document-routes.ts';
 import { addEjectionMetrics } from './admin/ejection-metrics.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
+import { addObservationMetrics } from './admin/observation-metrics.ts';
+import { observationRoutes } from './admin/observation-routes.ts';
 import type { AdminRoutes } from './admin/routes.ts';
 import { addGauge } from './admin/scraped.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
@@ -61,6 +63,7 @@ import { SvidKeeper } from './svids.ts';
 import { FORMAT, listensOf } from './takeover/inheritance.ts';
 import { Predecessor } from './takeover/predecessor.ts';
 import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
+import { Observation } from './telemetry/observation.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread, type Succession } from './threads/mesh.ts';
 import { declaredService } from './traffic/compiled.ts';
@@ -324,6 +327,9 @@ class Agent implements AsyncDisposable {
       log.info({ pid: predecessor.inheritance.pid }, 'the running agent has handed over');
     }
 
+    const observed = { config: config.telemetry, hub: plane.records, stats: plane.stats, query: queries, log };
+    const place = { node: node.name, trustDomain: node.trustDomain, dataDirectory: config.dataDirectory };
+    const observation = this.#state.use(await Observation.start({ ...observed, ...place }));
     audit = this.#state.use(await AuditTrail.open({ directory: join(config.dataDirectory, 'audit'), log }));
     const documents = this.#state.use(
       new AgentDocuments({
@@ -399,6 +405,7 @@ class Agent implements AsyncDisposable {
       mesh,
       queries,
       history,
+      observation,
       directory,
       services: this.#services,
       remembered,
@@ -434,6 +441,7 @@ class Agent implements AsyncDisposable {
       }),
       trafficRoutes(() => trafficWorld(running, documents.access, documents.traffic)),
       catalogRoutes(catalog),
+      observationRoutes(queries),
     ]);
   }
 
@@ -478,6 +486,7 @@ class Agent implements AsyncDisposable {
       read: () => [[{}, running.remembered.ageMs / 1_000]],
     });
     addEjectionMetrics(registry, running.ejections);
+    addObservationMetrics(registry, running.observation);
     addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
     this.#state.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
