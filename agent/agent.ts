@@ -45,6 +45,7 @@ import { loadForeignIssuers } from './foreign-issuers.ts';
 import { EjectionKeeper } from './health/ejection-keeper.ts';
 import { reachChecks } from './health/reach-checks.ts';
 import type { ReachKeeper } from './health/reach-keeper.ts';
+import { History } from './history/history.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
@@ -378,6 +379,10 @@ class Agent implements AsyncDisposable {
     if (predecessor !== undefined) await enrolment.assume();
     await enrolment.apply(directory.workloads());
 
+    const history = this.#state.use(
+      await History.start({ ...config, node: node.name, config: config.history, stats: plane.stats, queries, log }),
+    );
+
     const running: Running = {
       config,
       get node() {
@@ -390,6 +395,7 @@ class Agent implements AsyncDisposable {
       enrolment,
       mesh,
       queries,
+      history,
       directory,
       services: this.#services,
       remembered,

@@ -12,6 +12,7 @@ import { loopbackAddress, socketAddress } from './address-schemas.ts';
 import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
 import { consoleConfig, withPaths } from './console/config.ts';
 import { AgentError, messageOf } from './errors.ts';
+import { historyConfig } from './history/config.ts';
 import { LOG_LEVELS } from './log.ts';
 import { defaultSocket, type Machine, thisMachine } from './machine.ts';
 import { formatProblem, type Problem } from './problem.ts';
@@ -149,6 +150,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('How nodes find and watch each other.'),
+  history: historyConfig.prefault({}),
   proxy: proxyConfig.omit({ node: true, zone: true }).prefault({}).describe('The data plane.'),
 });
 
@@ -230,6 +232,10 @@ function complete(written: Written, options: { file: string | undefined; machine
       })),
     },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
+    history: {
+      ...written.history,
+      ...(written.history.directory === undefined ? {} : { directory: resolve(base, written.history.directory) }),
+    },
     proxy: { ...written.proxy, node: nodeName, zone: written.zone },
     file,
   };

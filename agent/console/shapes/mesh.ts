@@ -134,6 +134,16 @@ export const documentCheck = z.object({
   body: z.string().nullable().optional(),
   base: z.string().nullable(),
   command: z.string(),
+  /** Null where it cannot be read. */
+  key: z.object({ kind: z.string(), namespace: z.string(), name: z.string() }).nullable(),
+  /** The rest of what is signed: see signing.ts. */
+  next: z
+    .object({
+      trustDomain: z.string(),
+      number: z.int(),
+      hlc: z.object({ ms: z.int(), count: z.int() }),
+    })
+    .nullable(),
 });
 export type DocumentCheck = z.infer<typeof documentCheck>;
 
