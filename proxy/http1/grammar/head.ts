@@ -103,6 +103,8 @@ export class Head {
   /** What becomes of the request target. */
   target: Target = AS_IT_IS;
   #path: string | undefined = undefined;
+  /** How the head ends when it goes on, where not as it came: complete lines and the empty line, not owned. Empty: as it came. */
+  tail: Buffer = EMPTY;
 
   constructor(maxFields: number) {
     this.fields = new Int32Array(maxFields * FIELD_STRIDE);
@@ -129,6 +131,7 @@ export class Head {
     this.taken = 0;
     this.target = AS_IT_IS;
     this.#path = undefined;
+    this.tail = EMPTY;
   }
 
   /** One of the same content, with bytes of its own. */
