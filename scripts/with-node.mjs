@@ -28,6 +28,7 @@ const SYSTEM = {
     curl: 'curl',
     openssl: 'openssl',
     'redis-server': 'redis-server',
+    promtool: 'prometheus',
   },
   bench: {
     nft: 'nftables',
