@@ -66,6 +66,7 @@ import { FORMAT, listensOf } from './takeover/inheritance.ts';
 import { Predecessor } from './takeover/predecessor.ts';
 import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
 import { Observation } from './telemetry/observation.ts';
+import { trafficPage, wholeText } from './telemetry/traffic-page.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread, type Succession } from './threads/mesh.ts';
 import { declaredService } from './traffic/compiled.ts';
@@ -472,10 +473,11 @@ class Agent implements AsyncDisposable {
     const { config, log, stop, predecessor } = this.#options;
     const waits = (): readonly string[] => waitingFor(running);
     const sources = adminSources(running, {
-      metrics: () => registry.metrics(),
+      metrics: async () => (await registry.metrics()) + (await wholeText(traffic())),
       waitingFor: waits,
       shutdown: () => stop.abort(),
     });
+    const traffic = trafficPage(running);
     const registry = buildRegistry({
       status: sources.status,
       workloads: sources.workloads,
@@ -492,7 +494,7 @@ class Agent implements AsyncDisposable {
     addObservationMetrics(registry, running.observation);
     addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
-    this.#state.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
+    this.#state.use(await MetricsServer.start({ listen, registry, traffic, waitingFor: waits, log }));
     const mayReplace = predecessor !== undefined;
     const admin = this.#doors.use(
       await AdminServer.start({ ...config.admin, mayReplace, sources, routes, console, log }),
