@@ -7,6 +7,7 @@
 
 import type { RecordsConfig } from './config.ts';
 import type { Kept, RequestRecord } from './record.ts';
+import { TraceLine, type TraceSettings } from './request-trace.ts';
 import type { StatsWriter } from './stats-writer.ts';
 import { isWatched, MAX_TAPS, type TapFilter, type Watched } from './taps.ts';
 import type { TraceIds } from './trace-ids.ts';
@@ -24,7 +25,7 @@ export interface RecordKeeperOptions {
 
 export class RecordKeeper {
   readonly config: RecordsConfig;
-  readonly ids: TraceIds;
+  readonly trace: TraceSettings;
   readonly #stats: StatsWriter;
   readonly #send: (records: readonly RequestRecord[]) => void;
   #taps: readonly TapFilter[] = [];
@@ -36,7 +37,8 @@ export class RecordKeeper {
 
   constructor({ config, ids, stats, send }: RecordKeeperOptions) {
     this.config = config;
-    this.ids = ids;
+    const { sampleRatio, propagate } = config;
+    this.trace = { ids, line: new TraceLine(), sampleRatio, propagate };
     this.#stats = stats;
     this.#send = send;
   }

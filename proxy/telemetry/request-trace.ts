@@ -9,21 +9,47 @@
 
 import type { Head } from '../http1/grammar/head.ts';
 import { dropTraceFields, IncomingTrace, PARENT, TRACE } from './trace-context.ts';
-import { idText, isChosen, type TraceIds, writeId } from './trace-ids.ts';
+import { idText, isChosen, type TraceIds, writeSpan } from './trace-ids.ts';
 
 const SPAN = 6;
 /** Of the destination's half, where both are here. */
 const ARRIVAL = 8;
 const WORDS = 10;
 
-const LINE = Buffer.from(`traceparent: 00-${'0'.repeat(32)}-${'0'.repeat(16)}-00\r\n`, 'latin1');
-const TRACE_AT = 16;
-const SPAN_AT = 49;
-const FLAGS_AT = 67;
+const BEGINNING = 'traceparent: 00-';
+const HALF_AT = BEGINNING.length;
+const SECOND_HALF_AT = HALF_AT + 16;
+const SPAN_AT = SECOND_HALF_AT + 16 + 1;
+const FLAGS_AT = SPAN_AT + 16 + 2;
 const ZERO = 0x30;
+
+/** The end of heads in which traces begin: one buffer for all requests of a worker, whose digits are written anew for each. */
+export class TraceLine {
+  readonly #bytes = Buffer.from(`${BEGINNING}${'0'.repeat(32)}-${'0'.repeat(16)}-00\r\n\r\n`, 'latin1');
+  /** The half of the trace id that stands there: traces that begin one after the other have it in common. */
+  #first = 0;
+  #second = 0;
+
+  /** @returns valid until it is asked again */
+  write(words: Int32Array, span: number, flag: number): Buffer {
+    const bytes = this.#bytes;
+    const first = words[TRACE]!;
+    const second = words[TRACE + 1]!;
+    if (first !== this.#first || second !== this.#second) {
+      this.#first = first;
+      this.#second = second;
+      writeSpan(words, TRACE, bytes, HALF_AT);
+    }
+    writeSpan(words, TRACE + 2, bytes, SECOND_HALF_AT);
+    writeSpan(words, span, bytes, SPAN_AT);
+    bytes[FLAGS_AT] = flag;
+    return bytes;
+  }
+}
 
 export interface TraceSettings {
   readonly ids: TraceIds;
+  readonly line: TraceLine;
   readonly sampleRatio: number;
   readonly propagate: boolean;
 }
@@ -44,8 +70,8 @@ export class RequestTrace {
     const words = this.#words;
     const incoming = this.#incoming;
     incoming.read(head);
-    if (!incoming.isGiven) ids.next(words, TRACE, 4);
-    ids.next(words, SPAN, 2);
+    if (!incoming.isGiven) ids.beginTrace(words, TRACE);
+    ids.span(words, SPAN);
     words[ARRIVAL] = 0;
     words[ARRIVAL + 1] = 0;
     const { sampling } = incoming;
@@ -59,25 +85,21 @@ export class RequestTrace {
    * @returns complete lines to add
    */
   pass(head: Head, isArrival: boolean): string {
-    if (isArrival) this.#settings.ids.next(this.#words, ARRIVAL, 2);
+    if (isArrival) this.#settings.ids.span(this.#words, ARRIVAL);
     if (!this.#settings.propagate) return '';
     const words = this.#words;
-    const { placeAt, isMentioned, b3, flags } = this.#incoming;
+    const incoming = this.#incoming;
     const span = isArrival ? ARRIVAL : SPAN;
-    const flag = ZERO + (flags | (this.isSampled ? 1 : 0));
-    if (isMentioned) dropTraceFields(head, this.#incoming);
+    const flag = ZERO + (incoming.flags | (this.isSampled ? 1 : 0));
+    if (incoming.isMentioned) dropTraceFields(head, incoming);
+    const { placeAt } = incoming;
     if (placeAt !== -1) {
       const { bytes } = head;
-      writeId(words, span, 2, bytes, placeAt + 36);
+      writeSpan(words, span, bytes, placeAt + 36);
       bytes[placeAt + 53] = ZERO;
       bytes[placeAt + 54] = flag;
-      return b3 === 'none' ? '' : this.#b3Lines(span);
-    }
-    writeId(words, TRACE, 4, LINE, TRACE_AT);
-    writeId(words, span, 2, LINE, SPAN_AT);
-    LINE[FLAGS_AT] = flag;
-    const line = LINE.toString('latin1');
-    return b3 === 'none' ? line : line + this.#b3Lines(span);
+    } else head.tail = this.#settings.line.write(words, span, flag);
+    return incoming.b3 === 'none' ? '' : this.#b3Lines(span);
   }
 
   get traceId(): string {
@@ -94,7 +116,7 @@ export class RequestTrace {
 
   /** Of the destination's half, in the attempt that was made last. */
   get arrivalSpanId(): string {
-    if ((this.#words[ARRIVAL]! | this.#words[ARRIVAL + 1]!) === 0) this.#settings.ids.next(this.#words, ARRIVAL, 2);
+    if ((this.#words[ARRIVAL]! | this.#words[ARRIVAL + 1]!) === 0) this.#settings.ids.span(this.#words, ARRIVAL);
     return idText(this.#words, ARRIVAL, 2);
   }
 

@@ -47,7 +47,7 @@ export class Witness {
 
   constructor(keeper: RecordKeeper) {
     this.#keeper = keeper;
-    this.trace = new RequestTrace({ ...keeper.config, ids: keeper.ids });
+    this.trace = new RequestTrace(keeper.trace);
   }
 
   /** @param head undefined for a request that could not be read */

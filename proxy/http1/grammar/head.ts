@@ -101,6 +101,8 @@ export class Head {
   taken = 0;
   /** What becomes of the request target. */
   target: Target = AS_IT_IS;
+  /** How the head ends when it goes on, where not as it came: complete lines and the empty line, not owned. Empty: as it came. */
+  tail: Buffer = EMPTY;
 
   constructor(maxFields: number) {
     this.fields = new Int32Array(maxFields * FIELD_STRIDE);
@@ -126,6 +128,7 @@ export class Head {
     this.dropped = 0;
     this.taken = 0;
     this.target = AS_IT_IS;
+    this.tail = EMPTY;
   }
 
   /** One of the same content, with bytes of its own. */
