@@ -120,12 +120,11 @@ async function trace(options: TraceOptions, io: CliIo): Promise<ExitCode> {
   const found = await call<Trace>(agentPlace(options, io.env), { method: 'GET', path });
   const gap = coverageText(found.coverage, io.nowMs());
   if (gap !== undefined) io.stderr.write(gap);
-  if (found.spans.length === 0) {
-    io.stderr.write('no node knows this trace: it was not sampled, or is older than telemetry.traces.keepMs\n');
-    return EXIT.failed;
-  }
-  io.stdout.write(output === 'table' ? traceText(found) : await structured(found, output));
-  return EXIT.ok;
+  if (output !== 'table') io.stdout.write(await structured(found, output));
+  else if (found.spans.length > 0) io.stdout.write(traceText(found));
+  if (found.spans.length > 0) return EXIT.ok;
+  io.stderr.write('no node knows this trace: it was not sampled, or is older than telemetry.traces.keepMs\n');
+  return EXIT.failed;
 }
 
 /** @returns false when the command is asked to stop */

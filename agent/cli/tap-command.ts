@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TapView } from '../admin/observation-routes.ts';
 import type { TopView } from '../telemetry/top/top.ts';
+import { workloadOf } from '../telemetry/workload-name.ts';
 import { agentPlace, withAgent } from './agent-place.ts';
 import { toMs } from './durations.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -118,7 +119,7 @@ function topText({ rows }: TopView): string {
   const failed = rows.reduce((sum, row) => sum + row.requestsPerSec * row.failedRatio, 0);
   const heading = `${total.toFixed(1)} requests/s, ${percent(total === 0 ? 0 : failed / total)} failed, ${rows.length} rows\n`;
   return `${heading}${table(shown, [
-    { heading: 'FROM', text: ({ source }) => shortName(source) },
+    { heading: 'FROM', text: ({ source }) => workloadOf(source) },
     { heading: 'TO', text: ({ destination }) => destination },
     { heading: 'ROUTE', text: ({ method, route, protocol }) => [method, route || protocol].join(' ').trim() },
     { heading: 'REQ/S', text: ({ requestsPerSec }) => requestsPerSec.toFixed(1) },
@@ -126,11 +127,6 @@ function topText({ rows }: TopView): string {
     { heading: 'P50', text: ({ p50Ms }) => (p50Ms === null ? '' : `${p50Ms.toFixed(1)} ms`) },
     { heading: 'P99', text: ({ p99Ms }) => (p99Ms === null ? '' : `${p99Ms.toFixed(1)} ms`) },
   ])}`;
-}
-
-function shortName(source: string): string {
-  const [, namespace, account] = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(source) ?? [];
-  return namespace === undefined ? source : `${namespace}/${account}`;
 }
 
 function percent(ratio: number): string {

@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import type { RequestRecord } from '../../proxy/telemetry/record.ts';
+import { workloadOf } from './workload-name.ts';
 
 export const FILTER_FIELDS = [
   'service',
@@ -144,8 +145,9 @@ function has(record: RequestRecord, field: FilterField, value: string): boolean 
   }
 }
 
-export function sourceOf({ sourceService, source }: RequestRecord): string {
-  return sourceService || source;
+/** Its service, or what its identity names. */
+function sourceOf({ sourceService, source }: RequestRecord): string {
+  return sourceService || workloadOf(source);
 }
 
 function isNamed(service: string, value: string): boolean {

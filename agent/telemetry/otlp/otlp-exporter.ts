@@ -36,7 +36,7 @@ export class OtlpExporter implements AsyncDisposable {
       url: config.endpoint,
       headers: { ...config.headers },
       timeoutMillis: config.timeoutMs,
-      concurrencyLimit: 1,
+      concurrencyLimit: 2, // there is one at a time, but it counts as under way for a moment after it has ended
     });
   }
 

@@ -136,7 +136,8 @@ export class TapDesk implements Disposable {
       let record: RequestRecord | undefined;
       for (const session of this.#sessions.values()) {
         record ??= this.#options.redact(raw);
-        if (!fits(record, session.terms)) continue;
+        // Who names what is private may find it by that, and is shown it no more than others.
+        if (!fits(raw, session.terms) && !fits(record, session.terms)) continue;
         session.ring.push(record);
         if (session.ring.length <= RING) continue;
         session.ring.shift();

@@ -13,7 +13,8 @@ export function watchOf(id: string, terms: readonly FilterTerm[], untilMs: numbe
   return {
     id,
     untilMs,
-    ...(source?.includes('/') ? { source } : {}),
+    // Where requests come in only identities are known, so that a service would miss those.
+    ...(source?.startsWith('spiffe://') ? { source } : {}),
     ...(destination?.includes('/') ? { destination } : {}),
     ...(path === undefined ? {} : { pathPrefix: path.split('*', 1)[0]! }),
     ...(method === undefined ? {} : { method: method.toUpperCase() }),

@@ -8,6 +8,7 @@ import { quantile } from '../../../proxy/telemetry/histogram.ts';
 import type { SeriesStats } from '../../../proxy/telemetry/stats-reader.ts';
 import type { MeshQuery, Topic } from '../../mesh-query/shapes.ts';
 import { type Coverage, coverage } from '../../mesh-query/shapes.ts';
+import { workloadOf } from '../workload-name.ts';
 import { add, ratesOf, type TopRow, topRow, totalsOf } from './rates.ts';
 
 const SAME_MS = 900;
@@ -116,10 +117,4 @@ function isOf({ source, destination }: TopRow, service: string): boolean {
   return [destination, workloadOf(source)].some(
     (name) => name === service || (!service.includes('/') && name.endsWith(`/${service}`)),
   );
-}
-
-/** `shop/web` of `spiffe://DOMAIN/ns/shop/sa/web`; anything else as it is. */
-export function workloadOf(source: string): string {
-  const [, namespace, account] = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/([^/]+)/.exec(source) ?? [];
-  return namespace === undefined ? source : `${namespace}/${account}`;
 }

@@ -59,6 +59,12 @@ test.each([
   expect(parsed.ok ? '' : parsed.problem).toContain(problem);
 });
 
+test('a caller of which only the identity is known is found by what that names', () => {
+  const inbound = record({ direction: 'inbound', sourceService: '' });
+  for (const from of ['web', 'shop/web', inbound.source]) expect(fits(inbound, [fieldTerm('from', from)])).toBe(true);
+  expect(fits(inbound, [fieldTerm('from', 'cart')])).toBe(false);
+});
+
 test('users are found by what records have instead of them', () => {
   expect(
     fits(
