@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { RequestRecord } from '../../proxy/telemetry/record.ts';
 import type { AgentDocuments } from '../documents/agent-documents.ts';
 import type { Coverage, MeshAnswers, Topic } from '../mesh-query/shapes.ts';
 import { serviceId } from '../services.ts';
@@ -31,6 +32,8 @@ export interface CatalogReader {
 export interface CatalogOptions {
   readonly documents: Pick<AgentDocuments, 'catalog' | 'access' | 'traffic'>;
   readonly log: Logger;
+  /** Tells of kept requests; undefined: nobody does. @returns stops */
+  readonly records?: { subscribe(sink: (records: readonly RequestRecord[]) => void): () => void };
   readonly hasObjective?: (service: string) => boolean;
 }
 
@@ -45,8 +48,7 @@ export class Catalog implements CatalogReader, AsyncDisposable {
   readonly #parts = new AsyncDisposableStack();
   readonly #observer: CatalogObserver;
   readonly #runtimes: RuntimeWatch | undefined;
-  /** To be told of kept requests. */
-  readonly headers = new ServerHeaders();
+  readonly #headers = new ServerHeaders();
   #asked: { readonly atMs: number; readonly answers: Promise<MeshAnswers<NodeCatalog>> } | undefined;
 
   constructor(running: Running, options: CatalogOptions) {
@@ -60,7 +62,7 @@ export class Catalog implements CatalogReader, AsyncDisposable {
         forgetAfterMs: config.catalog.forgetAfterMs,
         endpoints: () => services.endpoints(),
         workloads: () => enrolment.view().map(({ workload, identity }) => ({ service: serviceId(workload), identity })),
-        series: () => plane.stats.series(),
+        series: () => plane.stats.each(),
         log: options.log,
       }),
     );
@@ -69,6 +71,8 @@ export class Catalog implements CatalogReader, AsyncDisposable {
           new RuntimeWatch({ node: node.name, workloads: () => running.directory.workloads(), log: options.log }),
         )
       : undefined;
+    const unsubscribe = options.records?.subscribe((records) => this.#headers.heard(records));
+    if (unsubscribe !== undefined) this.#parts.defer(unsubscribe);
     const topic: Topic<Record<string, never>, NodeCatalog> = {
       name: TOPIC,
       question: z.object({}),
@@ -84,7 +88,7 @@ export class Catalog implements CatalogReader, AsyncDisposable {
     const nowMs = Date.now();
     return nodeCatalog.parse({
       ...state,
-      facts: [...(this.#runtimes?.facts() ?? []), ...this.headers.facts()],
+      facts: [...(this.#runtimes?.facts() ?? []), ...this.#headers.facts()],
       plaintext: this.#running.plane.stats
         .access()
         .flatMap(({ labels, lastMs }) =>

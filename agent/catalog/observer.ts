@@ -20,7 +20,7 @@ export interface ObserverOptions {
   readonly endpoints: () => readonly Pick<Endpoint, 'namespace' | 'service' | 'identity'>[];
   /** Of this node, with or without ports. */
   readonly workloads: () => readonly { readonly service: string; readonly identity: string }[];
-  readonly series: () => readonly CountedSeries[];
+  readonly series: () => Iterable<CountedSeries>;
   readonly log: Logger;
   readonly lookMs?: number;
   readonly nowMs?: () => number;

@@ -112,8 +112,9 @@ export class CatalogView {
     this.#endpoints = Map.groupBy(sight.endpoints, serviceId);
     this.#written = new Set(sight.written);
     this.#ties = tieComponents(sight.entities, new Set([...sight.mesh.services.keys(), ...this.#endpoints.keys()]));
-    this.#relationsTo = Map.groupBy(sight.mesh.relations, ({ to }) => to);
-    this.#relationsFrom = Map.groupBy(sight.mesh.relations, ({ from }) => from);
+    const relations = overProtocols(sight.mesh.relations);
+    this.#relationsTo = Map.groupBy(relations, ({ to }) => to);
+    this.#relationsFrom = Map.groupBy(relations, ({ from }) => from);
     this.#declaring = new Set([...this.#ties.keys()].map((id) => splitId(id)[0]));
   }
 
@@ -315,4 +316,19 @@ export class CatalogView {
       usedUndeclared: called.filter((service) => service !== OUTSIDE && !named.has(service)),
     };
   }
+}
+
+/** Two services are neighbours once, under the protocol that most of their calls have. */
+function overProtocols(relations: readonly Relation[]): readonly Relation[] {
+  const pairs = Map.groupBy(relations, ({ from, to }) => `${from} ${to}`);
+  return [...pairs.values()].map((all) => {
+    const main = all.toSorted((a, b) => b.count - a.count)[0]!;
+    return {
+      ...main,
+      count: all.reduce((sum, { count }) => sum + count, 0),
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+      firstSeenMs: Math.min(...all.map(({ firstSeenMs }) => firstSeenMs)),
+      lastSeenMs: Math.max(...all.map(({ lastSeenMs }) => lastSeenMs)),
+    };
+  });
 }

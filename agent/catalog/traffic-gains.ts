@@ -1,29 +1,16 @@
 /** From the running totals of the statistics to what was called since the last look. Pure. @module */
 import { parseSpiffeId } from '../../certs/spiffe.ts';
+import { isOfConnections, seriesKey, UNREAD_ROUTE } from '../../proxy/telemetry/series.ts';
+import type { SeriesStats } from '../../proxy/telemetry/stats-reader.ts';
 
 /** The destination of what leaves the mesh. */
 export const OUTSIDE = 'passthrough';
 
-/** What is read of a row. Labels that an older data plane lacks are absent. */
-export interface CountedSeries {
-  readonly labels: {
-    readonly direction: 'outbound' | 'inbound';
-    readonly source: string;
-    readonly sourceService?: string;
-    readonly destination: string;
-    readonly protocol: string;
-    readonly version?: string;
-    /** Empty: a row of connections. Absent: a row of both. */
-    readonly route?: string;
-    readonly method?: string;
-  };
-  readonly connectionsOpened: number;
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-  /** By status class, 1xx first. */
-  readonly requests: readonly number[];
-  readonly statuses?: Readonly<Record<string, number>>;
-}
+/** What is read of a row. */
+export type CountedSeries = Pick<
+  SeriesStats,
+  'labels' | 'connectionsOpened' | 'bytesReceived' | 'bytesSent' | 'requests' | 'statuses'
+>;
 
 export interface RelationGain {
   readonly direction: 'outbound' | 'inbound';
@@ -62,7 +49,7 @@ export class TrafficGains {
 
   /** @param serviceOf of an identity, where it is known */
   since(
-    series: readonly CountedSeries[],
+    series: Iterable<CountedSeries>,
     serviceOf: (identity: string) => string | undefined,
   ): { readonly relations: readonly RelationGain[]; readonly routes: readonly RouteGain[] } {
     const counted = new Map<string, Counted>();
@@ -70,30 +57,23 @@ export class TrafficGains {
     const routes: RouteGain[] = [];
     for (const one of series) {
       const { labels } = one;
-      const key = Object.values(labels).join(' ');
+      const { direction, destination, protocol, route, method } = labels;
+      const key = seriesKey(labels);
       const now = countedOf(one);
       counted.set(key, now);
-      if (labels.destination === OTHER || labels.destination === '') continue;
+      if (destination === OTHER || destination === '') continue;
       const gain = gained(now, this.#before.get(key) ?? NOTHING);
       const from = labels.sourceService || callerOf(labels.source, serviceOf);
-      if (gain.requests > 0 && labels.route !== undefined && labels.route !== '' && labels.destination !== OUTSIDE) {
-        routes.push({
-          direction: labels.direction,
-          service: labels.destination,
-          method: labels.method ?? '',
-          template: labels.route,
-          consumer: from,
-          count: gain.requests,
-          statuses: gain.statuses,
-        });
+      const isCalls = !isOfConnections(labels);
+      if (isCalls && gain.requests > 0 && route !== UNREAD_ROUTE && destination !== OUTSIDE) {
+        const { requests: count, statuses } = gain;
+        routes.push({ direction, service: destination, method, template: route, consumer: from, count, statuses });
       }
-      const isRequests = labels.protocol !== 'tcp';
-      const count = isRequests ? gain.requests : gain.opened;
-      // A row of connections of HTTP tells bytes only; one of requests has bytes that its connection has as well.
-      const bytes = labels.route === undefined || labels.route === '' ? gain.bytes : 0;
+      // Requests are counted by their own rows, and their bytes by those of their connections.
+      const count = isCalls ? gain.requests : protocol === 'tcp' ? gain.opened : 0;
+      const bytes = isCalls ? 0 : gain.bytes;
       if (from === '' || from === OTHER || (count === 0 && bytes === 0)) continue;
-      const { direction, destination: to, protocol } = labels;
-      relations.push({ direction, from, to, protocol, count, bytes });
+      relations.push({ direction, from, to: destination, protocol, count, bytes });
     }
     this.#before = counted;
     return { relations, routes };
@@ -109,12 +89,11 @@ function callerOf(identity: string, serviceOf: (identity: string) => string | un
 }
 
 function countedOf({ connectionsOpened, bytesReceived, bytesSent, requests, statuses }: CountedSeries): Counted {
-  const byClass = Object.fromEntries(requests.flatMap((count, i) => (count > 0 ? [[`${i + 1}xx`, count]] : [])));
   return {
     requests: requests.reduce((sum, count) => sum + count, 0),
     opened: connectionsOpened,
     bytes: bytesReceived + bytesSent,
-    statuses: statuses ?? byClass,
+    statuses,
   };
 }
 

@@ -40,6 +40,8 @@ metadata: { name: team-cart, namespace: shop }
 spec: { type: team, children: [] }
 `;
 
+const GROUPS = '/v1/catalog/entities?filter=kind=group';
+
 interface Listed {
   readonly services: readonly CatalogRow[];
   readonly coverage: Coverage;
@@ -109,13 +111,47 @@ describe.skipIf(obstacle !== undefined)(`the catalog${obstacle === undefined ? '
     }
   });
 
+  test('routes are listed as they are called, with methods, statuses and consumers', async () => {
+    for (const path of ['/item/1001', '/item/2002', '/item/3003'])
+      await mesh.curl(client, `http://cart.shop.weft${path}`);
+    const [agent] = agents as [LabAgent];
+    const templated = async () => (await detail(agent, 'shop/cart')).routes.find(({ count }) => count === 3);
+    await agent.until('routes', async () => (await templated()) !== undefined, { lookMs: 200 });
+    const { routes } = await detail(agent, 'shop/cart');
+    expect(routes.find(({ template }) => template === '/who')).toMatchObject({
+      method: 'GET',
+      count: 20,
+      statuses: { 200: 20 },
+      consumers: ['shop/client'],
+    });
+    expect(await templated()).toMatchObject({ method: 'GET', consumers: ['shop/client'] });
+  });
+
+  test('the language is told on the other node, with who says so', async () => {
+    const [agent] = agents as [LabAgent];
+    const isTold = async () => (await row(agent, 'shop/cart'))?.language != null;
+    await agent.until('a language', isTold, { lookMs: 500 });
+    const node = agents[1]!.node.name;
+    expect((await detail(agent, 'shop/cart')).facts).toContainEqual(
+      expect.objectContaining({
+        key: 'language',
+        value: expect.stringMatching(/^Node/),
+        source: 'observed',
+        by: `process of ${node}, executable`,
+      }),
+    );
+  });
+
   test('a catalog-info.yaml of Backstage says who owns what, and comes back as it was written', async () => {
     const file = join(mesh.directory, 'catalog-info.yaml');
     writeFileSync(file, CATALOG_INFO);
     expect(await weft(agents[0]!, 'apply', '-f', file)).toMatchObject({ code: 0, err: '' });
     const other = agents[1]!;
-    await other.until('the owner', async () => (await row(other, 'shop/cart'))?.owner === 'team-cart');
-    await other.until('the ghost', async () => (await row(other, 'shop/ghost')) !== undefined);
+    for (const agent of agents) {
+      await agent.until('the owner', async () => (await row(agent, 'shop/cart'))?.owner === 'team-cart');
+      await agent.until('the ghost', async () => (await row(agent, 'shop/ghost')) !== undefined);
+      await agent.until('the group', async () => (await agent.read<object[]>(GROUPS))?.length === 1);
+    }
     expect(await row(other, 'shop/cart')).toMatchObject({ tab: 'seen' });
     expect(await row(other, 'shop/ghost')).toMatchObject({ tab: 'silent', owner: 'team-cart' });
     const cart = await detail(other, 'shop/cart');
@@ -139,7 +175,7 @@ describe.skipIf(obstacle !== undefined)(`the catalog${obstacle === undefined ? '
         expect.objectContaining({ type: 'dependencyOf', targetRef: 'component:shop/client' }),
       ]),
     );
-    const groups = await agents[1]!.read<object[]>('/v1/catalog/entities?filter=kind=group');
+    const groups = await agents[1]!.read<object[]>(GROUPS);
     expect(groups).toMatchObject([{ kind: 'Group', metadata: { name: 'team-cart' } }]);
   });
 
@@ -169,6 +205,6 @@ describe.skipIf(obstacle !== undefined)(`the catalog${obstacle === undefined ? '
     const again = await mesh.startAgent(agent.node);
     await again.until('cart', async () => (await row(again, 'shop/cart'))?.endpointsReady === 1);
     expect((await row(again, 'shop/cart'))!.firstSeenMs).toBe(before);
-    expect((await detail(again, 'shop/cart')).callers[0]?.count).toBe(20);
+    expect((await detail(again, 'shop/cart')).callers[0]?.count).toBe(23);
   });
 });

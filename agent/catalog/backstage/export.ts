@@ -8,14 +8,12 @@ import { ENTITY_KINDS, type Entity } from '../../documents/catalog-entities.ts';
 import { UNKNOWN } from '../declared/declared-facts.ts';
 import type { DeclaredEntity } from '../declared/entities.ts';
 import { refOf, refText } from '../declared/entity-ref.ts';
+import { OBSERVED, OBSERVED_ONLY } from '../declared/observed-annotations.ts';
 import { SERVICE_ANNOTATION } from '../declared/ties.ts';
 import type { CatalogDetail, CatalogView } from '../rows.ts';
 import { splitId } from '../scorecard.ts';
 import { OUTSIDE } from '../traffic-gains.ts';
 
-export const OBSERVED = 'weft.dev/observed-';
-/** Marks an entity that nobody wrote. */
-export const OBSERVED_ONLY = `${OBSERVED}only`;
 const MAX_NAMES = 64;
 /** A name of an entity has at most as many characters. */
 const MAX_NAME = 63;
@@ -33,15 +31,6 @@ export function exportEntities(declared: readonly DeclaredEntity[], view: Catalo
     .map((detail) => observedComponent(detail, view))
     .filter((entity) => !taken.has(refText(refOf(entity))));
   return [...written, ...observed].sort((a, b) => (order(a) < order(b) ? -1 : 1));
-}
-
-/** The entity as it was written: without what an export added. */
-export function withoutObserved(entity: Entity): Entity {
-  const { annotations, ...metadata } = entity.metadata;
-  if (annotations === undefined) return entity;
-  const kept = Object.entries(annotations).filter(([name]) => !name.startsWith(OBSERVED));
-  const isEmptied = kept.length === 0 && Object.keys(annotations).length > 0;
-  return { ...entity, metadata: isEmptied ? metadata : { ...metadata, annotations: Object.fromEntries(kept) } };
 }
 
 function annotated(

@@ -3,6 +3,7 @@ import type { DocumentKey } from '../../../gossip/documents/revision.ts';
 import { ENTITY_KINDS, type Entity } from '../../documents/catalog-entities.ts';
 import type { DocumentConsumer } from '../../documents/kind.ts';
 import { refOf, refText } from './entity-ref.ts';
+import { withoutObserved } from './observed-annotations.ts';
 
 export interface DeclaredEntity {
   readonly entity: Entity;
@@ -19,7 +20,7 @@ export class DeclaredEntities {
   readonly consumers: readonly DocumentConsumer[] = ENTITY_KINDS.map((kind) => ({
     kind,
     activate: (_key, value, revision, writtenAtMs = 0) => {
-      const entity = value as Entity; // what our own compile yielded
+      const entity = withoutObserved(value as Entity); // what our own compile yielded; an export may have been applied
       this.#entities.set(refText(refOf(entity)), { entity, revision, writtenAtMs });
     },
     deactivate: ({ namespace, name }: DocumentKey) => {
