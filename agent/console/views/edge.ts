@@ -37,14 +37,13 @@ export function edgeView(
   const row = mergeRows(rows);
   const now = signalsOf(row, figures.now);
   const endpoints = register.endpointsOf(to);
-  const ready = endpoints.filter(({ state }) => state === 'ready').length;
   const { health } = judge({
-    signals: now,
-    requests: row === undefined ? null : totalsOf(row).requests,
-    connections: row === undefined ? 0 : totalsOf(row).connections,
-    endpointsReady: ready,
-    endpointsTotal: endpoints.length,
+    row,
+    isCovered: figures.now.coveredMs.some((ms) => ms > 0),
     isUnseen: coverage.missing.length > 0,
+    usualP99Ms: null,
+    endpointsReady: endpoints.length === 0 ? null : endpoints.filter(({ state }) => state === 'ready').length,
+    callers: row === undefined ? [] : [from],
   });
   const identities = rows.map(({ labels }) => labels.source ?? '').filter((source) => source !== '');
   const versions = own(figures.versions.rows);
