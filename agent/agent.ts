@@ -35,6 +35,8 @@ import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
 import type { AgentConfig } from './config.ts';
+import type { Console } from './console/console.ts';
+import { startConsole } from './console/start.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
 import { RememberedEndpoints } from './endpoints/remembered.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
@@ -414,7 +416,8 @@ class Agent implements AsyncDisposable {
     this.#reach.changed();
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
-    await this.#startServers(running, [
+    const console = this.#state.use(await startConsole(running, { documents, service: documentService, log }));
+    await this.#startServers(running, console, [
       documentRoutes(documentService),
       auditRoutes(audit),
       trustRoutes({
@@ -452,7 +455,7 @@ class Agent implements AsyncDisposable {
   }
 
   /** Last of all: who can ask sees an agent that is whole. */
-  async #startServers(running: Running, routes: readonly AdminRoutes[]): Promise<void> {
+  async #startServers(running: Running, console: Console, routes: readonly AdminRoutes[]): Promise<void> {
     const { config, log, stop, predecessor } = this.#options;
     const waits = (): readonly string[] => waitingFor(running);
     const sources = adminSources(running, {
@@ -477,8 +480,12 @@ class Agent implements AsyncDisposable {
     const { listen } = config.metrics;
     this.#state.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
     const mayReplace = predecessor !== undefined;
-    const admin = this.#doors.use(await AdminServer.start({ ...config.admin, mayReplace, sources, routes, log }));
+    const admin = this.#doors.use(
+      await AdminServer.start({ ...config.admin, mayReplace, sources, routes, console, log }),
+    );
+    this.#doors.defer(() => console.bye());
     this.#state.defer(() => admin.closeAddress());
+    this.#state.defer(() => console.bye());
   }
 
   /** Listens beside the predecessor, and knows all it knows: from here on either may be given a new connection. */

@@ -76,8 +76,13 @@ export class Console implements AsyncDisposable {
     this.#server.handle(request, response, isLoopback);
   }
 
+  /** Tells browsers goodbye; before the listeners close, which would wait for their streams. */
+  bye(): void {
+    this.#hub[Symbol.dispose]();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#hub[Symbol.dispose](); // says goodbye before connections are closed
+    this.bye();
     await this.#owned.disposeAsync();
   }
 }

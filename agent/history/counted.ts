@@ -75,7 +75,7 @@ function difference(before: SeriesStats | undefined, now: SeriesStats) {
   const outcomes = outcomesOf(classes, failures, grpcFailed);
   const measures = emptyMeasures();
   const { scalars, latency, reasons } = measures;
-  scalars[SCALAR.requests] = sum(classes);
+  scalars[SCALAR.requests] = sum(classes) + (statuses['0'] ?? 0); // those without a response are in no class
   scalars[SCALAR.clientErrors] = outcomes.clientErrors;
   scalars[SCALAR.appFailed] = outcomes.appFailed;
   scalars[SCALAR.meshFailed] = outcomes.meshFailed;
