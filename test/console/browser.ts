@@ -59,7 +59,8 @@ export async function openPage(browser: Browser, url: string, { theme, width, at
 /** The page has its heading and waits for nothing any more. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('main h1').first().waitFor();
-  await page.waitForFunction(`document.querySelectorAll('[aria-busy="true"]').length === 0`);
+  const busy = page.locator('[aria-busy="true"]');
+  while ((await busy.count()) > 0) await busy.first().waitFor({ state: 'detached' });
 }
 
 export interface Finding {

@@ -410,6 +410,8 @@ const CHECK: DocumentCheck = {
   affected: [{ service: 'pay/payments', requests: 412_000, changed: 38 }],
   nodes: MEMBERS.map(({ name }, i) => ({ node: name, isReady: i === 3 ? null : true })),
   toSign: null,
+  key: null,
+  next: null,
   base: DOCUMENTS[0]!.rev,
   command: 'weft apply -f -',
 };

@@ -99,19 +99,7 @@ export const documentDetail = z.object({
   coverage,
 });
 export type DocumentDetail = z.infer<typeof documentDetail>;
-/**
- * POST /documents/check. With the certificate of who will sign, the answer has what to sign; the three fields of it that are
- * not in the YAML (author, time, number) are the agent's.
- */
-export const documentCheckQuestion = z.object({
-  yaml: z.string(),
-  /** Base64 of the operator's certificate, DER; null: only checked. */
-  certificate: z.string().nullable(),
-  /** To delete: the document that the YAML names. */
-  isDeletion: z.boolean().optional(),
-});
-export type DocumentCheckQuestion = z.infer<typeof documentCheckQuestion>;
-/** Of POST /documents/check */
+/** POST /documents/check {yaml} */
 export const documentCheck = z.object({
   problems: z.array(
     z.object({
@@ -130,8 +118,6 @@ export const documentCheck = z.object({
   nodes: z.array(z.object({ node: z.string(), isReady: z.boolean().nullable() })),
   /** What an operator's key signs: base64url of the canonical bytes, made by the agent for this YAML and base. */
   toSign: z.string().nullable(),
-  /** The canonical JSON whose digest is in `toSign`; null of a deletion. */
-  body: z.string().nullable().optional(),
   base: z.string().nullable(),
   command: z.string(),
   /** Null where it cannot be read. */
@@ -147,23 +133,7 @@ export const documentCheck = z.object({
 });
 export type DocumentCheck = z.infer<typeof documentCheck>;
 
-/** POST /documents: as the admin API takes it, made of `toSign`, `body`, the certificate and the signature. */
-export const documentWrite = z.object({
-  revision: z.object({
-    kind: z.string(),
-    namespace: z.string(),
-    name: z.string(),
-    number: z.int(),
-    base: z.string(),
-    hlc: z.object({ ms: z.int(), count: z.int() }),
-    author: z.string(),
-    body: z.string().nullable(),
-    certificate: z.string(),
-    signature: z.string(),
-  }),
-  isDryRun: z.boolean(),
-});
-export type DocumentWrite = z.infer<typeof documentWrite>;
+/** Of POST /documents {revision, isDryRun}, the revision as signing.ts makes it. */
 export const documentWritten = z.object({
   outcome: z.enum(['written', 'known', 'conflict', 'refused']),
   reason: z.string(),

@@ -31,7 +31,7 @@ export function Chip({
 export function SourceChip({ source }: { readonly source: Source | null }) {
   if (source === null) return <Chip title="No document says otherwise">default</Chip>;
   const { kind, namespace, name, rev, line } = source;
-  const path = [kind, namespace || '_', name].map(encodeURIComponent).join('/');
+  const path = [kind, namespace || '-', name].map(encodeURIComponent).join('/');
   return (
     <Link
       className="chip"

@@ -5,6 +5,7 @@ import { ago } from '../../format/times.ts';
 import { type Read, useNow } from '../../state/hooks.ts';
 import { Banner } from '../../ui/card.tsx';
 import { EmptyState, ErrorState, Loading } from '../../ui/states.tsx';
+import { KeyField } from './key-field.tsx';
 import './pages.css';
 
 interface Props<T> {
@@ -20,6 +21,7 @@ export function Answer<T>({ read, what, isEmpty, empty, children }: Props<T>) {
   const { data, error, state } = read;
   if (data === undefined) {
     if (error === undefined) return <Loading what={what} />;
+    if (error.status === 401) return <LogIn />;
     if (error.status === 403) return <Forbidden what={what} role={roleOf(error.details)} />;
     return <ErrorState error={error} {...(read.reload === undefined ? {} : { onRetry: read.reload })} />;
   }
@@ -29,6 +31,17 @@ export function Answer<T>({ read, what, isEmpty, empty, children }: Props<T>) {
       <Missing read={read} what={what} />
       {empty !== undefined && isEmpty?.(data) ? <EmptyState why={empty.why} command={empty.command} /> : children(data)}
     </>
+  );
+}
+
+function LogIn() {
+  return (
+    <Banner tone="unknown" actions={<KeyField onChosen={() => location.reload()} />}>
+      <p>
+        Log in with the key that you sign documents with. It is read in this page and goes nowhere else. Where the mesh
+        has single sign-on: <a href="/api/v1/login/oidc">log in there</a>.
+      </p>
+    </Banner>
   );
 }
 

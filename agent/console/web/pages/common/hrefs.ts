@@ -2,7 +2,7 @@
 import type { Source } from '../../../shapes/common.ts';
 
 /** In the place of a namespace, for documents of the mesh as a whole. */
-export const NO_NAMESPACE = '_';
+export const NO_NAMESPACE = '-';
 
 export function hrefOfSource({ kind, namespace, name, line }: Source): string {
   const at = [kind, namespace === '' ? NO_NAMESPACE : namespace, name].map(encodeURIComponent).join('/');

@@ -1,15 +1,17 @@
-/** Signing: the key is read from its file into this tab, what the agent prepared is read and signed, the result stays here. @module */
+/** Signing: what the agent prepared is held against what is shown, signed with the key of this tab, and sent. @module */
 import { useState } from 'react';
-import { parse } from 'yaml';
-import type { DocumentWrite, DocumentWritten } from '../../../shapes/mesh.ts';
-import { readOperatorKey, signStatement, toBase64 } from '../../editor/sign.ts';
+import type { DocumentCheck, DocumentWritten } from '../../../shapes/mesh.ts';
+import { type OperatorKey, signDocument } from '../../../signing.ts';
+import { differingField } from '../../editor/same-content.ts';
 import { post } from '../../state/api.ts';
 import { asApiError } from '../../state/hooks.ts';
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { Banner } from '../../ui/card.tsx';
 import { showToast } from '../../ui/toast.tsx';
 import { hrefOfSource } from '../common/hrefs.ts';
-import { holdOperatorKey, useOperatorKey } from './operator-key.ts';
+import { KeyField } from '../common/key-field.tsx';
+import { forgetOperatorKey, useOperatorKey } from '../common/operator-key.ts';
+import { signerName } from '../policies/policies-page.tsx';
 import type { Check } from './use-check.ts';
 
 interface Props {
@@ -23,80 +25,41 @@ export function SignForm({ yaml, check, isPast }: Props) {
   const [problem, setProblem] = useState<string>();
   const [isSending, setSending] = useState(false);
   const [written, setWritten] = useState<{ href: string; warning: string }>();
-  const hasErrors = check.data?.problems.some(({ severity }) => severity === 'error') ?? true;
-  const why = isPast
-    ? 'You look at the past'
-    : hasErrors
-      ? 'Mend the errors first'
-      : !check.isCurrent
-        ? 'Being checked'
-        : check.data?.toSign == null
-          ? 'The agent gave nothing to sign: your role may not write this kind here'
-          : '';
+  const why = isPast ? 'You look at the past' : whyNot(check);
 
-  const choose = async (files: FileList | null) => {
-    if (files === null || files.length === 0) return;
-    try {
-      holdOperatorKey(await readOperatorKey([...files]));
-      setProblem(undefined);
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-  };
   const sign = async () => {
-    const { data } = check;
-    if (operator === undefined || data === undefined || data.toSign === null) return;
+    if (operator === undefined || check.data === undefined) return;
     setSending(true);
     setProblem(undefined);
+    setWritten(undefined);
     try {
-      const { kind, metadata } = parse(yaml) as { kind: string; metadata: { name: string; namespace?: string } };
-      const expected = { kind, namespace: metadata.namespace ?? '', name: metadata.name, base: data.base ?? '' };
-      const body = data.body ?? null;
-      const { statement, signature } = await signStatement(operator, data.toSign, body, expected);
-      const { number, base, hlc, author } = statement;
-      const revision: DocumentWrite['revision'] = {
-        ...{ kind, namespace: expected.namespace, name: expected.name, number, base, hlc, author, body },
-        certificate: toBase64(operator.certificate),
-        signature: toBase64(signature),
-      };
-      const answer = await post<DocumentWritten>('/documents', { revision, isDryRun: false } satisfies DocumentWrite);
-      if (answer.outcome === 'refused' || answer.outcome === 'conflict') {
-        setProblem(`${answer.reason || answer.outcome}: ${answer.detail}`);
-        check.again();
-      } else {
-        showToast(`${kind} ${metadata.name} signed`);
-        setWritten({ href: hrefOfSource({ ...expected, rev: null, line: null }), warning: answer.warning });
-      }
+      const answer = await publish(operator, yaml, check.data);
+      const { key } = check.data;
+      if (key === null) return;
+      showToast(`${key.kind} ${key.name} signed`);
+      setWritten({ href: hrefOfSource({ ...key, rev: null, line: null }), warning: answer.warning });
     } catch (error) {
       setProblem(asApiError(error).message);
     } finally {
       setSending(false);
+      check.again();
     }
   };
   return (
     <>
       {operator === undefined ? (
-        <label className="control">
-          Choose operator.key and operator.crt
-          <input
-            type="file"
-            multiple
-            className="unseen"
-            aria-label="Operator's key and certificate"
-            onChange={(event) => choose(event.target.files)}
-          />
-        </label>
+        <KeyField />
       ) : (
         <>
           <Button kind="primary" icon="key" disabled={why !== '' || isSending} title={why} onClick={sign}>
-            {isSending ? 'Signing' : `Sign with ${operator.name}`}
+            {isSending ? 'Signing' : `Sign as ${signerName(operator.author)}`}
           </Button>
-          <Button kind="quiet" onClick={() => holdOperatorKey(undefined)}>
+          <Button kind="quiet" onClick={forgetOperatorKey}>
             Forget the key
           </Button>
+          {why !== '' && <span className="muted">{why}</span>}
         </>
       )}
-      {operator !== undefined && why !== '' && <span className="muted">{why}</span>}
       {problem !== undefined && (
         <p className="is-bad" role="alert">
           {problem}
@@ -109,4 +72,18 @@ export function SignForm({ yaml, check, isPast }: Props) {
       )}
     </>
   );
+}
+
+function whyNot({ data, isCurrent }: Check): string {
+  if (data === undefined || !isCurrent) return 'Being checked';
+  if (data.problems.some(({ severity }) => severity === 'error')) return 'Mend the errors first';
+  return data.toSign === null ? 'The agent gave nothing to sign' : '';
+}
+
+async function publish(operator: OperatorKey, yaml: string, check: DocumentCheck): Promise<DocumentWritten> {
+  const field = check.toSign === null ? undefined : differingField(yaml, check.toSign);
+  if (field !== undefined)
+    throw new Error(`${field}: the agent gave other content to sign than is shown; nothing was signed`);
+  const revision = await signDocument(operator, check);
+  return post<DocumentWritten>('/documents', { revision, isDryRun: false });
 }

@@ -1,10 +1,8 @@
 /** What the agent says of a document while it is written: asked 150 ms after the last key, the last answer kept meanwhile. @module */
 import { useEffect, useState } from 'react';
 import type { DocumentCheck } from '../../../shapes/mesh.ts';
-import { toBase64 } from '../../editor/sign.ts';
 import { type ApiError, post } from '../../state/api.ts';
 import { asApiError } from '../../state/hooks.ts';
-import { useOperatorKey } from './operator-key.ts';
 
 const WAIT_MS = 150;
 
@@ -18,9 +16,7 @@ export interface Check {
 
 /** @param yaml null asks nothing */
 export function useCheck(yaml: string | null): Check {
-  const operator = useOperatorKey();
-  const certificate = operator === undefined ? null : toBase64(operator.certificate);
-  const asked = yaml === null ? null : JSON.stringify({ yaml, certificate });
+  const asked = yaml === null ? null : JSON.stringify({ yaml });
   const [turn, setTurn] = useState(0);
   const [got, setGot] = useState<{ asked: string; data?: DocumentCheck; error?: ApiError }>();
   useEffect(() => {

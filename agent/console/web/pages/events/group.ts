@@ -35,7 +35,7 @@ export function groupEvents(events: readonly MeshEvent[]): readonly EventGroup[]
 export function hrefOf(event: MeshEvent): string | undefined {
   const { document } = event;
   if (document !== null) {
-    const place = document.namespace === '' ? '_' : document.namespace;
+    const place = document.namespace === '' ? '-' : document.namespace;
     return `/policies/${document.kind}/${place}/${document.name}`;
   }
   const [first] = event.touches;

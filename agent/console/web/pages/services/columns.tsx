@@ -17,7 +17,7 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
     id: 'name',
     head: 'Service',
     cell: (row) => (
-      <span className="row">
+      <span className="service-cell">
         <StatusMark health={row.health} cause={row.cause} isGlyphOnly />
         <ServiceName id={row.id} />
         <span className="muted">{row.namespace}</span>

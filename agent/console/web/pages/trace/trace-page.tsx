@@ -105,7 +105,6 @@ function Bar({ row, isChosen, onChoose }: BarProps) {
       className={`span-row${isChosen ? ' is-chosen' : ''}`}
       aria-pressed={isChosen}
       onClick={onChoose}
-      aria-label={`${span.service}, ${span.name}, ${span.kind}, ${duration(span.tookMs)}, ${outcomeWords(row)}`}
     >
       <span className="span-name" style={{ paddingInlineStart: Math.min(depth, 12) * 12 }}>
         <b>{span.service.split('/').at(-1)}</b> <span className="muted">{span.name}</span>
@@ -120,6 +119,7 @@ function Bar({ row, isChosen, onChoose }: BarProps) {
       </span>
       <span className="span-took num">
         {duration(span.tookMs)}
+        <span className="unseen">, {outcomeWords(row)}</span>
         {span.isFailed && <b className={span.reason === '' ? 'is-bad' : 'is-mesh'}> {span.status || span.reason}</b>}
       </span>
     </button>
