@@ -23,7 +23,7 @@ import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
 import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import { hboneDialer, meshDestination } from '../upstream/routes.ts';
+import { hboneDialer, meshDestination, outboundPlace } from '../upstream/routes.ts';
 import { EndpointRoute, ServiceRoute } from '../upstream/service-route.ts';
 import type { Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
@@ -75,6 +75,7 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
     connectOpaque({
       downstream: { socket, transport: socket, leftover: undefined },
       row: stats.series(labels),
+      place: outboundPlace(workload, 'passthrough'),
       maxAttempts: 1,
       next: () => attempt,
       context,
@@ -219,6 +220,7 @@ function relay(
   connectOpaque({
     downstream,
     row,
+    place: outboundPlace(workload, cluster.service),
     maxAttempts: context.upstream.maxAttempts,
     next,
     context,
