@@ -14,7 +14,6 @@ import { passingTrailers } from '../http1/grammar/trailers.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { type Outcome, observeLatency, outcomeOf } from '../resilience/outcome.ts';
 import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
-import type { RecordKeeper } from '../telemetry/record-keeper.ts';
 import { type Ending, Witness } from '../telemetry/witness.ts';
 import { Alarm, type AlarmOwner } from './alarm.ts';
 import { type Answer, refusal } from './answer.ts';
@@ -52,7 +51,6 @@ export interface HttpContext extends RelayContext {
   /** For what must not be late by more than some milliseconds. */
   readonly alarms: Deadlines;
   readonly random: () => number;
-  readonly records: RecordKeeper;
 }
 
 const MAX_INTERIM = 16;

@@ -14,6 +14,7 @@ import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
+import { tellOfConnection } from '../telemetry/connection-record.ts';
 import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
@@ -61,10 +62,14 @@ export class LocalCalls {
     const call = this.#callTo(callee.target);
     const guard = new Guard(call, context);
     const row = stats.connections(inboundParties(call), 'tcp');
+    const place = inboundPlace(call, serviceOf(this.#caller));
+    const startedAtMs = performance.now();
     const refused = (reason: ReasonCode): ReasonCode => {
       stats.opened(row);
       stats.failure(row, reason);
       stats.closed(row);
+      const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
+      tellOfConnection(context.records, { places: [place], startedAtMs, reason, ...nothing });
       return reason;
     };
     const denial = guard.judgeOpaque();
@@ -73,6 +78,7 @@ export class LocalCalls {
     return {
       endpoint,
       row,
+      place,
       dial: (done) =>
         dialLocal({ caller: this.#caller, callee, call }, context, (result) => {
           const changed = result.ok ? guard.judgeAgain() : undefined; // rules may have, since it was dialled

@@ -8,6 +8,8 @@ import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
+import { tellOfConnection } from '../telemetry/connection-record.ts';
+import type { Place } from '../telemetry/place.ts';
 import type { DialResult } from '../upstream/dial.ts';
 import { OpaqueRelay, type RelayContext } from './relay.ts';
 import { reset } from './reset.ts';
@@ -18,11 +20,13 @@ export interface Attempt {
   readonly dial: (done: (result: DialResult) => void) => void;
   /** The destination's row in the statistics, where it is on this node and counted here as well. */
   readonly row?: number;
+  readonly place?: Place;
 }
 
 export interface OpaqueOptions {
   readonly downstream: RawEnd;
   readonly row: number;
+  readonly place: Place;
   readonly maxAttempts: number;
   /** The next way to try, or why there is none. */
   readonly next: (tried: readonly Balanced[]) => Attempt | ReasonCode;
@@ -35,12 +39,15 @@ export interface OpaqueOptions {
 
 /** Joins a client to a destination. The client's socket must be paused. */
 export function connectOpaque(options: OpaqueOptions): void {
-  const { downstream, row, context } = options;
+  const { downstream, row, place, context } = options;
+  const startedAtMs = performance.now();
   context.stats.opened(row);
   const client = downstream.socket;
   const close = (reason: ReasonCode): void => {
     context.stats.failure(row, reason);
     context.stats.closed(row);
+    const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
+    tellOfConnection(context.records, { places: [place], startedAtMs, reason, ...nothing });
     reset(downstream);
   };
   if (client.destroyed) {
@@ -79,7 +86,8 @@ function tryNext(
   });
 }
 
-function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far }: Attempt): void {
+function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far, place }: Attempt): void {
+  const startedAtMs = performance.now();
   const { downstream, context, onServerFirst } = options;
   const rows = far === undefined ? [options.row] : [options.row, far];
   if (far !== undefined) context.stats.opened(far);
@@ -90,9 +98,17 @@ function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far }: 
     rows,
     context,
     idleTimeoutMs: options.idleTimeoutMs,
-    onClose: () => {
+    onClose: ({ received, sent, wasIdle }) => {
       endpoint.outstanding--;
       for (const row of rows) context.stats.closed(row);
+      tellOfConnection(context.records, {
+        places: place === undefined ? [options.place] : [options.place, place],
+        startedAtMs,
+        reason: wasIdle ? 'idle-timeout' : '',
+        endpoint,
+        bytesReceived: received,
+        bytesSent: sent,
+      });
     },
   }).start();
 }

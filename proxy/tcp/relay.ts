@@ -8,6 +8,7 @@ import type { TcpConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import type { GarbagePace } from '../garbage.ts';
 import type { RawEnd } from '../http/streams.ts';
+import type { RecordKeeper } from '../telemetry/record-keeper.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import { reset } from './reset.ts';
 
@@ -18,6 +19,7 @@ export interface RelayContext {
   readonly garbage: GarbagePace;
   /** Relays that run, so that closing the proxy can end them. */
   readonly relays: Set<OpaqueRelay>;
+  readonly records: RecordKeeper;
 }
 
 export interface RelayOptions {
@@ -29,11 +31,16 @@ export interface RelayOptions {
   /** Longest silence in both directions; left out: as configured. */
   readonly idleTimeoutMs?: number | undefined;
   /** Called once, when both sockets are closed. */
-  readonly onClose: () => void;
+  readonly onClose: (relay: OpaqueRelay) => void;
 }
 
 export class OpaqueRelay implements Timed {
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** From and to the client, so far. */
+  received = 0;
+  sent = 0;
+  /** Whether it was ended because nobody said anything. */
+  wasIdle = false;
   readonly #options: RelayOptions;
   #open = 2;
 
@@ -45,6 +52,8 @@ export class OpaqueRelay implements Timed {
     const { downstream, upstream, context, rows } = this.#options;
     const { stats } = context;
     const count = (received: number, sent: number): void => {
+      this.received += received;
+      this.sent += sent;
       for (const row of rows) stats.bytes(row, received, sent);
     };
     context.relays.add(this);
@@ -56,6 +65,7 @@ export class OpaqueRelay implements Timed {
 
   onDeadline(): void {
     for (const row of this.#options.rows) this.#options.context.stats.failure(row, 'idle-timeout');
+    this.wasIdle = true;
     this.destroy();
   }
 
@@ -112,6 +122,6 @@ export class OpaqueRelay implements Timed {
     const { context, onClose } = this.#options;
     context.relays.delete(this);
     context.deadlines.delete(this);
-    onClose();
+    onClose(this);
   }
 }

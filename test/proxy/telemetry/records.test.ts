@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import { eventually, Mesh, TestClient, TestServer, WEB } from '../mesh.ts';
 
-const ALL = { config: { telemetry: { sampleRatio: 1 } } };
-const NONE = { config: { telemetry: { sampleRatio: 0 } } };
+/** A machine that is busy makes any request slow. */
+const slowMs = 600_000;
+const ALL = { config: { telemetry: { sampleRatio: 1, slowMs } } };
+const NONE = { config: { telemetry: { sampleRatio: 0, slowMs } } };
 
 /** An application that remembers heads, and answers each with the status that its path asks for. */
 async function startApp(heads: string[]): Promise<TestServer> {
@@ -111,7 +113,11 @@ test('a request that cannot be read is told of without a path', async () => {
   client.send('GET /x HTTP/1.1\r\n\r\n');
   await client.until(/missing-host/);
   await eventually(() => mesh.a.records.length > 0);
-  expect(mesh.a.records[0]).toMatchObject({ status: 400, reason: 'missing-host', traceId: expect.stringMatching(/^[0-9a-f]{32}$/) });
+  expect(mesh.a.records[0]).toMatchObject({
+    status: 400,
+    reason: 'missing-host',
+    traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+  });
 });
 
 test('what the caller decided about its trace is followed, and its context is continued', async () => {
@@ -140,7 +146,7 @@ test('a context that cannot be read is replaced by one that the application can 
 
 test('more failures in a second than are told of are counted', async () => {
   await using app = await startApp([]);
-  const telemetry = { sampleRatio: 0, maxFailedPerSecond: 2 };
+  const telemetry = { sampleRatio: 0, maxFailedPerSecond: 2, slowMs };
   await using mesh = await Mesh.start(app.port, { config: { telemetry } });
   using client = await TestClient.connect(mesh.port);
   const startedAtMs = performance.now();
@@ -160,7 +166,7 @@ test('a batch that is full takes no more', async () => {
   using client = await TestClient.connect(mesh.port);
   // Sent at once, so that all of them end within one batch's time.
   client.send('GET /1 HTTP/1.1\r\nHost: cart\r\n\r\n'.repeat(20));
-  await client.until(/(?:HTTP[^]*?ok){20}/);
+  await client.until(/(?:HTTP[\s\S]*?ok){20}/);
   await mesh.a.proxy.close(0);
   const { recordsKept, recordsDropped } = mesh.a.reader.counters();
   expect(recordsKept + recordsDropped).toBe(20);
@@ -172,7 +178,9 @@ test('what a tap watches is told of, and nothing else, until its time is over', 
   await using mesh = await Mesh.start(app.port, NONE);
   using client = await TestClient.connect(mesh.port);
   const untilMs = Date.now() + 60_000;
-  mesh.a.proxy.watch([{ id: 't', destination: 'shop/cart', method: 'GET', pathPrefix: '/v1', statusClass: 2, untilMs }]);
+  mesh.a.proxy.watch([
+    { id: 't', destination: 'shop/cart', method: 'GET', pathPrefix: '/v1', statusClass: 2, untilMs },
+  ]);
   await ask(client, '/v2/no');
   await ask(client, '/v1/yes');
   await eventually(() => mesh.a.records.length > 0);
@@ -198,4 +206,44 @@ test('a request that another endpoint answered names both attempts', async () =>
   expect(endpoint).toBe(`127.0.0.1:${app.port}`);
   expect(attempts.at(-1)).toMatchObject({ subject: endpoint, status: 200, reason: '' });
   expect(attempts[0]).toMatchObject({ subject: '127.0.0.1:1', status: 503 });
+});
+
+test('a call within a node is told of from both ends, and the application goes on from the second', async () => {
+  const heads: string[] = [];
+  await using app = await startApp(heads);
+  await using mesh = await Mesh.start(app.port, ALL);
+  const { proxy, records } = mesh.b;
+  const web = mesh.web(mesh.mint(WEB, mesh.nodeB));
+  proxy.apply(mesh.update({ workloads: [web], endpoints: [mesh.endpoint()] }));
+  using client = await TestClient.connect(await mesh.listenExplicit('local', mesh.b));
+  await ask(client, '/503');
+  await eventually(() => records.length > 0);
+  const [outbound, inbound] = records;
+  expect(outbound).toMatchObject({ direction: 'outbound', status: 503, sourceService: 'shop/web', parentSpanId: '' });
+  const parentSpanId = outbound!.spanId;
+  expect(inbound).toMatchObject({ direction: 'inbound', status: 503, sourceService: 'shop/web', parentSpanId });
+  expect(lineOf(heads[0]!, 'traceparent')).toBe(`00-${outbound!.traceId}-${inbound!.spanId}-01`);
+});
+
+test('a connection of bytes is told of when it is over, by both hops', async () => {
+  await using app = await TestServer.tcp((socket) => socket.on('data', () => socket.end('bye')));
+  await using mesh = await Mesh.start(app.port, { ...ALL, protocol: 'tcp' });
+  using client = await TestClient.connect(mesh.port);
+  client.send('hello');
+  await client.until(/bye/);
+  client.socket.end();
+  const [outbound, inbound] = await pairOf(mesh);
+  for (const record of [outbound, inbound]) {
+    expect(record).toMatchObject({ protocol: 'tcp', source: WEB, destination: 'shop/cart', reason: '', status: 0 });
+    expect([record.bytesReceived, record.bytesSent]).toEqual([5, 3]);
+  }
+  expect(outbound.endpoint).toBe(`127.0.0.1:${app.port}`);
+});
+
+test('a connection of bytes that no application takes is told of with the reason', async () => {
+  await using mesh = await Mesh.start(1, { ...NONE, protocol: 'tcp' });
+  using client = await TestClient.connect(mesh.port);
+  await client.closed();
+  await eventually(() => mesh.b.records.length > 0);
+  expect(mesh.b.records[0]).toMatchObject({ protocol: 'tcp', reason: 'app-unreachable', endpoint: '' });
 });

@@ -28,7 +28,11 @@ function headOf(lines: readonly string[]): Head {
 
 function sent(head: Head, extra: string): string {
   let text = '';
-  const socket = { write: (bytes: Buffer) => (text += bytes.toString('latin1')).length > 0, writableNeedDrain: false };
+  const write = (bytes: Buffer) => {
+    text += bytes.toString('latin1');
+    return true;
+  };
+  const socket = { write, writableNeedDrain: false };
   const out = new Outbox(socket as never);
   writeRequestHead(out, head, extra);
   out.flush();
