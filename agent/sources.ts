@@ -20,6 +20,7 @@ import type { EjectionKeeper } from './health/ejection-keeper.ts';
 import type { Certificates } from './identity/certificates.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
+import type { DocumentDelay } from './telemetry/document-delay.ts';
 import type { DataPlane } from './threads/data-plane.ts';
 import type { MeshThread } from './threads/mesh.ts';
 import { weftVersion } from './version.ts';
@@ -44,6 +45,7 @@ export interface Running {
   /** What is probably a mistake in documents about traffic that are in use. */
   readonly trafficAdvice: () => readonly string[];
   readonly meshConfig: () => MeshConfig;
+  readonly documentDelay: DocumentDelay;
 }
 
 export interface Controls {

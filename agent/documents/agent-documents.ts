@@ -12,6 +12,7 @@ import { AccessKeeper } from '../access/access-keeper.ts';
 import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access/advice.ts';
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
+import { DocumentDelay } from '../telemetry/document-delay.ts';
 import type { CompiledService } from '../traffic/compiled.ts';
 import type { RunningService } from '../traffic/service-facts.ts';
 import { TrafficAdvisor, type TrafficSight } from '../traffic/traffic-advisor.ts';
@@ -57,6 +58,8 @@ export class AgentDocuments implements AsyncDisposable {
   readonly traffic: TrafficKeeper;
   readonly advisor: TrafficAdvisor;
   readonly #meshConfig: MeshConfigConsumer;
+  /** From writing to use. */
+  readonly delay = new DocumentDelay(Date.now());
   readonly #services: AgentDocumentsOptions['services'];
   readonly #audit: DocumentAudit;
   readonly #keeper: DocumentKeeper;
@@ -101,6 +104,7 @@ export class AgentDocuments implements AsyncDisposable {
       ],
       compiler: this.#compiler,
       audit: this.#audit,
+      applied: (revision, writtenAtMs) => this.delay.applied(revision, writtenAtMs, Date.now()),
       lastGood: new LastGood(join(dataDirectory, 'documents-in-use.json')),
       log,
     });
