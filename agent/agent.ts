@@ -22,17 +22,14 @@ import { ClockWatch } from './access/clock-watch.ts';
 import { explainWorld } from './access/explain-world.ts';
 import { accessRoutes } from './admin/access-routes.ts';
 import { AdminServer } from './admin/admin-server.ts';
+import { agentRegistry } from './admin/agent-registry.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
 import { catalogRoutes } from './admin/catalog-routes.ts';
-import { addCertsMetrics } from './admin/certs-metrics.ts';
 import { documentRoutes } from './admin/document-routes.ts';
-import { addEjectionMetrics } from './admin/ejection-metrics.ts';
-import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import { addObservationMetrics } from './admin/observation-metrics.ts';
 import { observationRoutes } from './admin/observation-routes.ts';
 import type { AdminRoutes } from './admin/routes.ts';
-import { addGauge } from './admin/scraped.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
@@ -65,6 +62,7 @@ import { SvidKeeper } from './svids.ts';
 import { FORMAT, listensOf } from './takeover/inheritance.ts';
 import { Predecessor } from './takeover/predecessor.ts';
 import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
+import { meshFigures } from './telemetry/mesh-figures.ts';
 import { Observation } from './telemetry/observation.ts';
 import { trafficPage, wholeText } from './telemetry/traffic-page.ts';
 import { DataPlane } from './threads/data-plane.ts';
@@ -415,6 +413,7 @@ class Agent implements AsyncDisposable {
       ejections,
       captures,
       meshConfig: () => documents.meshConfig(),
+      documentDelay: documents.delay,
       trafficAdvice: () => documents.advisor.onAll(),
     };
     this.#reach = this.#state.use(
@@ -478,21 +477,19 @@ class Agent implements AsyncDisposable {
       shutdown: () => stop.abort(),
     });
     const traffic = trafficPage(running);
-    const registry = buildRegistry({
-      status: sources.status,
-      workloads: sources.workloads,
-      proxy: running.plane.stats,
-      gossip: () => running.mesh.stats(),
-      workerRestarts: () => running.plane.restarted,
+    const registry = agentRegistry({
+      agent: {
+        status: sources.status,
+        workloads: sources.workloads,
+        proxy: running.plane.stats,
+        gossip: () => running.mesh.stats(),
+        workerRestarts: () => running.plane.restarted,
+      },
+      mesh: meshFigures(running),
+      ejections: running.ejections,
+      certs: { certificates: () => running.certificates.view(), svids: () => running.svids },
     });
-    addGauge(registry, {
-      name: 'weft_gossip_state_age_seconds',
-      help: 'How old what this node knows of the others is: time since it last had a peer. 0 while it has one.',
-      read: () => [[{}, running.remembered.ageMs / 1_000]],
-    });
-    addEjectionMetrics(registry, running.ejections);
     addObservationMetrics(registry, running.observation);
-    addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
     this.#state.use(await MetricsServer.start({ listen, registry, traffic, waitingFor: waits, log }));
     const mayReplace = predecessor !== undefined;

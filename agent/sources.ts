@@ -22,6 +22,7 @@ import type { Certificates } from './identity/certificates.ts';
 import type { MeshQuery } from './mesh-query/shapes.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
+import type { DocumentDelay } from './telemetry/document-delay.ts';
 import type { Observation } from './telemetry/observation.ts';
 import type { DataPlane } from './threads/data-plane.ts';
 import type { MeshThread } from './threads/mesh.ts';
@@ -51,6 +52,7 @@ export interface Running {
   /** What is probably a mistake in documents about traffic that are in use. */
   readonly trafficAdvice: () => readonly string[];
   readonly meshConfig: () => MeshConfig;
+  readonly documentDelay: DocumentDelay;
 }
 
 export interface Controls {

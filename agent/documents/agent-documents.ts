@@ -13,6 +13,7 @@ import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
 import { DeclaredEntities } from '../catalog/declared/entities.ts';
+import { DocumentDelay } from '../telemetry/document-delay.ts';
 import type { CompiledService } from '../traffic/compiled.ts';
 import type { RunningService } from '../traffic/service-facts.ts';
 import { TrafficAdvisor, type TrafficSight } from '../traffic/traffic-advisor.ts';
@@ -59,6 +60,8 @@ export class AgentDocuments implements AsyncDisposable {
   readonly advisor: TrafficAdvisor;
   readonly catalog = new DeclaredEntities();
   readonly #meshConfig: MeshConfigConsumer;
+  /** From writing to use. */
+  readonly delay = new DocumentDelay(Date.now());
   readonly #services: AgentDocumentsOptions['services'];
   readonly #audit: DocumentAudit;
   readonly #keeper: DocumentKeeper;
@@ -104,6 +107,7 @@ export class AgentDocuments implements AsyncDisposable {
       ],
       compiler: this.#compiler,
       audit: this.#audit,
+      applied: (revision, writtenAtMs) => this.delay.applied(revision, writtenAtMs, Date.now()),
       lastGood: new LastGood(join(dataDirectory, 'documents-in-use.json')),
       log,
     });

@@ -36,6 +36,8 @@ export interface KeeperOptions {
   readonly lastGood: LastGood;
   readonly audit: Pick<DocumentAudit, 'judged'>;
   readonly log: Logger;
+  /** A revision is in use. @param writtenAtMs on the clock of its author */
+  readonly applied?: (revision: string, writtenAtMs: number) => void;
   /** Longest to wait for those that take a revision first. */
   readonly patienceMs?: number;
 }
@@ -288,6 +290,7 @@ export class DocumentKeeper implements AsyncDisposable {
     if (!compiled.ok) return compiled;
     try {
       await consumer.activate(revision, compiled.value, id, revision.hlc.ms);
+      this.#options.applied?.(id, revision.hlc.ms);
       return { ok: true };
     } catch (err) {
       return { ok: false, problem: `it could not be taken into use: ${messageOf(err)}` };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { LabNode, LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
+import { type LabAgent, MeshLab, RESOLV_CONF } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 
 const obstacle = (await labObstacle()) ?? missingProgram();
@@ -13,6 +13,8 @@ const [STATUS_APP, MANY_REQUESTS] = ['status-app', 'many-requests'].map((name) =
   join(import.meta.dirname, 'programs', `${name}.ts`),
 ) as [string, string];
 const REQUESTS = 4_000;
+/** A Prometheus beside two agents is much for a small machine. */
+const PATIENT = { patienceMs: 60_000 };
 
 function missingProgram(): string | undefined {
   const missing = ['prometheus', 'promtool'].filter((name) => spawnSync(name, ['--version']).status !== 0);
@@ -36,12 +38,15 @@ describe.skipIf(obstacle !== undefined)(
       const port = { name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' };
       const server = await mesh.addPod(n2, { name: 'ledger', version: 'v2', ports: [port] });
       await mesh.serve(server, STATUS_APP, 8080);
-      agents = await mesh.startAgents({ metrics: { listen: '0.0.0.0:15020' } });
-      await mesh.untilRouted(agents, ['ledger']);
+      agents = mesh.lab.nodes.map((node) => mesh.launchAgent(node, { metrics: { listen: '0.0.0.0:15020' } }));
+      const isRouted = (agent: LabAgent) => async () => (await agent.ready()).join() === 'ledger';
+      await Promise.all(agents.map((agent) => agent.until('ledger', isRouted(agent), PATIENT)));
       startPrometheus();
       const paths = ['/status/200', '/status/200', '/status/503', '/status/404', '/reset'];
-      told = await mesh.ask(client, MANY_REQUESTS, 'http://ledger.shop.weft', REQUESTS, ...paths);
-    });
+      const argv = [process.execPath, MANY_REQUESTS, 'http://ledger.shop.weft', String(REQUESTS), ...paths];
+      const asked = { resolvConf: RESOLV_CONF, timeoutMs: 100_000 };
+      told = JSON.parse((await mesh.lab.exec(client.namespace, argv, asked)).stdout) as typeof told;
+    }, 180_000);
     afterAll(() => mesh?.close());
 
     function startPrometheus(): void {
@@ -84,7 +89,7 @@ describe.skipIf(obstacle !== undefined)(
       await agents[0]!.until('a scrape of all', async () => {
         const counts = await query(requests);
         return counts.get('source') === REQUESTS && (counts.get('destination') ?? 0) >= REQUESTS * 0.999;
-      });
+      }, PATIENT);
       const counts = await query(requests);
       expect(Math.abs(counts.get('source')! - counts.get('destination')!)).toBeLessThanOrEqual(REQUESTS / 1_000);
       const codes = await query('sum by (reporter, response_code) (istio_requests_total)');
@@ -94,7 +99,7 @@ describe.skipIf(obstacle !== undefined)(
           expect([code, reporter, Math.abs(counted - count) <= REQUESTS / 1_000]).toEqual([code, reporter, true]);
         }
       }
-    });
+    }, 90_000);
 
     test('a failure names its version, route and reason, and the mesh is told from the application', async () => {
       const routes = await query('sum by (route, version, code, reason) (weft_requests_total{direction="outbound"})');
