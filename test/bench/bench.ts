@@ -28,6 +28,7 @@ import { BACKEND_PORT, SERVER_ADDRESSES } from './routes.ts';
 import { ROUTE_TABLE } from './routes-table.ts';
 import { SLOW_READER } from './slow-reader.ts';
 import { caseLines } from './table.ts';
+import { TELEMETRY } from './telemetry.ts';
 import { TRAFFIC } from './traffic.ts';
 import { startWeft } from './weft.ts';
 
@@ -43,6 +44,7 @@ const OWN_CASES: readonly OwnCase[] = [
   ROUTE_TABLE,
   SLOW_READER,
   TRAFFIC,
+  TELEMETRY,
 ];
 
 const { values } = parseArgs({

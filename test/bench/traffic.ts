@@ -55,7 +55,7 @@ const SERVED: readonly Route[] = VARIANTS.map(({ name }, i) => ({
   endpoints: [ROUTES.tenEndpoints.endpoints[i]!],
 }));
 
-interface Round {
+export interface Round {
   readonly cpuUs: number;
   /** Undefined where nobody can count them. */
   readonly userInstructions: number | undefined;
@@ -119,7 +119,8 @@ async function weftCommand(home: string, ...argv: readonly string[]): Promise<st
   return out;
 }
 
-async function round(
+/** Asks a route for a while, and tells what that cost the agents. */
+export async function round(
   weft: { readonly address: string; readonly pids: readonly number[] },
   route: Route,
   script: string,

@@ -9,23 +9,38 @@ import type { Proxies } from './proxies.ts';
 import { ALL_ROUTES, BACKEND_PORT, type Route } from './routes.ts';
 
 /** Loopback addresses keep the agents' fixed ports (15008, 7946) apart. */
-const NODES = {
-  client: { name: 'bench-client', address: '127.0.11.1' },
-  server: { name: 'bench-server', address: '127.0.11.2' },
-} as const;
-type Node = (typeof NODES)['client' | 'server'];
+function nodesOf(network: string) {
+  return {
+    client: { name: 'bench-client', address: `${network}.1` },
+    server: { name: 'bench-server', address: `${network}.2` },
+  } as const;
+}
+type Nodes = ReturnType<typeof nodesOf>;
+type Node = Nodes['client' | 'server'];
 
-export async function startWeft(directory: string, routes: readonly Route[] = ALL_ROUTES): Promise<Proxies> {
+export interface WeftOptions {
+  /** Of the addresses of the two nodes: two pairs at a time need two. */
+  readonly network?: string;
+  /** Of agent.yaml, besides. */
+  readonly settings?: object;
+}
+
+export async function startWeft(
+  directory: string,
+  routes: readonly Route[] = ALL_ROUTES,
+  { network = '127.0.11', settings = {} }: WeftOptions = {},
+): Promise<Proxies> {
+  const nodes = nodesOf(network);
   const trust = join(directory, 'trust');
   createTrustDomain({ trustDomain: 'bench.example', directory: trust });
   const ofHops = (count: Route['hops']) => routes.filter(({ hops }) => hops === count).flatMap(serving);
-  const { client, server } = NODES;
-  const upstreams = routes.map(leading);
+  const { client, server } = nodes;
+  const upstreams = routes.map((route) => leading(route, client));
   const calling = workload('client', { service: 'client', address: client.address, upstreams });
   return together(async (own) => {
     const pids = [
-      own(start(directory, trust, server, ofHops(2))),
-      own(start(directory, trust, client, [...ofHops(1), calling])),
+      own(start({ directory, trust, node: server, nodes, settings }, ofHops(2))),
+      own(start({ directory, trust, node: client, nodes, settings }, [...ofHops(1), calling])),
     ];
     for (const { protocol, entryPort } of routes)
       if (protocol !== 'tcp') await answering(`http://${client.address}:${entryPort}/`);
@@ -40,8 +55,8 @@ function serving({ name, protocol, endpoints }: Route) {
 }
 
 /** The listener of the client that leads to a service. */
-function leading({ name, entryPort }: Route) {
-  return { service: `bench/${name}`, port: BACKEND_PORT, listen: `${NODES.client.address}:${entryPort}` };
+function leading({ name, entryPort }: Route, client: Node) {
+  return { service: `bench/${name}`, port: BACKEND_PORT, listen: `${client.address}:${entryPort}` };
 }
 
 function workload(name: string, spec: object) {
@@ -53,7 +68,15 @@ function workload(name: string, spec: object) {
   };
 }
 
-function start(directory: string, trust: string, node: Node, workloads: readonly object[]) {
+interface Start {
+  readonly directory: string;
+  readonly trust: string;
+  readonly node: Node;
+  readonly nodes: Nodes;
+  readonly settings: object;
+}
+
+function start({ directory, trust, node, nodes, settings }: Start, workloads: readonly object[]) {
   const home = join(directory, node.name);
   const bundleDirectory = join(home, 'bundle');
   issueNodeBundle({ trustDirectory: trust, name: node.name, grant: ['ns/bench/*'], directory: bundleDirectory });
@@ -69,12 +92,13 @@ function start(directory: string, trust: string, node: Node, workloads: readonly
     certs: { bundleDirectory },
     gossip: {
       listen: `${node.address}:7946`,
-      seeds: Object.values(NODES)
+      seeds: Object.values(nodes)
         .filter((other) => other !== node)
         .map(({ address }) => `${address}:7946`),
     },
     admin: { socket: join(home, 'agent.sock'), listen: `${node.address}:15000` },
     metrics: { listen: `${node.address}:15020` },
+    ...settings,
   };
   const file = join(home, 'agent.yaml');
   writeFileSync(file, stringify(config));
