@@ -108,7 +108,7 @@ function start({ directory, trust, node, nodes, settings }: Start, workloads: re
 
 /** The agents have met when a request comes through. */
 async function answering(url: string): Promise<void> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   while (performance.now() < deadline) {
     const status = await fetch(url).then(
       (response) => response.status,
@@ -117,5 +117,5 @@ async function answering(url: string): Promise<void> {
     if (status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(`${url} does not answer 200 after twenty seconds; the agents' logs say why`);
+  throw new Error(`${url} does not answer 200 after a minute; the agents' logs say why`);
 }
