@@ -16,8 +16,8 @@ export interface Family {
   readonly bounds?: readonly number[];
 }
 
-/** Lines that are written in one turn; some 10 ms. */
-const LINES_A_TURN = 4_000;
+/** Lines that are written in one turn; a few ms. */
+const LINES_A_TURN = 2_000;
 
 /** Values by the text of their labels. */
 export type Samples = ReadonlyMap<string, Value>;

@@ -17,7 +17,7 @@ export interface TrafficMetricsSources {
 }
 
 /** Series that are read in one turn. */
-const SERIES_A_TURN = 1_000;
+const SERIES_A_TURN = 250;
 
 /** Bounds of the table that are exported: octaves from 0.8 ms to 13 s. What dashboards ask lies between. */
 const EXPORTED = BUCKET_BOUNDS_MS.flatMap((ms, i) => (i % 2 === 0 && ms > 0.7 && ms < 14_000 ? [i] : []));

@@ -21,7 +21,7 @@ import {
   type SeriesLabels,
 } from './stats-table.ts';
 import { IDLE_SWEEPS } from './stats-writer.ts';
-import { CLASS_OF_COLUMN, GRPC_COLUMNS, GRPC_NAMES, STATUS_COLUMNS, STATUS_NAMES } from './statuses.ts';
+import { CLASS_OF_COLUMN, GRPC_NAMES, STATUS_COLUMNS, STATUS_NAMES } from './statuses.ts';
 
 /** A row of connections (`isOfConnections`) has the first two and bytes; one of requests has bytes and what follows. */
 export interface SeriesStats {
@@ -261,6 +261,8 @@ function toStats({ labels, live, retired }: Series, sum: Float64Array): SeriesSt
   for (const { cells, start } of live) for (let i = 0; i < COLUMNS; i++) sum[i]! += cells[start + i]!;
   const requests = [0, 0, 0, 0, 0];
   const statuses: Record<string, number> = {};
+  const latencyCounts = new Array<number>(BUCKETS);
+  for (let i = 0; i < BUCKETS; i++) latencyCounts[i] = sum[COLUMN.latencyBuckets + i]!;
   for (let i = 0; i < STATUS_COLUMNS; i++) {
     const count = sum[COLUMN.statuses + i]!;
     if (count === 0) continue;
@@ -275,16 +277,16 @@ function toStats({ labels, live, retired }: Series, sum: Float64Array): SeriesSt
     bytesSent: sum[COLUMN.bytesSent]!,
     requests,
     statuses,
-    grpcStatuses: occurred(GRPC_NAMES, sum.subarray(COLUMN.grpcStatuses, COLUMN.grpcStatuses + GRPC_COLUMNS)),
+    grpcStatuses: occurred(GRPC_NAMES, sum, COLUMN.grpcStatuses),
     latencySumMs: sum[COLUMN.latencySum]!,
-    latencyCounts: Array.from(sum.subarray(COLUMN.latencyBuckets, COLUMN.latencyBuckets + BUCKETS)),
-    failures: occurred(REASON_CODES, sum.subarray(COLUMN.reasons)),
+    latencyCounts,
+    failures: occurred(REASON_CODES, sum, COLUMN.reasons),
   };
 }
 
-function occurred<K extends string>(names: readonly K[], counts: Float64Array): Record<K, number> {
+function occurred<K extends string>(names: readonly K[], sum: Float64Array, first: number): Record<K, number> {
   const some = {} as Record<K, number>;
-  for (let i = 0; i < counts.length; i++) if (counts[i]! > 0) some[names[i]!] = counts[i]!;
+  for (let i = 0; i < names.length; i++) if (sum[first + i]! > 0) some[names[i]!] = sum[first + i]!;
   return some;
 }
 
