@@ -31,6 +31,7 @@ import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import type { AdminRoutes } from './admin/routes.ts';
 import { addGauge } from './admin/scraped.ts';
+import { sloRoutes } from './admin/slo-routes.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
@@ -432,6 +433,7 @@ class Agent implements AsyncDisposable {
       documentRoutes(documentService),
       auditRoutes(audit),
       eventsRoutes(events),
+      sloRoutes(history),
       trustRoutes({
         node: () => certificates.holder.current,
         sequence: () => roots.sequence,

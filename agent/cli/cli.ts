@@ -16,6 +16,7 @@ import type { Context } from './program.ts';
 import { addRevokeCommand } from './revoke-command.ts';
 import { addRunCommands } from './run-commands.ts';
 import { addSimulateCommand } from './simulate-command.ts';
+import { addSloCommand } from './slo-command.ts';
 import { addTokenCommand } from './token-command.ts';
 import { addTrustCommands } from './trust-commands.ts';
 
@@ -61,6 +62,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addDocumentCommands(program, context);
   addAuditCommand(program, context);
   addEventsCommand(program, context);
+  addSloCommand(program, context);
   addExplainCommand(program, context);
   addRevokeCommand(program, context);
   addCertCommand(program, context);
