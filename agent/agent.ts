@@ -31,6 +31,7 @@ import { MetricsServer } from './admin/metrics-server.ts';
 import { addObservationMetrics } from './admin/observation-metrics.ts';
 import { observationRoutes } from './admin/observation-routes.ts';
 import type { AdminRoutes } from './admin/routes.ts';
+import { sloRoutes } from './admin/slo-routes.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
@@ -446,6 +447,7 @@ class Agent implements AsyncDisposable {
       documentRoutes(documentService),
       auditRoutes(audit),
       eventsRoutes(events),
+      sloRoutes(history),
       trustRoutes({
         node: () => certificates.holder.current,
         sequence: () => roots.sequence,

@@ -19,6 +19,7 @@ import { addRevokeCommand } from './revoke-command.ts';
 import { addRunCommands } from './run-commands.ts';
 import { addSimulateCommand } from './simulate-command.ts';
 import { addTapCommands } from './tap-command.ts';
+import { addSloCommand } from './slo-command.ts';
 import { addTokenCommand } from './token-command.ts';
 import { addTrustCommands } from './trust-commands.ts';
 
@@ -64,6 +65,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addDocumentCommands(program, context);
   addAuditCommand(program, context);
   addEventsCommand(program, context);
+  addSloCommand(program, context);
   addExplainCommand(program, context);
   addLogsCommands(program, context);
   addTapCommands(program, context);
