@@ -69,11 +69,6 @@ export class EjectionKeeper implements Disposable {
     return this.#ejected.size;
   }
 
-  /** Ids of these. */
-  get ejectedIds(): ReadonlySet<string> {
-    return this.#ejected;
-  }
-
   /** How many endpoints are left out here because of what other nodes say. */
   get believed(): number {
     return this.#evidence.believed;
