@@ -58,7 +58,12 @@ export const ISTIO_FAMILIES = {
     'Bytes of responses, heads included; sum and count alone, as sizes are not kept.',
     false,
   ),
-  tcpReceived: family('istio_tcp_received_bytes_total', 'counter', 'Bytes received from callers on opaque connections.', false),
+  tcpReceived: family(
+    'istio_tcp_received_bytes_total',
+    'counter',
+    'Bytes received from callers on opaque connections.',
+    false,
+  ),
   tcpSent: family('istio_tcp_sent_bytes_total', 'counter', 'Bytes sent to callers on opaque connections.', false),
   tcpOpened: family('istio_tcp_connections_opened_total', 'counter', 'Opaque connections opened.', false),
   tcpClosed: family('istio_tcp_connections_closed_total', 'counter', 'Opaque connections closed.', false),
@@ -67,7 +72,8 @@ export const ISTIO_FAMILIES = {
 /** Values of `ISTIO_LABELS`. */
 export function istioValues(labels: SeriesLabels, { trustDomain, identityOf }: IstioContext): readonly string[] {
   const source = /^spiffe:\/\/([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(labels.source);
-  const [sourceNamespace, sourceName] = labels.sourceService === '' ? [source?.[2], source?.[3]] : split(labels.sourceService);
+  const [sourceNamespace, sourceName] =
+    labels.sourceService === '' ? [source?.[2], source?.[3]] : split(labels.sourceService);
   const isOut = labels.destination === 'passthrough';
   const [namespace, name] = isOut || labels.destination === 'other' ? [UNKNOWN, UNKNOWN] : split(labels.destination);
   const isInbound = labels.direction === 'inbound';

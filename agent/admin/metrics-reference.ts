@@ -1,6 +1,7 @@
 /** The reference page of metrics, from what the code registers: nothing is written down twice. @module */
-import type { Family } from './exposition.ts';
+
 import { agentRegistry, type RegistrySources } from './agent-registry.ts';
+import type { Family } from './exposition.ts';
 import { ISTIO_FAMILIES } from './istio-names.ts';
 import { WEFT_FAMILIES } from './traffic-metrics.ts';
 
@@ -14,7 +15,10 @@ interface Described {
 /** Markdown, a table for each layer. */
 export async function metricsReference(): Promise<string> {
   const own = [...registered(), ...Object.values<Family>(WEFT_FAMILIES)];
-  const layers = Map.groupBy(own, ({ name }) => /^weft_(agent|certs|gossip|proxy)_/.exec(name)?.[1] ?? otherLayer(name));
+  const layers = Map.groupBy(
+    own,
+    ({ name }) => /^weft_(agent|certs|gossip|proxy)_/.exec(name)?.[1] ?? otherLayer(name),
+  );
   const sections = [...layers].sort(([a], [b]) => (a < b ? -1 : 1)).map(([layer, metrics]) => section(layer, metrics));
   return `# Metrics
 

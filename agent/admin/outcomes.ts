@@ -29,14 +29,16 @@ export function outcomesOf({ labels, statuses, grpcStatuses, failures }: SeriesS
       return;
     }
     // Refused by the mesh, or not answered as gRPC is: not with 0, as long as there are others.
-    const wanted = reason === '' && code === '200' ? ['0'] : code === '200' ? [...calls.keys()].filter((s) => s !== '0') : ['other'];
+    const wanted =
+      reason === '' && code === '200' ? ['0'] : code === '200' ? [...calls.keys()].filter((s) => s !== '0') : ['other'];
     for (const [status, part] of take(calls, wanted, count)) {
       outcomes.push({ code, reason, grpcStatus: status === 'other' ? '' : status, count: part });
     }
   };
   for (const [reason, count] of Object.entries(failures) as [ReasonCode, number][]) {
     const { status } = REASONS[reason];
-    for (const [code, part] of take(left, isCall ? ['200', '0'] : [String(status), '0'], count)) tell(code, reason, part);
+    for (const [code, part] of take(left, isCall ? ['200', '0'] : [String(status), '0'], count))
+      tell(code, reason, part);
   }
   for (const [code, count] of left) if (count > 0) tell(code, '', count);
   return outcomes;

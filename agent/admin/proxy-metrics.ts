@@ -35,8 +35,7 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
     });
   }
 
-  const each = (value: (stats: Merged) => number) => () =>
-    series().map((one): Sample => [one.labels, value(one)]);
+  const each = (value: (stats: Merged) => number) => () => series().map((one): Sample => [one.labels, value(one)]);
   addCounter(registry, {
     name: 'weft_proxy_connections_opened_total',
     help: 'Connections of workloads, by caller and destination.',
@@ -67,9 +66,9 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
     labels: [...SERIES_LABELS, 'status_class'],
     read: () =>
       series().flatMap(({ labels, requests }) =>
-        STATUS_CLASSES.map(
-          (status_class, i): Sample => [{ ...labels, status_class }, requests[i] ?? 0],
-        ).filter(([, value]) => value > 0),
+        STATUS_CLASSES.map((status_class, i): Sample => [{ ...labels, status_class }, requests[i] ?? 0]).filter(
+          ([, value]) => value > 0,
+        ),
       ),
   });
   addCounter(registry, {
@@ -142,7 +141,13 @@ function merged(series: Iterable<SeriesStats>): readonly Merged[] {
 
 function nothing(labels: Merged['labels']): Merged {
   const counts = { connectionsOpened: 0, connectionsActive: 0, bytesReceived: 0, bytesSent: 0, latencySumMs: 0 };
-  return { labels, ...counts, requests: [0, 0, 0, 0, 0], latencyCounts: Array(BUCKETS).fill(0) as number[], failures: {} };
+  return {
+    labels,
+    ...counts,
+    requests: [0, 0, 0, 0, 0],
+    latencyCounts: Array(BUCKETS).fill(0) as number[],
+    failures: {},
+  };
 }
 
 function addTo(sums: number[], counts: readonly number[]): void {
