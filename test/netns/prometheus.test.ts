@@ -90,11 +90,15 @@ describe.skipIf(obstacle !== undefined)(
     test('source and destination count the same requests, within one in a thousand', async () => {
       expect(sum(Object.values(told))).toBe(REQUESTS);
       const requests = 'sum by (reporter) (istio_requests_total{destination_service="ledger.shop.weft"})';
-      await agents[0]!.until('a scrape of all', async () => {
-        const counts = await query(requests);
-        const arrived = counts.get('destination') ?? 0;
-        return counts.get('source') === REQUESTS && arrived >= (REQUESTS + (await repeats())) * 0.999;
-      }, PATIENT);
+      await agents[0]!.until(
+        'a scrape of all',
+        async () => {
+          const counts = await query(requests);
+          const arrived = counts.get('destination') ?? 0;
+          return counts.get('source') === REQUESTS && arrived >= (REQUESTS + (await repeats())) * 0.999;
+        },
+        PATIENT,
+      );
       const counts = await query(requests);
       const repeated = await repeats(); // who was reset is asked once more; the destination counts what it is asked
       expect(repeated).toBeGreaterThan(0);
@@ -131,7 +135,13 @@ describe.skipIf(obstacle !== undefined)(
       );
       const [found = ''] = labels.keys();
       expect(found.split(' ').sort()).toEqual(
-        ['client', 'shop', 'mutual_tls', 'v2', ...['client', 'ledger'].map((name) => `spiffe://lab.example/ns/shop/sa/${name}`)].sort(),
+        [
+          'client',
+          'shop',
+          'mutual_tls',
+          'v2',
+          ...['client', 'ledger'].map((name) => `spiffe://lab.example/ns/shop/sa/${name}`),
+        ].sort(),
       );
       const bucket = 'istio_request_duration_milliseconds_bucket{reporter="source"}';
       const [median = 0] = (await query(`histogram_quantile(0.5, sum by (le) (${bucket}))`)).values();

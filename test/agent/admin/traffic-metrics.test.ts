@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { outcomesOf } from '../../../agent/admin/outcomes.ts';
 import { responseFlags } from '../../../agent/admin/istio-names.ts';
+import { outcomesOf } from '../../../agent/admin/outcomes.ts';
 import { trafficMetrics } from '../../../agent/admin/traffic-metrics.ts';
 import { wholeText } from '../../../agent/telemetry/traffic-page.ts';
 import { REASON_CODES } from '../../../proxy/reasons.ts';
@@ -50,9 +50,11 @@ test('opaque connections are told to Istio, with those that are closed', async (
   writer.bytes(row, 5, 7);
   const text = await wholeText(trafficMetrics({ proxy: reader, istio }));
   const value = (name: string): string | undefined => new RegExp(`^${name}\\{.*\\} (\\d+)$`, 'm').exec(text)?.[1];
-  expect(['connections_opened', 'connections_closed', 'received_bytes', 'sent_bytes'].map((n) => value(`istio_tcp_${n}_total`))).toEqual(
-    ['3', '1', '5', '7'],
-  );
+  expect(
+    ['connections_opened', 'connections_closed', 'received_bytes', 'sent_bytes'].map((n) =>
+      value(`istio_tcp_${n}_total`),
+    ),
+  ).toEqual(['3', '1', '5', '7']);
 });
 
 test('outcomes add up to the requests, whatever was counted', () => {
@@ -78,7 +80,9 @@ test('outcomes add up to the requests, whatever was counted', () => {
       });
       expect(outcomes.reduce((sum, outcome) => sum + outcome.count, 0)).toBe(total);
       for (const [code, wanted] of Object.entries(statuses)) {
-        const told = outcomes.filter((outcome) => outcome.code === code).reduce((sum, outcome) => sum + outcome.count, 0);
+        const told = outcomes
+          .filter((outcome) => outcome.code === code)
+          .reduce((sum, outcome) => sum + outcome.count, 0);
         expect(told).toBe(wanted);
       }
     }),
@@ -86,7 +90,11 @@ test('outcomes add up to the requests, whatever was counted', () => {
 });
 
 test('every reason has a flag of Envoy', () => {
-  expect(REASON_CODES.filter((reason) => responseFlags(reason) === '-')).toEqual(['plaintext-refused', 'no-destination', 'loop-refused']);
+  expect(REASON_CODES.filter((reason) => responseFlags(reason) === '-')).toEqual([
+    'plaintext-refused',
+    'no-destination',
+    'loop-refused',
+  ]);
   expect(responseFlags('bad-host')).toBe('DPE');
 });
 
@@ -94,7 +102,8 @@ test('many series are written in many pieces', async () => {
   const { writer, reader } = dataPlane();
   const requests = writer.requests(CALL);
   for (let i = 0; i < 100; i++) {
-    for (const method of ['GET', 'POST', 'PUT', 'DELETE']) writer.request(requests.row({ route: `/r${i}`, method }, '', false), 200, 1);
+    for (const method of ['GET', 'POST', 'PUT', 'DELETE'])
+      writer.request(requests.row({ route: `/r${i}`, method }, '', false), 200, 1);
   }
   const sizes: number[] = [];
   for await (const piece of trafficMetrics({ proxy: reader, istio })) sizes.push(piece.length);
