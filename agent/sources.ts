@@ -17,6 +17,7 @@ import type { MeshConfig } from './documents/mesh-config.ts';
 import type { RememberedEndpoints } from './endpoints/remembered.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
 import type { EjectionKeeper } from './health/ejection-keeper.ts';
+import type { History } from './history/history.ts';
 import type { Certificates } from './identity/certificates.ts';
 import type { MeshQuery } from './mesh-query/shapes.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
@@ -40,6 +41,7 @@ export interface Running {
   readonly mesh: MeshThread;
   /** Where topics are offered, and all nodes asked. */
   readonly queries: MeshQuery;
+  readonly history: History;
   readonly directory: WorkloadDirectory;
   readonly services: ServiceDirectory;
   readonly remembered: RememberedEndpoints;

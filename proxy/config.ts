@@ -196,6 +196,14 @@ const tcpConfig = z.strictObject({
     .describe(
       'Where no protocol is declared: silence after which a connection is opaque. Lower helps server-first protocols.',
     ),
+  maxWarm: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(4)
+    .describe(
+      'Connections made ahead per workload, endpoint and worker, where two or more were opened within 10 s. Each costs some 90 kB at either agent. 0: none.',
+    ),
   idleTimeoutMs: z
     .int()
     .min(1_000)

@@ -19,9 +19,16 @@ export interface AdminServerOptions {
   readonly sources: AdminSources;
   /** Parts that read their requests themselves. */
   readonly routes?: readonly AdminRoutes[];
+  /** Has its pages and its API on both. */
+  readonly console?: ConsoleHandler;
   /** Whether the socket of a live agent may be replaced, because it hands over. */
   readonly mayReplace?: boolean;
   readonly log: Logger;
+}
+
+export interface ConsoleHandler {
+  claims(path: string): boolean;
+  handle(request: IncomingMessage, response: ServerResponse, isLoopback: boolean): void;
 }
 
 type Route = (sources: AdminSources) => unknown;
@@ -87,13 +94,18 @@ export class AdminServer implements AsyncDisposable {
   }
 }
 
-interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'routes' | 'log'> {
+interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'routes' | 'console' | 'log'> {
   /** Whether only the agent's own user can send requests here. */
   readonly isPrivate: boolean;
 }
 
 function handler(options: HandlerOptions): RequestListener {
   return (request, response) => {
+    const { console } = options;
+    if (console?.claims(request.url?.split('?', 1)[0] ?? '') === true) {
+      console.handle(request, response, true);
+      return;
+    }
     answer(request, options)
       .finally(() => request.resume()) // what no route has read
       .then(
@@ -112,7 +124,7 @@ async function answer(request: IncomingMessage, { sources, routes = [], isPrivat
   if (!isPrivate && !isFromThisMachine(request)) {
     return refusal(403, 'only this machine may ask: use http://127.0.0.1, http://localhost or the unix socket');
   }
-  const part = routes.find(({ paths }) => paths.includes(path));
+  const part = routes.find(({ paths }) => paths.some((known) => isAt(path, known)));
   if (part !== undefined) return part.answer(request, isPrivate);
   const read = READS.get(path);
   const action = ACTIONS.get(path);
@@ -125,6 +137,10 @@ async function answer(request: IncomingMessage, { sources, routes = [], isPrivat
   if (action !== undefined) return refusal(405, `${path} is an action; use POST`);
   const known = [...READS.keys(), ...ACTIONS.keys(), ...routes.flatMap(({ paths }) => paths)];
   return refusal(404, `no such path; known: ${known.join(', ')}`);
+}
+
+function isAt(path: string, known: string): boolean {
+  return path === known || (known.endsWith('/') && path.startsWith(known));
 }
 
 function isFromThisMachine({ headers }: IncomingMessage): boolean {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AgentError, messageOf } from '../errors.ts';
 import { weftVersion } from '../version.ts';
 import { addAuditCommand } from './audit-command.ts';
+import { addCatalogCommand } from './catalog-command.ts';
 import { addCertCommand } from './cert-command.ts';
 import { addCheckCommand } from './check-command.ts';
 import { addDocumentCommands } from './document-commands.ts';
@@ -65,6 +66,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addLogsCommands(program, context);
   addTapCommands(program, context);
   addRevokeCommand(program, context);
+  addCatalogCommand(program, context);
   addCertCommand(program, context);
   addCheckCommand(program, context);
   addSimulateCommand(program, context);

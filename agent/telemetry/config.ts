@@ -2,10 +2,12 @@
 import type { z } from 'zod';
 import { recordsConfig } from '../../proxy/telemetry/config.ts';
 import { accessLogConfig } from './access-log-config.ts';
+import { metricsFields } from './metrics-config.ts';
 import { otlpConfig } from './otlp-config.ts';
 import { tracesConfig } from './traces-config.ts';
 
 export const telemetryConfig = recordsConfig.safeExtend({
+  ...metricsFields,
   accessLog: accessLogConfig
     .prefault({})
     .describe('A line of each kept request, and what is taken out of all that is kept.'),

@@ -24,6 +24,7 @@ export type ToWorker =
   | { readonly kind: 'update'; readonly update: SnapshotUpdate }
   | { readonly kind: 'unit'; readonly place: UnitNamespace }
   | { readonly kind: 'unit-gone'; readonly unit: string }
+  | { readonly kind: 'series-freed'; readonly row: number }
   | { readonly kind: 'listen'; readonly request: number; readonly spec: ListenerSpec }
   | { readonly kind: 'unlisten'; readonly request: number; readonly id: string }
   /** What to watch for; replaces what was before. */
@@ -40,5 +41,6 @@ export type FromWorker =
   | { readonly kind: 'unreachable'; readonly workload: string; readonly port: number }
   /** Requests that are told of; at most five times a second. */
   | { readonly kind: 'records'; readonly records: readonly RequestRecord[] }
-  | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels }
+  /** Without labels: the row has expired, and its last figures are there until it is said to be freed. */
+  | { readonly kind: 'series'; readonly row: number; readonly labels: SeriesLabels | undefined }
   | { readonly kind: 'access-series'; readonly row: number; readonly labels: AccessSeriesLabels };

@@ -26,7 +26,7 @@ const RESTART_MAX_MS = 5_000;
 const STABLE_MS = 60_000;
 /** How long open requests and connections may go on when the agent stops. */
 const DRAIN_MS = 5_000;
-/** How often slots of shared state are looked through for those that nobody uses. */
+/** How often slots of shared state, and series, are looked through for those that nobody uses. */
 const SWEEP_MS = 60_000;
 
 export interface DataPlaneOptions {
@@ -34,6 +34,8 @@ export interface DataPlaneOptions {
   readonly workers: number;
   readonly logLevel: LogLevel;
   readonly isCapturing: boolean;
+  /** Rows of statistics, of each worker and of all together. */
+  readonly maxSeries?: number;
   readonly log: Logger;
   /** Opens a restarted worker's own descriptors: the listeners of every unit, for that worker. */
   readonly reopen: (worker: number) => readonly ListenerSpec[];
@@ -81,7 +83,7 @@ class Table<T extends { readonly id: string }> {
 type Row<K extends 'workloads' | 'services' | 'endpoints'> = NonNullable<SnapshotUpdate[K]>['upsert'][number];
 
 export class DataPlane implements AsyncDisposable {
-  readonly stats = new StatsReader();
+  readonly stats: StatsReader;
   /** What workers tell of requests. */
   readonly records: RecordHub;
   /** What all workers know together; this thread is a member too. */
@@ -108,13 +110,17 @@ export class DataPlane implements AsyncDisposable {
 
   private constructor(options: DataPlaneOptions) {
     this.#options = options;
+    this.stats = new StatsReader(options.maxSeries);
     this.#shared = createSharedBuffer(options.workers);
     this.shared = new SharedTable(this.#shared, options.workers);
     const watch: RecordHubOptions['watch'] = (taps) => {
       for (const slot of this.#slots) this.#send(slot, { kind: 'taps', taps });
     };
     this.records = new RecordHub({ watch, log: options.log });
-    this.#sweeping = setInterval(() => this.shared.sweep(), SWEEP_MS).unref();
+    this.#sweeping = setInterval(() => {
+      this.shared.sweep();
+      this.stats.sweep();
+    }, SWEEP_MS).unref();
   }
 
   /** Starts all workers; resolves when each says it is ready, rejects when one fails to start. */
@@ -223,7 +229,7 @@ export class DataPlane implements AsyncDisposable {
 
   #startWorker(index: number, restartMs: number): Promise<void> {
     const { config, logLevel, isCapturing } = this.#options;
-    const stats = createStatsBuffer();
+    const stats = createStatsBuffer(this.#options.maxSeries);
     this.stats.attach(String(index), stats);
     const workerData: WorkerData = { index, config, logLevel, isCapturing, stats, shared: this.#shared };
     const { entry = new URL(`./data-plane-worker${extname(import.meta.url)}`, import.meta.url) } = this.#options;
@@ -241,7 +247,7 @@ export class DataPlane implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') resolve();
-        else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
+        else if (message.kind === 'series') this.#registerSeries(slot, index, message);
         else if (message.kind === 'access-series')
           this.stats.registerAccess(String(index), message.row, message.labels);
         else if (message.kind === 'records') this.records.deliver(message.records);
@@ -262,6 +268,11 @@ export class DataPlane implements AsyncDisposable {
         else if (this.#closing === undefined) this.#restartLater(index, slot);
       });
     });
+  }
+
+  #registerSeries(slot: Slot, index: number, { row, labels }: Extract<FromWorker, { readonly kind: 'series' }>): void {
+    this.stats.register(String(index), row, labels);
+    if (labels === undefined) this.#send(slot, { kind: 'series-freed', row });
   }
 
   #restartLater(index: number, dead: Slot): void {

@@ -16,6 +16,8 @@ export interface Balanced {
   readonly isForeign?: boolean;
   /** As records call it. Not for the hot path. */
   readonly answerer?: Answerer;
+  /** What runs there, as statistics keep it apart. */
+  readonly version?: string;
 }
 
 export interface Candidate extends Balanced {

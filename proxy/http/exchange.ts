@@ -17,9 +17,10 @@ import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
 import type { RecordKeeper } from '../telemetry/record-keeper.ts';
 import { type Ending, Witness } from '../telemetry/witness.ts';
 import { Alarm, type AlarmOwner } from './alarm.ts';
-import { type Answer, isGrpcCall, refusal } from './answer.ts';
+import { type Answer, refusal } from './answer.ts';
 import { Attempts } from './attempts.ts';
 import { deadlineLines, remainingMs } from './deadline-fields.ts';
+import { grpcStatusOf } from './grpc-call.ts';
 import { RequestLedger } from './ledger.ts';
 import type { MirrorSink, Plan } from './plan.ts';
 import type { Admission, Denial, Place } from './request-guard.ts';
@@ -101,7 +102,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#context = context;
     const { http, upstream, stats, alarms } = context;
     this.#attempts = new Attempts({ maxAttempts: upstream.maxAttempts, replayBytes: http.replayBytes });
-    this.#ledger = new RequestLedger(stats);
+    this.#ledger = new RequestLedger(stats, route.requests);
     this.#witness = new Witness(context.records);
     this.#alarm = new Alarm(this, alarms);
   }
@@ -114,7 +115,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   begin(head: Head): void {
     this.#head = head;
-    this.#ledger.begin(head.end - head.start);
+    this.#ledger.begin(head, this.#route.requests);
     this.#witness.begin(head);
     this.#askedAtMs = this.#ledger.startedAtMs;
     this.#extra = head.upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
@@ -130,6 +131,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     }
     const plan = this.#route.plan(head);
     this.#plan = plan;
+    this.#ledger.planned(plan, head);
     this.#attempts.begin(head, plan.policy);
     if (plan.answer !== undefined) {
       this.#begin(plan);
@@ -188,8 +190,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   requestAborted(reason: ReasonCode): void {
     if (this.#head === undefined) return;
-    this.#ledger.failed(this.#row, this.#arrival, reason);
+    this.#ledger.failed(reason);
     this.#witness.failed(reason);
+    this.#ledger.answered(0);
     this.#leaveUnanswered('none');
     this.#abandonAttempt();
     this.#status = 0;
@@ -198,7 +201,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   requestRefused(reason: ReasonCode): void {
     if (this.#head === undefined) {
-      this.#ledger.begin(0);
+      this.#ledger.begin(undefined, this.#route.requests);
       this.#witness.begin(undefined);
     }
     this.#leaveUnanswered('none');
@@ -239,6 +242,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#askedAtMs = performance.now(); // not before it was picked: an answer to an earlier request would prove nothing
     this.#arrival = arrival;
     this.#pool = pool;
+    this.#ledger.sentTo(pool);
     endpoint.outstanding++;
     this.#witness.asked(endpoint);
     this.#edits = this.#plan!.editRequest(head);
@@ -334,6 +338,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#attempts.settle();
     this.#alarm.setAttempt(NEVER);
     this.#ledger.bytesOut += head.end - head.start;
+    this.#ledger.told(head);
     this.#responseStarted = true;
     this.#status = head.status;
     this.#witness.answered(head);
@@ -351,12 +356,15 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   responseEnd(trailers: Head | undefined): void {
-    if (trailers !== undefined) this.#witness.trailers(trailers);
+    if (trailers !== undefined) {
+      this.#ledger.told(trailers);
+      this.#witness.trailers(trailers);
+    }
     this.#downstream.sendEnd(trailers === undefined ? '' : passingTrailers(trailers, this.#head!));
   }
 
   responseComplete(): void {
-    this.#ledger.answered(this.#row, this.#arrival, this.#status);
+    this.#ledger.answered(this.#status);
     this.#finish();
     this.#downstream.done();
   }
@@ -419,10 +427,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     if (!attempts.goesOn(failure, this.#pool!.endpoint, nowMs)) return false;
     if (typeof attempts.pick(this.#plan!, this.#head!.upgrade, nowMs) === 'string') return false;
     this.#step('attempt', this.#askedAtMs, status, failure.reason);
-    if (this.#arrival !== undefined) {
-      this.#ledger.passedOver(this.#arrival, failure.reason, status);
-      this.#tellPassedOver(failure.reason, status);
-    }
+    if (this.#arrival !== undefined) this.#tellPassedOver(failure.reason, status);
+    this.#ledger.passedOver(failure.reason, status);
     this.#leaveEndpoint();
     this.#arrival = undefined;
     this.#alarm.setAttempt(NEVER);
@@ -530,7 +536,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.flush();
     const upstream = this.#upstream!.detach();
     const downstream = this.#downstream.detach();
-    this.#ledger.answered(this.#row, this.#arrival, 101);
+    this.#ledger.answered(101);
     const { row } = this.#route;
     const arrival = this.#arrival;
     const endpoint = this.#pool!.endpoint;
@@ -568,14 +574,15 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #deny({ reason, detail, policy, lines = '' }: Denial): void {
-    const isGrpc = this.#head !== undefined && isGrpcCall(this.#head);
-    this.#ledger.refused(this.#row, this.#arrival, reason);
+    const isGrpc = this.#head !== undefined && this.#ledger.isGrpc;
     this.#witness.failed(reason);
     this.#respond(refusal({ reason, detail, policy, lines, isGrpc, node: this.#context.node }));
   }
 
   #respond(answer: Answer): void {
-    this.#ledger.answered(this.#row, this.#arrival, answer.status);
+    if (answer.reason !== undefined) this.#ledger.refused(answer.reason);
+    if (this.#ledger.isGrpc) this.#ledger.grpcStatus = grpcStatusOf(answer.trailers);
+    this.#ledger.answered(answer.status);
     this.#witness.responded(answer);
     this.#finish();
     this.#downstream.respond(answer);
@@ -583,9 +590,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   /** The response has begun and will not be whole, or is not to come at all. */
   #breakOff(reason: ReasonCode): void {
-    this.#ledger.failed(this.#row, this.#arrival, reason);
+    this.#ledger.failed(reason);
     this.#witness.failed(reason);
-    this.#ledger.answered(this.#row, this.#arrival, this.#status);
+    this.#ledger.answered(this.#status);
     this.#status = 0;
     this.#finish();
     this.#downstream.cut(reason === 'fault-injected');
@@ -601,10 +608,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#upstream = undefined;
     if (this.#isWaiting) this.#pool?.cancel(this);
     this.#waited();
-  }
-
-  get #row(): number {
-    return (this.#plan ?? this.#route).row;
   }
 
   #leaveEndpoint(): void {

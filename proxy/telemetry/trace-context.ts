@@ -65,12 +65,12 @@ export class IncomingTrace {
     const at = fields[field * FIELD_STRIDE + 2]!;
     const length = fields[field * FIELD_STRIDE + 3]! - at;
     if (length < LENGTH) return;
-    const version = (digitAt(bytes, at) << 4) | digitAt(bytes, at + 1);
-    if (version >= 0xff || (version === 0 && length > LENGTH)) return;
+    const version = byteAt(bytes, at);
+    if (version === -1 || version === 0xff || (version === 0 && length > LENGTH)) return;
     if (length > LENGTH && bytes[at + LENGTH] !== DASH) return;
     if (bytes[at + 2] !== DASH || bytes[at + 35] !== DASH || bytes[at + 52] !== DASH) return;
-    const flags = (digitAt(bytes, at + 53) << 4) | digitAt(bytes, at + 54);
-    if (flags > 0xff) return;
+    const flags = byteAt(bytes, at + 53);
+    if (flags === -1) return;
     if (!readId(bytes, at + 3, this.words, TRACE, 4) || !readId(bytes, at + 36, this.words, PARENT, 2)) return;
     this.isGiven = true;
     this.sampling = (flags & 1) === 1 ? 'yes' : 'no';
@@ -140,6 +140,13 @@ export class IncomingTrace {
     this.isFromB3 = this.isGiven;
     return this.isGiven;
   }
+}
+
+/** Of two digits; -1 where they are none. */
+function byteAt(bytes: Buffer, at: number): number {
+  const first = digitAt(bytes, at);
+  const second = digitAt(bytes, at + 1);
+  return (first | second) > 15 ? -1 : (first << 4) | second;
 }
 
 /** Takes away what a head says of traces, but a `traceparent` that is written over, and the state of a trace that goes on. */

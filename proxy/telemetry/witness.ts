@@ -6,7 +6,8 @@
  */
 
 import type { Balanced } from '../balancer/balanced.ts';
-import { type Answer, isGrpcCall } from '../http/answer.ts';
+import type { Answer } from '../http/answer.ts';
+import { isGrpcCall } from '../http/grpc-call.ts';
 import { spells } from '../http1/grammar/characters.ts';
 import { FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';

@@ -14,6 +14,7 @@ import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
 import type { Place } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
@@ -27,9 +28,10 @@ import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
+import { TCP_PROTOCOLS, WarmConnections } from './warm-connections.ts';
 
 /** How to reach an endpoint in the name of a local workload. */
-export function meshDestination(
+function meshDestination(
   workload: Workload,
   endpoint: UpstreamEndpoint,
   alpn: MeshDestination['alpn'],
@@ -62,6 +64,7 @@ export function outboundPlace({ data }: Workload, destination: string): Place {
 
 export class LocalRoute extends DirectPlan implements Route {
   readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
@@ -73,9 +76,10 @@ export class LocalRoute extends DirectPlan implements Route {
   readonly #call: Call;
   readonly #context: RouteContext;
 
-  constructor(call: Call, guard: RequestGuard, row: number, context: RouteContext) {
+  constructor(call: Call, guard: RequestGuard, requests: RequestRows, context: RouteContext) {
     super();
-    this.row = row;
+    this.row = requests.connections;
+    this.requests = requests;
     this.authority = call.target.authority;
     this.guard = guard;
     this.admission = new CallAdmission(call, context);
@@ -214,6 +218,21 @@ function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: R
 
 function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random }: RouteContext): Backoff {
   return new Backoff({ minMs, maxMs }, random);
+}
+
+/** Connects for opaque bytes, by a connection made ahead where there is one. */
+export function bytesDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
+  const { id } = workload.data;
+  const known = endpoint.warm.get(id);
+  if (known !== undefined) return known;
+  const dialer = meshDialer(endpoint, workload, TCP_PROTOCOLS, context);
+  const { stats, deadlines, tcp } = context;
+  const onEmpty = (): void => {
+    if (endpoint.warm.get(id) === warm) endpoint.warm.delete(id);
+  };
+  const warm = new WarmConnections({ dialer, max: tcp.maxWarm, stats, deadlines, onEmpty });
+  endpoint.warm.set(id, warm);
+  return warm;
 }
 
 function meshDialer(

@@ -66,6 +66,7 @@ export interface Target {
 export const AS_IT_IS: Target = { pathStart: 0, pathEnd: 0, prefix: '', authority: undefined };
 
 const EMPTY = Buffer.alloc(0);
+const QUESTION = 0x3f;
 
 export class Head {
   bytes: Buffer = EMPTY;
@@ -101,6 +102,7 @@ export class Head {
   taken = 0;
   /** What becomes of the request target. */
   target: Target = AS_IT_IS;
+  #path: string | undefined = undefined;
   /** How the head ends when it goes on, where not as it came: complete lines and the empty line, not owned. Empty: as it came. */
   tail: Buffer = EMPTY;
 
@@ -128,6 +130,7 @@ export class Head {
     this.dropped = 0;
     this.taken = 0;
     this.target = AS_IT_IS;
+    this.#path = undefined;
     this.tail = EMPTY;
   }
 
@@ -151,6 +154,7 @@ export class Head {
     copy.upgrade = this.upgrade;
     copy.expectContinue = this.expectContinue;
     copy.dropped = this.dropped;
+    copy.#path = this.#path;
     const { target } = this;
     copy.target =
       target === AS_IT_IS
@@ -228,6 +232,25 @@ export class Head {
   /** Method as text. Not for the hot path. */
   method(): string {
     return this.bytes.toString('latin1', this.start, this.methodEnd);
+  }
+
+  /**
+   * The path without its query, one byte a character, decoded once. First asked for before anything is rewritten, it stays what
+   * the client sent.
+   */
+  path(): string {
+    this.#path ??= this.#readPath();
+    return this.#path;
+  }
+
+  #readPath(): string {
+    const { bytes, target } = this;
+    const isWhole = target === AS_IT_IS;
+    const start = isWhole ? this.targetStart : target.pathStart;
+    const end = isWhole ? this.targetEnd : target.pathEnd;
+    let pathEnd = start;
+    while (pathEnd < end && bytes[pathEnd] !== QUESTION) pathEnd++;
+    return target.prefix + bytes.toString('latin1', start, pathEnd);
   }
 
   /** Request target as text, as it came. Not for the hot path. */
