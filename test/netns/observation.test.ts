@@ -1,8 +1,10 @@
 /** Single requests on real agents: logs, traces, spans for a collector, taps and rates, asked of one node about all three. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { runCli } from '../../agent/cli/cli.ts';
 import type { Span, Trace } from '../../agent/console/shapes/mesh.ts';
+import * as shapes from '../../agent/console/shapes/mesh.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
 import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
@@ -209,6 +211,23 @@ describe.skipIf(obstacle !== undefined)(
       ]);
       expect(stdout).toContain('/users/{email}');
       expect(stdout).not.toContain('ada@');
+    });
+
+    test('the console answers the same, to what people type', async () => {
+      const read = async <T>(path: string, shape: z.ZodType<T>): Promise<T> => {
+        const url = `http://127.0.0.1:15000/api/v1${path}`;
+        return shape.parse(
+          JSON.parse((await mesh.lab.exec(agents[2]!.node.namespace, ['curl', '--silent', url])).stdout),
+        );
+      };
+      const failed = await read('/traces?rangeMs=900000&q=failed&service=shop/stock', shapes.traces);
+      expect(failed.traces.map(({ traceId, spans }) => [traceId, spans])).toEqual([['33'.repeat(16), 6]]);
+      const one = await read(`/traces/${'11'.repeat(16)}`, shapes.trace);
+      expect(one.spans.filter(({ kind }) => kind !== 'internal')).toHaveLength(6);
+      const { logs, coverage } = await read(`/logs?rangeMs=900000&limit=200&q=trace:${'44'.repeat(16)}`, shapes.logs);
+      expect([logs.length, coverage.answered]).toEqual([6, 3]);
+      const wrong = await read('/logs?rangeMs=900000&q=colour:red', z.object({ error: z.string() }).loose());
+      expect(wrong.error).toContain('no such field');
     });
 
     test('weft tap shows requests of all nodes as they end, those that it asks for and no others', async () => {
