@@ -15,10 +15,10 @@ export interface FilterOptions {
   readonly trace?: string;
   readonly failed?: boolean;
   readonly min?: string;
-  readonly query?: readonly FilterTerm[];
+  readonly search?: readonly FilterTerm[];
 }
 
-export type FilterOption = Exclude<keyof FilterOptions, 'query'>;
+export type FilterOption = Exclude<keyof FilterOptions, 'search'>;
 
 const DESCRIPTIONS: Readonly<Record<FilterOption, readonly [flags: string, description: string]>> = {
   from: ['--from <caller>', 'service that calls, with or without its namespace, or a SPIFFE id'],
@@ -39,7 +39,7 @@ const FIELDS: readonly FilterField[] = ['from', 'to', 'method', 'path', 'route',
 export function addFilterOptions(command: Command, names: readonly FilterOption[]): Command {
   for (const name of names) command.option(...(DESCRIPTIONS[name] as [string, string]));
   return command.option(
-    '-q, --query <filter>',
+    '-q, --search <filter>',
     "more: 'service:cart,web status:5xx -reason:overflow duration>100ms word', all of which must hold",
     toTerms,
   );
@@ -56,7 +56,7 @@ export function termsOf(options: FilterOptions, service: string | undefined): Fi
     ...FIELDS.flatMap(given),
     ...(options.failed === true ? [fieldTerm('is', 'failed')] : []),
     ...(options.min === undefined ? [] : toTerms(`duration>${options.min}`)),
-    ...(options.query ?? []),
+    ...(options.search ?? []),
   ];
 }
 

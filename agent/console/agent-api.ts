@@ -6,6 +6,7 @@ import { FiguresCache } from './figures-cache.ts';
 import { BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
 import { DocumentRoutes, keyFrom, mayRead } from './routes/documents.ts';
 import { MeshRoutes } from './routes/mesh.ts';
+import { RequestRoutes } from './routes/requests.ts';
 import { TrafficRoutes } from './routes/topology.ts';
 import { isSeen } from './views/service.ts';
 import type { TopologyKind } from './views/topology.ts';
@@ -27,6 +28,7 @@ export class AgentApi implements ConsoleApi {
   readonly #traffic: TrafficRoutes;
   readonly #documents: DocumentRoutes;
   readonly #mesh: MeshRoutes;
+  readonly #requests: RequestRoutes;
   readonly #reads: ReadonlyMap<string, Read>;
 
   constructor(world: ConsoleWorld) {
@@ -34,6 +36,7 @@ export class AgentApi implements ConsoleApi {
     this.#traffic = new TrafficRoutes(world, cache);
     this.#documents = new DocumentRoutes(world);
     this.#mesh = new MeshRoutes(world, cache);
+    this.#requests = new RequestRoutes(() => world.running.queries);
     this.#reads = new Map(Object.entries(this.#table()));
   }
 
@@ -91,6 +94,9 @@ export class AgentApi implements ConsoleApi {
       '/members': () => this.#mesh.members(),
       '/members/*': ({ parts: [name] }) => this.#mesh.member(name!),
       '/identities': ({ asked, namespaces }) => this.#mesh.identities(range(asked), namespaces),
+      '/traces': ({ asked, namespaces }) => this.#requests.traces({ asked, range: range(asked), namespaces }),
+      '/traces/*': ({ parts: [id], namespaces }) => this.#requests.trace(id!, namespaces),
+      '/logs': ({ asked, namespaces }) => this.#requests.logs({ asked, range: range(asked), namespaces }),
       '/index': ({ namespaces }) => this.#mesh.index(namespaces),
     };
   }

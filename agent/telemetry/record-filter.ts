@@ -33,7 +33,7 @@ export const FILTER_FIELDS = [
 export type FilterField = (typeof FILTER_FIELDS)[number];
 
 const MAX_TERMS = 32;
-const MAX_VALUES = 32;
+const MAX_VALUES = 256;
 const MAX_TEXT = 1_024;
 
 export const filterTerm = z.strictObject({

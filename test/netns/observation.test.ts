@@ -1,8 +1,10 @@
 /** Single requests on real agents: logs, traces, spans for a collector, taps and rates, asked of one node about all three. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { runCli } from '../../agent/cli/cli.ts';
 import type { Span, Trace } from '../../agent/console/shapes/mesh.ts';
+import * as shapes from '../../agent/console/shapes/mesh.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
 import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
@@ -66,19 +68,43 @@ describe.skipIf(obstacle !== undefined)(
     }, 180_000);
     afterAll(() => mesh?.close());
 
-    async function weft(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+    interface Run {
+      readonly out: () => string;
+      readonly err: () => string;
+      readonly code: Promise<number>;
+      /** As Ctrl-C does. */
+      readonly stop: () => Promise<number>;
+    }
+
+    function run(...argv: readonly string[]): Run {
       const stop = new AbortController();
-      let out = '';
-      let err = '';
-      const code = await runCli([...argv, '-s', join(agents[1]!.home, 'agent.sock')], {
+      let [out, err] = ['', ''];
+      const code = runCli([...argv, '-s', join(agents[1]!.home, 'agent.sock')], {
         stdout: { write: (text) => (out += text) },
         stderr: { write: (text) => (err += text) },
         env: {},
         signal: stop.signal,
         nowMs: Date.now,
       });
-      return { code, out, err };
+      const stopped = (): Promise<number> => {
+        stop.abort();
+        return code;
+      };
+      return { out: () => out, err: () => err, code, stop: stopped };
     }
+
+    async function weft(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+      const { out, err, code } = run(...argv);
+      return { code: await code, out: out(), err: err() };
+    }
+
+    const seen = (out: string): string[] =>
+      out
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as { node: string; attributes: Record<string, unknown> })
+        .map(({ node, attributes }) => [node, attributes['weft.direction'], attributes['url.path']].join(' '))
+        .sort();
 
     const found = async <T>(...argv: readonly string[]): Promise<T> =>
       JSON.parse((await weft(...argv, '-o', 'json')).out) as T;
@@ -175,7 +201,7 @@ describe.skipIf(obstacle !== undefined)(
         .map((line) => JSON.parse(line) as { node: string; timestamp: string; attributes: Record<string, unknown> });
       expect(lines.map(({ node }) => node).sort()).toEqual(['n1', 'n1', 'n2', 'n2', 'n3', 'n3']);
       expect(lines.map(({ timestamp }) => timestamp)).toEqual(lines.map(({ timestamp }) => timestamp).sort());
-      expect(out).not.toContain('ada');
+      expect(out).not.toContain('ada@');
       expect(lines.every(({ attributes }) => attributes['url.path'] === '/users/{email}')).toBe(true);
       const byUser = (await weft('logs', '--user', 'ada@shop.example', '--from', 'client', '-o', 'json')).out;
       expect(byUser.trimEnd().split('\n')).toHaveLength(2 * 2); // both requests of hers, where they went out and came in
@@ -187,24 +213,46 @@ describe.skipIf(obstacle !== undefined)(
       expect(stdout).not.toContain('ada@');
     });
 
+    test('the console answers the same, to what people type', async () => {
+      const read = async <T>(path: string, shape: z.ZodType<T>): Promise<T> => {
+        const url = `http://127.0.0.1:15000/api/v1${path}`;
+        return shape.parse(
+          JSON.parse((await mesh.lab.exec(agents[2]!.node.namespace, ['curl', '--silent', url])).stdout),
+        );
+      };
+      const failed = await read('/traces?rangeMs=900000&q=failed&service=shop/stock', shapes.traces);
+      expect(failed.traces.map(({ traceId, spans }) => [traceId, spans])).toEqual([['33'.repeat(16), 6]]);
+      const one = await read(`/traces/${'11'.repeat(16)}`, shapes.trace);
+      expect(one.spans.filter(({ kind }) => kind !== 'internal')).toHaveLength(6);
+      const { logs, coverage } = await read(`/logs?rangeMs=900000&limit=200&q=trace:${'44'.repeat(16)}`, shapes.logs);
+      expect([logs.length, coverage.answered]).toEqual([6, 3]);
+      const wrong = await read('/logs?rangeMs=900000&q=colour:red', z.object({ error: z.string() }).loose());
+      expect(wrong.error).toContain('no such field');
+    });
+
     test('weft tap shows requests of all nodes as they end, those that it asks for and no others', async () => {
-      const watching = weft('tap', '--to', 'shop/stock', '--status', '5xx', '--for', '3s', '-o', 'json');
+      const tap = run('tap', '--to', 'shop/stock', '--status', '5xx', '-o', 'json');
       await agents[0]!.until('taps on all nodes', async () => (await open()).every((count) => count === 1));
       for (const path of ['fail/1', 'well', 'fail/2']) await mesh.curl(client, `http://web.shop.weft/${path}`);
-      const { code, out, err } = await watching;
-      const seen = out
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as { node: string; attributes: Record<string, unknown> })
-        .map(({ node, attributes }) => [node, attributes['weft.direction'], attributes['url.path']].join(' '));
-      expect([code, err]).toEqual([0, '']);
-      expect(seen.sort()).toEqual([
+      await agents[0]!.until('four requests', async () => seen(tap.out()).length >= 4);
+      expect([await tap.stop(), tap.err()]).toEqual([0, '']);
+      expect(seen(tap.out())).toEqual([
         'n1 inbound /fail/1',
         'n1 inbound /fail/2',
         'n3 outbound /fail/1',
         'n3 outbound /fail/2',
       ]);
       expect(await open()).toEqual([0, 0, 0]);
+    });
+
+    test('weft logs --follow goes on with what comes, each line once', async () => {
+      const follow = run('logs', 'stock', '--path', '/follow/*', '--follow', '-o', 'json');
+      for (const path of ['follow/1', 'follow/2']) await mesh.curl(client, `http://web.shop.weft/${path}`);
+      await agents[0]!.until('four lines', async () => seen(follow.out()).length >= 4);
+      await mesh.curl(client, 'http://web.shop.weft/follow/3');
+      await agents[0]!.until('the last line', async () => seen(follow.out()).includes('n1 inbound /follow/3'));
+      expect(await follow.stop()).toBe(0);
+      expect(new Set(seen(follow.out())).size).toBe(seen(follow.out()).length);
     });
 
     test('weft top shows rates by caller and destination', async () => {

@@ -21,6 +21,8 @@ const RUN = /[A-Za-z0-9_~+=-]{20,}/g;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Card numbers have 13 to 19 digits, as one or in groups. */
 const DIGITS = /\d(?:[ .+_-]?\d){11}/;
+/** No token, key or long number is shorter. */
+const SHORTEST = 8;
 const USER_HASH_CHARACTERS = 16;
 
 export class Redactor {
@@ -67,6 +69,7 @@ export class Redactor {
 
   #segment(segment: string): string {
     if (segment === '' || (segment.startsWith('{') && segment.endsWith('}') && !/[@%]/.test(segment))) return segment;
+    if (this.#patterns.length === 0 && segment.length < SHORTEST && !/[@%;]/.test(segment)) return segment;
     const readings = readingsOf(segment);
     if (this.#patterns.some((pattern) => readings.some((reading) => pattern.matcher(reading).find())))
       return '{redacted}';

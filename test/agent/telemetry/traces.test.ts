@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { trace as traceShape, traces as tracesShape } from '../../../agent/console/shapes/mesh.ts';
 import type { MeshQuery, Topic } from '../../../agent/mesh-query/shapes.ts';
 import { parseFilter } from '../../../agent/telemetry/record-filter.ts';
+import { seenTrace, seenTraces } from '../../../agent/telemetry/seen.ts';
 import { Inference } from '../../../agent/telemetry/traces/inferred.ts';
 import { spansOf } from '../../../agent/telemetry/traces/spans.ts';
 import { TraceStore } from '../../../agent/telemetry/traces/trace-store.ts';
@@ -292,5 +293,30 @@ describe('over nodes', () => {
       [ids(1).spanId, null],
       [ids(3).spanId, 0.5],
     ]);
+  });
+
+  test('who sees some namespaces only sees no service, span or request of others', async () => {
+    const mesh = threeServices();
+    mesh.add('node-2', record({ ...ids(60), sourceService: 'pay/till', destination: 'pay/ledger', atMs: T0 + 9 }));
+    const { traceId } = ids(1);
+    mesh.add(
+      'node-2',
+      record({ traceId, spanId: ids(5).spanId, sourceService: 'pay/till', destination: 'pay/ledger' }),
+    );
+    const seen = { q: '', fromMs: 0, toMs: T0 * 2, limit: 10, namespaces: new Set(['shop']) };
+    const found = await seenTraces(mesh, seen);
+    expect(found.ok && found.value.traces.map((row) => [row.traceId, row.services])).toEqual([
+      [traceId, ['shop/cart', 'shop/stock', 'shop/web']],
+    ]);
+    const whole = await seenTrace(mesh, traceId, seen.namespaces);
+    expect(whole.ok && whole.value.spans.map(({ service }) => service)).toEqual([
+      'shop/cart',
+      'shop/web',
+      'shop/stock',
+      'shop/cart',
+    ]);
+    const none = await seenTraces(mesh, { ...seen, namespaces: new Set() });
+    expect(none.ok && none.value.traces).toEqual([]);
+    expect(await seenTraces(mesh, { ...seen, q: 'colour:red' })).toMatchObject({ ok: false });
   });
 });
