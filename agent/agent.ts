@@ -29,6 +29,8 @@ import { documentRoutes } from './admin/document-routes.ts';
 import { addEjectionMetrics } from './admin/ejection-metrics.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
+import { addObservationMetrics } from './admin/observation-metrics.ts';
+import { observationRoutes } from './admin/observation-routes.ts';
 import type { AdminRoutes } from './admin/routes.ts';
 import { addGauge } from './admin/scraped.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
@@ -37,6 +39,8 @@ import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { AgentConfig } from './config.ts';
+import type { Console } from './console/console.ts';
+import { startConsole } from './console/start.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
 import { RememberedEndpoints } from './endpoints/remembered.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
@@ -47,6 +51,7 @@ import { loadForeignIssuers } from './foreign-issuers.ts';
 import { EjectionKeeper } from './health/ejection-keeper.ts';
 import { reachChecks } from './health/reach-checks.ts';
 import type { ReachKeeper } from './health/reach-keeper.ts';
+import { History } from './history/history.ts';
 import { Certificates } from './identity/certificates.ts';
 import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
@@ -60,6 +65,8 @@ import { SvidKeeper } from './svids.ts';
 import { FORMAT, listensOf } from './takeover/inheritance.ts';
 import { Predecessor } from './takeover/predecessor.ts';
 import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
+import { Observation } from './telemetry/observation.ts';
+import { trafficPage, wholeText } from './telemetry/traffic-page.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread, type Succession } from './threads/mesh.ts';
 import { declaredService } from './traffic/compiled.ts';
@@ -323,6 +330,9 @@ class Agent implements AsyncDisposable {
       log.info({ pid: predecessor.inheritance.pid }, 'the running agent has handed over');
     }
 
+    const observed = { config: config.telemetry, hub: plane.records, stats: plane.stats, query: queries, log };
+    const place = { node: node.name, trustDomain: node.trustDomain, dataDirectory: config.dataDirectory };
+    const observation = this.#state.use(await Observation.start({ ...observed, ...place }));
     audit = this.#state.use(await AuditTrail.open({ directory: join(config.dataDirectory, 'audit'), log }));
     const documents = this.#state.use(
       new AgentDocuments({
@@ -381,6 +391,10 @@ class Agent implements AsyncDisposable {
     if (predecessor !== undefined) await enrolment.assume();
     await enrolment.apply(directory.workloads());
 
+    const history = this.#state.use(
+      await History.start({ ...config, node: node.name, config: config.history, stats: plane.stats, queries, log }),
+    );
+
     const running: Running = {
       config,
       get node() {
@@ -393,6 +407,8 @@ class Agent implements AsyncDisposable {
       enrolment,
       mesh,
       queries,
+      history,
+      observation,
       directory,
       services: this.#services,
       remembered,
@@ -412,7 +428,8 @@ class Agent implements AsyncDisposable {
     const catalog = this.#state.use(new Catalog(running, { documents, log }));
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
-    await this.#startServers(running, [
+    const console = this.#state.use(await startConsole(running, { documents, service: documentService, log }));
+    await this.#startServers(running, console, [
       documentRoutes(documentService),
       auditRoutes(audit),
       trustRoutes({
@@ -428,6 +445,7 @@ class Agent implements AsyncDisposable {
       }),
       trafficRoutes(() => trafficWorld(running, documents.access, documents.traffic)),
       catalogRoutes(catalog),
+      observationRoutes(queries),
     ]);
   }
 
@@ -451,14 +469,15 @@ class Agent implements AsyncDisposable {
   }
 
   /** Last of all: who can ask sees an agent that is whole. */
-  async #startServers(running: Running, routes: readonly AdminRoutes[]): Promise<void> {
+  async #startServers(running: Running, console: Console, routes: readonly AdminRoutes[]): Promise<void> {
     const { config, log, stop, predecessor } = this.#options;
     const waits = (): readonly string[] => waitingFor(running);
     const sources = adminSources(running, {
-      metrics: () => registry.metrics(),
+      metrics: async () => (await registry.metrics()) + (await wholeText(traffic())),
       waitingFor: waits,
       shutdown: () => stop.abort(),
     });
+    const traffic = trafficPage(running);
     const registry = buildRegistry({
       status: sources.status,
       workloads: sources.workloads,
@@ -472,12 +491,17 @@ class Agent implements AsyncDisposable {
       read: () => [[{}, running.remembered.ageMs / 1_000]],
     });
     addEjectionMetrics(registry, running.ejections);
+    addObservationMetrics(registry, running.observation);
     addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
-    this.#state.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
+    this.#state.use(await MetricsServer.start({ listen, registry, traffic, waitingFor: waits, log }));
     const mayReplace = predecessor !== undefined;
-    const admin = this.#doors.use(await AdminServer.start({ ...config.admin, mayReplace, sources, routes, log }));
+    const admin = this.#doors.use(
+      await AdminServer.start({ ...config.admin, mayReplace, sources, routes, console, log }),
+    );
+    this.#doors.defer(() => console.bye());
     this.#state.defer(() => admin.closeAddress());
+    this.#state.defer(() => console.bye());
   }
 
   /** Listens beside the predecessor, and knows all it knows: from here on either may be given a new connection. */

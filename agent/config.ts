@@ -11,7 +11,9 @@ import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
 import { loopbackAddress, socketAddress } from './address-schemas.ts';
 import { catalogConfig } from './catalog/config.ts';
 import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
+import { consoleConfig, withPaths } from './console/config.ts';
 import { AgentError, messageOf } from './errors.ts';
+import { historyConfig } from './history/config.ts';
 import { LOG_LEVELS } from './log.ts';
 import { defaultSocket, type Machine, thisMachine } from './machine.ts';
 import { formatProblem, type Problem } from './problem.ts';
@@ -81,6 +83,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Where weft status and the other commands reach this agent.'),
+  console: consoleConfig.prefault({}).describe('The web console: who may look, and from where.'),
   workloadApi: z
     .strictObject({
       socket: path
@@ -150,8 +153,9 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('How nodes find and watch each other.'),
-  telemetry: telemetryConfig.prefault({}).describe('What is told of traffic.'),
-  proxy: proxyConfig.omit({ node: true, zone: true }).prefault({}).describe('The data plane.'),
+  proxy: proxyConfig.omit({ node: true, zone: true, telemetry: true }).prefault({}).describe('The data plane.'),
+  telemetry: telemetryConfig.prefault({}).describe('What is told of requests: access logs, traces, taps.'),
+  history: historyConfig.prefault({}),
 });
 
 type Written = z.output<typeof agentConfig>;
@@ -220,6 +224,7 @@ function complete(written: Written, options: { file: string | undefined; machine
     workloadsDirectory: at(written.workloadsDirectory, join(machine.configDirectory, 'workloads.d')),
     workers: written.workers ?? machine.cores,
     admin: { ...written.admin, socket: at(written.admin.socket, defaultSocket(machine)) },
+    console: withPaths(written.console, (file) => resolve(base, file)),
     workloadApi: apiSocket === undefined ? {} : { socket: resolve(base, apiSocket) },
     certs: {
       ...written.certs,
@@ -231,7 +236,11 @@ function complete(written: Written, options: { file: string | undefined; machine
       })),
     },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
-    proxy: { ...written.proxy, node: nodeName, zone: written.zone },
+    proxy: { ...written.proxy, node: nodeName, zone: written.zone, telemetry: written.telemetry },
+    history: {
+      ...written.history,
+      ...(written.history.directory === undefined ? {} : { directory: resolve(base, written.history.directory) }),
+    },
     file,
   };
 }

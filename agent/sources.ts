@@ -17,10 +17,12 @@ import type { MeshConfig } from './documents/mesh-config.ts';
 import type { RememberedEndpoints } from './endpoints/remembered.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
 import type { EjectionKeeper } from './health/ejection-keeper.ts';
+import type { History } from './history/history.ts';
 import type { Certificates } from './identity/certificates.ts';
 import type { MeshQuery } from './mesh-query/shapes.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
+import type { Observation } from './telemetry/observation.ts';
 import type { DataPlane } from './threads/data-plane.ts';
 import type { MeshThread } from './threads/mesh.ts';
 import { weftVersion } from './version.ts';
@@ -39,10 +41,12 @@ export interface Running {
   readonly mesh: MeshThread;
   /** Where topics are offered, and all nodes asked. */
   readonly queries: MeshQuery;
+  readonly history: History;
   readonly directory: WorkloadDirectory;
   readonly services: ServiceDirectory;
   readonly remembered: RememberedEndpoints;
   readonly ejections: EjectionKeeper;
+  readonly observation: Observation;
   readonly captures: Captures | undefined;
   /** What is probably a mistake in documents about traffic that are in use. */
   readonly trafficAdvice: () => readonly string[];

@@ -19,9 +19,16 @@ export interface AdminServerOptions {
   readonly sources: AdminSources;
   /** Parts that read their requests themselves. */
   readonly routes?: readonly AdminRoutes[];
+  /** Has its pages and its API on both. */
+  readonly console?: ConsoleHandler;
   /** Whether the socket of a live agent may be replaced, because it hands over. */
   readonly mayReplace?: boolean;
   readonly log: Logger;
+}
+
+export interface ConsoleHandler {
+  claims(path: string): boolean;
+  handle(request: IncomingMessage, response: ServerResponse, isLoopback: boolean): void;
 }
 
 type Route = (sources: AdminSources) => unknown;
@@ -87,13 +94,18 @@ export class AdminServer implements AsyncDisposable {
   }
 }
 
-interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'routes' | 'log'> {
+interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'routes' | 'console' | 'log'> {
   /** Whether only the agent's own user can send requests here. */
   readonly isPrivate: boolean;
 }
 
 function handler(options: HandlerOptions): RequestListener {
   return (request, response) => {
+    const { console } = options;
+    if (console?.claims(request.url?.split('?', 1)[0] ?? '') === true) {
+      console.handle(request, response, true);
+      return;
+    }
     answer(request, options)
       .finally(() => request.resume()) // what no route has read
       .then(

@@ -2,14 +2,18 @@
 import { once } from 'node:events';
 import { chmod, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { type AddressInfo, connect, type Server as NetServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import type { SecureContextOptions } from 'node:tls';
 import { formatSocketAddress, parseSocketAddress } from '../addresses.ts';
 import { AgentError, messageOf, systemCode } from '../errors.ts';
 
 /** Admin clients are people and one scraper; more than this is a mistake or an attack. */
 const MAX_CONNECTIONS = 128;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** How often it is looked who is over the timeout. */
+const CHECK_MS = 1_000;
 /** How long answers under way may take once the server closes. */
 const CLOSE_DEADLINE_MS = 1_000;
 /** An agent that does not answer a connect on its own socket within this is taken for dead. */
@@ -30,9 +34,21 @@ export class HttpListener implements AsyncDisposable {
 
   /** @param setting name of the setting that chose the address, for the error message */
   static async onAddress(listen: string, setting: string, handler: RequestListener): Promise<HttpListener> {
+    return HttpListener.#onAddress(listen, setting, newServer(handler));
+  }
+
+  /** The same with TLS 1.3. */
+  static async onTlsAddress(
+    listen: string,
+    setting: string,
+    { tls, handler }: { readonly tls: SecureContextOptions; readonly handler: RequestListener },
+  ): Promise<HttpListener> {
+    return HttpListener.#onAddress(listen, setting, newServer(handler, tls));
+  }
+
+  static async #onAddress(listen: string, setting: string, server: Server): Promise<HttpListener> {
     const wanted = parseSocketAddress(listen);
     if (wanted === undefined) throw new AgentError('WEFT_AGENT_ADDRESS_UNUSABLE', `${setting} ${listen}`);
-    const server = newServer(handler);
     try {
       server.listen(wanted.port, wanted.address);
       await once(server, 'listening');
@@ -52,6 +68,11 @@ export class HttpListener implements AsyncDisposable {
       path,
       await listenOnSocket(server, path, { mode: 0o600, directoryMode: 0o700, mayReplace }),
     );
+  }
+
+  /** Shows another certificate to who connects from now on. @throws where the listener speaks no TLS, or it is none */
+  showCertificate(tls: SecureContextOptions): void {
+    (this.#server as TlsServer).setSecureContext({ ...tls, minVersion: 'TLSv1.3' });
   }
 
   /** Lets answers under way finish for a moment, then closes all connections. */
@@ -111,8 +132,16 @@ export async function listenOnSocket(
   }
 }
 
-function newServer(handler: RequestListener): Server {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, handler);
+function newServer(handler: RequestListener, tls?: SecureContextOptions): Server {
+  const bounds = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  const server =
+    tls === undefined
+      ? createServer(bounds, handler)
+      : createTlsServer({ ...bounds, ...tls, minVersion: 'TLSv1.3', handshakeTimeout: REQUEST_TIMEOUT_MS }, handler);
   server.maxConnections = MAX_CONNECTIONS;
   return server;
 }

@@ -12,10 +12,12 @@ import { addExplainCommand } from './explain-command.ts';
 import type { CliIo } from './io.ts';
 import { addJoinCommand } from './join-command.ts';
 import { addListingCommands } from './listing-commands.ts';
+import { addLogsCommands } from './logs-command.ts';
 import type { Context } from './program.ts';
 import { addRevokeCommand } from './revoke-command.ts';
 import { addRunCommands } from './run-commands.ts';
 import { addSimulateCommand } from './simulate-command.ts';
+import { addTapCommands } from './tap-command.ts';
 import { addTokenCommand } from './token-command.ts';
 import { addTrustCommands } from './trust-commands.ts';
 
@@ -61,6 +63,8 @@ function createProgram(io: CliIo, context: Context): Command {
   addDocumentCommands(program, context);
   addAuditCommand(program, context);
   addExplainCommand(program, context);
+  addLogsCommands(program, context);
+  addTapCommands(program, context);
   addRevokeCommand(program, context);
   addCatalogCommand(program, context);
   addCertCommand(program, context);

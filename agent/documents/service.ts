@@ -6,6 +6,7 @@ import type { DocumentAudit } from '../audit/document-records.ts';
 import type { Compiler } from './compiler.ts';
 import type { DocumentKeeper, DocumentMesh } from './keeper.ts';
 import { KINDS } from './kinds.ts';
+import type { Outcome } from './ledger.ts';
 import { decodeResource, keyProblem } from './resource.ts';
 import { fromSigned, toSigned } from './signed.ts';
 import type {
@@ -56,6 +57,21 @@ export class DocumentService {
   async status(idPrefix: string): Promise<readonly RevisionStatusView[]> {
     const found = await this.#parts.mesh.documents('find', { idPrefix });
     return found.map((item) => this.#statusView(item, item.head.id));
+  }
+
+  /** What each node that is there says of a revision in force. */
+  nodes(revision: string): NodeStateView[] {
+    return [...this.#parts.keeper.said(revision)].map(([node, said]) => ({
+      node,
+      state: said?.state ?? 'pending',
+      why: said === undefined ? 'has not said anything of it yet' : said.why,
+      isFirst: said?.isFirst ?? false,
+    }));
+  }
+
+  /** How this node fares with what is in force. */
+  outcomes(): readonly Outcome[] {
+    return this.#parts.keeper.outcomes();
   }
 
   async write(signed: SignedRevision, isDryRun: boolean): Promise<WriteView> {
@@ -147,7 +163,7 @@ export class DocumentService {
 
   #statusView(item: HistoryItem, current: string): RevisionStatusView {
     const { resource: _resource, ...view } = revisionView(item);
-    const nodes = item.held.id === current ? this.#nodes(current) : [];
+    const nodes = item.held.id === current ? this.nodes(current) : [];
     const count = (state: string): number => nodes.filter((node) => node.state === state).length;
     const outcome = this.#parts.keeper.outcome(keyText(item.held.revision));
     const rejecting = nodes.find((node) => node.state === 'rejected' && node.isFirst);
@@ -162,15 +178,6 @@ export class DocumentService {
       of: nodes.length,
       heldBack: heldBy === '' ? null : { by: heldBy, why: nodes.find(({ node }) => node === heldBy)?.why ?? '' },
     };
-  }
-
-  #nodes(revision: string): NodeStateView[] {
-    return [...this.#parts.keeper.said(revision)].map(([node, said]) => ({
-      node,
-      state: said?.state ?? 'pending',
-      why: said === undefined ? 'has not said anything of it yet' : said.why,
-      isFirst: said?.isFirst ?? false,
-    }));
   }
 }
 

@@ -337,8 +337,8 @@ export class Enrolment implements AsyncDisposable {
       namespace,
       service,
       identity: this.#identity(workload),
-      version: workload.version,
       labels: workload.labels,
+      version: workload.version,
       address: unit.addressOf(workload),
       ports: ports.map((port) => ({
         ...port,

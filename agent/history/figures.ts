@@ -62,5 +62,7 @@ export interface Figures {
   /** Of the first step. */
   readonly startMs: number;
   readonly stepMs: number;
+  /** By step: how much of it was counted, by the node that counted most; what to divide a count by for a rate. 0: unknown. */
+  readonly coveredMs: readonly number[];
   readonly rows: readonly FiguresRow[];
 }

@@ -32,6 +32,7 @@ const proxy = Proxy.start(config, {
   log,
   random: Math.random,
   unreachable: (workload, port) => tell({ kind: 'unreachable', workload, port }),
+  records: (records) => tell({ kind: 'records', records }),
   collectGarbage: youngCollection(),
   ...(captured === undefined
     ? {}
@@ -65,6 +66,8 @@ async function obey(message: ToWorker): Promise<void> {
         await proxy.unlisten(message.id);
         return 0;
       });
+    case 'taps':
+      return proxy.watch(message.taps);
     case 'sync':
       return tell({ kind: 'done', request: message.request, port: 0 });
     case 'close':

@@ -17,6 +17,7 @@ import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
 import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
 import type { UnitNamespace } from '../capture/sockets.ts';
 import type { LogLevel } from '../log.ts';
+import { RecordHub, type RecordHubOptions } from '../telemetry/records.ts';
 import type { FromWorker, ToWorker, WorkerData } from './data-plane-protocol.ts';
 
 /** The pause before a dead worker is started again; doubled for each death within a minute of its start. */
@@ -83,6 +84,8 @@ type Row<K extends 'workloads' | 'services' | 'endpoints'> = NonNullable<Snapsho
 
 export class DataPlane implements AsyncDisposable {
   readonly stats: StatsReader;
+  /** What workers tell of requests. */
+  readonly records: RecordHub;
   /** What all workers know together; this thread is a member too. */
   readonly shared: SharedTable;
   readonly #shared: SharedArrayBuffer;
@@ -110,6 +113,10 @@ export class DataPlane implements AsyncDisposable {
     this.stats = new StatsReader(options.maxSeries);
     this.#shared = createSharedBuffer(options.workers);
     this.shared = new SharedTable(this.#shared, options.workers);
+    const watch: RecordHubOptions['watch'] = (taps) => {
+      for (const slot of this.#slots) this.#send(slot, { kind: 'taps', taps });
+    };
+    this.records = new RecordHub({ watch, log: options.log });
     this.#sweeping = setInterval(() => {
       this.shared.sweep();
       this.stats.sweep();
@@ -243,6 +250,7 @@ export class DataPlane implements AsyncDisposable {
         else if (message.kind === 'series') this.#registerSeries(slot, index, message);
         else if (message.kind === 'access-series')
           this.stats.registerAccess(String(index), message.row, message.labels);
+        else if (message.kind === 'records') this.records.deliver(message.records);
         else if (message.kind === 'unreachable') this.#options.unreachable?.(message.workload, message.port);
         else settle(slot, message);
       });
@@ -298,6 +306,7 @@ export class DataPlane implements AsyncDisposable {
     }
     for (const place of this.#units.values()) this.#send(slot, { kind: 'unit', place });
     this.#send(slot, { kind: 'update', update: this.#whole() });
+    if (this.records.taps.length > 0) this.#send(slot, { kind: 'taps', taps: this.records.taps });
     slot.isServing = true; // from here on single listeners are told; those until now are what `reopen` gives
     const listens = await Promise.allSettled(reopen(index).map((spec) => this.#listen(slot, spec)));
     for (const result of listens) {

@@ -14,6 +14,7 @@ export abstract class DirectPlan implements Plan {
   readonly route: string = '';
   readonly answer: Plan['answer'] = undefined;
   readonly fault: Plan['fault'] = undefined;
+  readonly decided: Plan['decided'] = undefined;
 
   get policy(): Plan['policy'] {
     return undefined;

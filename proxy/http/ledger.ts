@@ -7,7 +7,7 @@
 import type { Head } from '../http1/grammar/head.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
-import { type RouteTemplate, UNREAD } from '../telemetry/route-templates.ts';
+import { isPost, type RouteTemplate, UNREAD } from '../telemetry/route-templates.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import { grpcStatusIn, isGrpcCall } from './grpc-call.ts';
 import type { Plan } from './plan.ts';
@@ -20,6 +20,7 @@ export class RequestLedger {
   isGrpc = false;
   /** -1 until somebody says. */
   grpcStatus = -1;
+  #tookMs = -1;
   readonly #stats: StatsWriter;
   #requests: RequestRows;
   #template = UNREAD;
@@ -37,12 +38,13 @@ export class RequestLedger {
   begin(head: Head | undefined, requests: RequestRows): void {
     const { templates } = this.#stats;
     this.startedAtMs = performance.now();
+    this.#tookMs = -1;
     this.bytesIn = head === undefined ? 0 : head.end - head.start;
     this.bytesOut = 0;
-    this.isGrpc = head !== undefined && isGrpcCall(head);
+    this.isGrpc = head !== undefined && isPost(head) && isGrpcCall(head);
     this.grpcStatus = -1;
     this.#requests = requests;
-    this.#template = head === undefined ? UNREAD : this.isGrpc ? templates.ofCall(head) : templates.ofPath(head);
+    this.#template = head === undefined ? UNREAD : templates.of(head, this.isGrpc);
     this.#arrivedAs = this.#template;
     this.#version = '';
     this.#arrival = undefined;
@@ -70,6 +72,11 @@ export class RequestLedger {
     if (this.isGrpc && this.grpcStatus === -1) this.grpcStatus = grpcStatusIn(head);
   }
 
+  /** Until it was answered; until now where it was not. */
+  get tookMs(): number {
+    return this.#tookMs === -1 ? performance.now() - this.startedAtMs : this.#tookMs;
+  }
+
   /** Refused by the mesh. Through another agent it would be an answer like others: the reason is told where it arose. */
   refused(reason: ReasonCode): void {
     this.#stats.failure(this.#arrival === undefined ? this.#row : this.#rowOf(this.#arrival), reason);
@@ -84,6 +91,7 @@ export class RequestLedger {
   /** @param status 0 where there is no answer */
   answered(status: number): void {
     const tookMs = performance.now() - this.startedAtMs;
+    this.#tookMs = tookMs;
     this.#count(this.#row, status, tookMs);
     const arrival = this.#arrival;
     if (arrival === undefined) return;

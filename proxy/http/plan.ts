@@ -8,6 +8,7 @@ import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
+import type { Decided } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Retries, Timeouts } from '../traffic/rules.ts';
 import type { Answer } from './answer.ts';
@@ -24,6 +25,8 @@ export interface Plan {
   readonly policy: CallPolicy | undefined;
   /** What is done to it on purpose; undefined for nothing. */
   readonly fault: AppliedFault | undefined;
+  /** By which document, where one decided. Not for the hot path. */
+  readonly decided: Decided | undefined;
   /** Begins the copies that go elsewhere as well; undefined for none. To be asked once, before the head is edited. */
   mirror(head: Head): readonly MirrorSink[] | undefined;
   /**

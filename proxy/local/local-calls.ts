@@ -9,11 +9,12 @@
 
 import type { Arrival, RawEnd, StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
 import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
-import { type Call, inboundParties } from '../inbound/call.ts';
+import { type Call, inboundParties, inboundPlace } from '../inbound/call.ts';
 import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
+import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
@@ -112,6 +113,7 @@ class LocalHop implements StreamPool, Arrival {
   /** Of its connections to the application, which calls of the same workload share. */
   readonly key: string;
   readonly lines: string;
+  readonly place: Place;
   readonly #options: LocalHopOptions;
   readonly #context: RouteContext;
 
@@ -123,6 +125,7 @@ class LocalHop implements StreamPool, Arrival {
     this.admission = new CallAdmission(call, context);
     this.key = connectionKey(`workload ${caller.data.id}`, call, context);
     this.lines = forwardedLines(call, context);
+    this.place = inboundPlace(call, serviceOf(caller));
     this.#options = options;
     this.#context = context;
   }
@@ -186,4 +189,8 @@ class LocalHop implements StreamPool, Arrival {
   #pool(): StreamPool {
     return localPool(this.#options.callee.target, this, this.#context);
   }
+}
+
+function serviceOf({ data }: Workload): string {
+  return `${data.namespace}/${data.service}`;
 }

@@ -15,15 +15,15 @@ import { Http2Connection } from '../http2/connection.ts';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
 import { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
-import { ALPN, type Protocol } from '../snapshot.ts';
+import type { Protocol } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { ServerSession } from '../streams/server-session.ts';
 import { type Attempt, connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
-import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import { hboneDialer, meshDestination } from '../upstream/routes.ts';
+import { dialTcp } from '../upstream/dial.ts';
+import { bytesDialer, hboneDialer } from '../upstream/routes.ts';
 import { EndpointRoute, ServiceRoute } from '../upstream/service-route.ts';
 import { outboundParties, type Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
@@ -212,8 +212,8 @@ function relay(
       const { dial } = hboneDialer(endpoint, workload, context);
       return attempts.observed({ endpoint, dial });
     }
-    const target = meshDestination(workload, endpoint, [ALPN.tcp], world);
-    return attempts.observed({ endpoint, dial: (done) => dialMesh(target, dialContext(context), done) });
+    const dialer = bytesDialer(endpoint, workload, context);
+    return attempts.observed({ endpoint, dial: (done) => dialer.dial(done) });
   };
   connectOpaque({
     downstream,

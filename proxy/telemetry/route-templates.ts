@@ -1,11 +1,11 @@
 /**
- * Routes and methods of requests as labels. A path that was seen lately is found by one lookup; how many routes a destination may
+ * Routes and methods of requests as labels. The template of a path is found by one lookup; how many routes a destination may
  * have is bounded, as whoever calls it chooses the paths.
  * @module
  */
 
-import type { Head } from '../http1/grammar/head.ts';
-import { grpcRoute, pathTemplate } from './path-template.ts';
+import { AS_IT_IS, type Head } from '../http1/grammar/head.ts';
+import { PathSegments, pathTemplate } from './path-template.ts';
 import { isOfConnections, METHODS, OTHER_METHOD, UNREAD_ROUTE } from './series.ts';
 import type { SeriesLabels } from './stats-table.ts';
 
@@ -17,40 +17,52 @@ export interface RouteTemplate {
 
 /** Of one destination, on one worker; what goes beyond is counted as `{other}`. */
 export const MAX_ROUTES = 100;
-/** Paths remembered of each method; then all are forgotten. */
-const MAX_PATHS = 2_048;
-/** Longer ones are not remembered. */
-const MAX_PATH_LENGTH = 256;
-const MAX_TEMPLATES = 8_192;
+/** Templates that are remembered of all destinations; then all are forgotten. */
+const MAX_TEMPLATES = 4_096;
 
 export const UNREAD: RouteTemplate = { route: UNREAD_ROUTE, method: '' };
 
 const NAMES: readonly string[] = [...METHODS, OTHER_METHOD];
 const OTHER = NAMES.length - 1;
+const POST = METHODS.indexOf('POST');
+
+/** A template that was seen. */
+interface Seen {
+  readonly words: readonly (Buffer | undefined)[];
+  readonly hasRest: boolean;
+  readonly isCall: boolean;
+  readonly templates: readonly RouteTemplate[];
+}
 
 export class RouteTemplates {
-  /** By method. */
-  readonly #paths = NAMES.map(() => new Map<string, RouteTemplate>());
-  readonly #calls = new Map<string, RouteTemplate>();
+  readonly #segments = new PathSegments();
+  /** By hash: it costs more to make a string of a path than to read it. */
+  readonly #seen = new Map<number, Seen>();
   /** By route, then method. */
-  readonly #routes = new Map<string, RouteTemplate[]>();
+  readonly #routes = new Map<string, readonly RouteTemplate[]>();
   /** By destination. */
   readonly #admitted = new Map<string, Set<string>>();
 
-  /** By path templating. */
-  ofPath(head: Head): RouteTemplate {
+  /** By path templating; of a call of gRPC, what it calls. To be asked before anything is rewritten. */
+  of(head: Head, isCall: boolean): RouteTemplate {
+    const { bytes, targetStart, targetEnd, target } = head;
     const method = methodOf(head);
-    return this.#find(this.#paths[method]!, head.path(), method, pathTemplate);
-  }
-
-  /** Of a call of gRPC. */
-  ofCall(head: Head): RouteTemplate {
-    return this.#find(this.#calls, head.path(), methodOf(head), grpcRoute);
+    if (target !== AS_IT_IS) return this.#intern(pathTemplate(head.path(), isCall))[method]!;
+    const segments = this.#segments;
+    segments.read(bytes, targetStart, targetEnd, isCall);
+    const { hash, hasRest } = segments;
+    const seen = this.#seen.get(hash);
+    const isKnown = seen !== undefined && seen.isCall === isCall && seen.hasRest === hasRest;
+    if (isKnown && segments.are(seen.words, bytes)) return seen.templates[method]!;
+    const templates = this.#intern(isCall ? segments.call(bytes) : segments.template(bytes));
+    if (this.#seen.size >= MAX_TEMPLATES) this.#seen.clear();
+    this.#seen.set(hash, { words: segments.words(bytes), hasRest, isCall, templates });
+    return templates[method]!;
   }
 
   /** Of a rule that says what its route is. */
   ofRule(route: string, head: Head): RouteTemplate {
-    return this.#intern(route, methodOf(head));
+    return this.#intern(route)[methodOf(head)]!;
   }
 
   /** Whether a destination may have this route; the first hundred may. */
@@ -72,30 +84,19 @@ export class RouteTemplates {
     for (const labels of series) if (!isOfConnections(labels)) this.admits(labels.destination, labels.route);
   }
 
-  #find(
-    known: Map<string, RouteTemplate>,
-    path: string,
-    method: number,
-    routeOf: (path: string) => string,
-  ): RouteTemplate {
-    const found = known.get(path);
-    if (found !== undefined) return found;
-    const template = this.#intern(routeOf(path), method);
-    if (path.length > MAX_PATH_LENGTH) return template;
-    if (known.size >= MAX_PATHS) known.clear();
-    known.set(path, template);
-    return template;
+  #intern(route: string): readonly RouteTemplate[] {
+    const known = this.#routes.get(route);
+    if (known !== undefined) return known;
+    if (this.#routes.size >= MAX_TEMPLATES) this.#routes.clear(); // two of the same cost a lookup, and no more
+    const templates = NAMES.map((method) => ({ route, method }));
+    this.#routes.set(route, templates);
+    return templates;
   }
+}
 
-  #intern(route: string, method: number): RouteTemplate {
-    let templates = this.#routes.get(route);
-    if (templates === undefined) {
-      if (this.#routes.size >= MAX_TEMPLATES) this.#routes.clear(); // two of the same cost a lookup, and no more
-      templates = NAMES.map((name) => ({ route, method: name }));
-      this.#routes.set(route, templates);
-    }
-    return templates[method]!;
-  }
+/** Whether the method is the one of calls of gRPC. */
+export function isPost(head: Head): boolean {
+  return methodOf(head) === POST;
 }
 
 /** Its place in NAMES, without making a string of it. */

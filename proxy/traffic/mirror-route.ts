@@ -49,6 +49,7 @@ class MirrorRoute extends DirectPlan implements Route {
   readonly guard = undefined;
   readonly admission = undefined;
   readonly lines = MARK;
+  readonly place = undefined;
   readonly #rule: CompiledRule;
   readonly #mirror: CompiledMirror;
   readonly #calls: Calls;

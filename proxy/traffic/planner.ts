@@ -15,6 +15,7 @@ import { readSession, type Session, tokenOf } from '../routing/cookie.ts';
 import { redirectLocation } from '../routing/redirect.ts';
 import { HeadRouteRequest } from '../routing/request.ts';
 import { type CompiledRule, rewriteTarget } from '../routing/rule.ts';
+import type { Decided } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Caller } from '../upstream/routes.ts';
@@ -22,7 +23,7 @@ import { outboundParties } from '../workload.ts';
 import type { Calls } from './calls.ts';
 import type { Disturbance } from './faults.ts';
 import { RoutedPlan, scopeOfRule, scopeOfService } from './routed-plan.ts';
-import type { Balancing } from './rules.ts';
+import { type Balancing, subjectOf } from './rules.ts';
 import { answerOf } from './static-answer.ts';
 
 /** What is the same for all requests of a connection. */
@@ -88,11 +89,17 @@ export class Planner {
     const session = this.#session(calls, rule);
     const backend = rule.pickBackend(random, session?.backend);
     if (backend === undefined || backend.backend.problem !== undefined)
-      return this.#refuse(head, 'bad-backend', backend?.backend.problem ?? 'no backend has any weight');
+      return this.#refuse(
+        head,
+        'bad-backend',
+        backend?.backend.problem ?? 'no backend has any weight',
+        '',
+        rule.decided,
+      );
     const { service, port } = backend.backend;
     const isDialled = service === calls.cluster.service && port === calls.cluster.port;
     const cluster = isDialled ? calls.cluster : world.cluster(service, port);
-    if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`);
+    if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`, '', rule.decided);
     rewriteTarget(head, rule);
     const backendCalls = isDialled ? calls : world.calls(this.#caller.workload, cluster);
     return new RoutedPlan({
@@ -116,29 +123,28 @@ export class Planner {
   /** What the rule answers by itself; undefined where requests go on. */
   #answer(head: Head, rule: CompiledRule, calls: Calls): Plan | undefined {
     const preflight = rule.cors?.preflight(head);
-    if (preflight !== undefined) return this.#respond({ status: 204, lines: preflight, body: '', trailers: '' });
+    const { decided } = rule;
+    if (preflight !== undefined)
+      return this.#respond({ status: 204, lines: preflight, body: '', trailers: '' }, { decided });
     if (rule.redirect !== undefined) {
       const arrived = { scheme: 'http', port: calls.cluster.port, authority: this.#arrived.authority } as const;
       const location = redirectLocation(head, rule.redirect, arrived);
       const { status } = rule.redirect.redirect;
-      return this.#respond({
-        status,
-        lines: `Location: ${location}\r\n${rule.response.lines}`,
-        body: '',
-        trailers: '',
-      });
+      const lines = `Location: ${location}\r\n${rule.response.lines}`;
+      return this.#respond({ status, lines, body: '', trailers: '' }, { decided });
     }
     const { respond } = rule.rule.actions;
-    return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines));
+    return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines), { decided });
   }
 
   #limit(head: Head, calls: Calls, route: string | undefined): Plan | undefined {
     const { stats } = this.#context;
     const limited = calls.limits?.take(performance.now(), route, () => stats.count('rateLimitedShadow'));
     if (limited === undefined) return undefined;
-    const { namespace, name } = limited.limit.origin;
+    const { origin } = limited.limit;
+    const decided: Decided = { kind: 'limit', subject: subjectOf(origin), route: '', destination: undefined };
     stats.count('rateLimited');
-    return this.#refuse(head, 'rate-limited', `${namespace}/${name}`, limited.lines);
+    return this.#refuse(head, 'rate-limited', `${origin.namespace}/${origin.name}`, limited.lines, decided);
   }
 
   #abort({ status, grpcStatus }: NonNullable<Disturbance['abort']>, fault: Disturbance): Plan {
@@ -147,7 +153,7 @@ export class Planner {
     if (grpcStatus === undefined)
       return this.#respond(
         { status, lines: `content-type: text/plain\r\n${lines}`, body: 'weft: fault\n', trailers: '', reason },
-        fault,
+        { fault },
       );
     const trailers = `grpc-status: ${grpcStatus}\r\ngrpc-message: weft: a FaultInjection asked for it\r\n`;
     const answer = {
@@ -157,7 +163,7 @@ export class Planner {
       trailers,
       reason,
     } as const;
-    return this.#respond(answer, fault);
+    return this.#respond(answer, { fault });
   }
 
   #session(calls: Calls, rule: CompiledRule | undefined): Session | undefined {
@@ -183,14 +189,14 @@ export class Planner {
     return value === undefined ? this.#caller.workload.hash : hash32(value);
   }
 
-  #refuse(head: Head, reason: ReasonCode, detail: string, lines = ''): Plan {
+  #refuse(head: Head, reason: ReasonCode, detail: string, lines = '', decided?: Decided): Plan {
     const { node } = this.#context;
-    return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }));
+    return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }), { decided });
   }
 
   /** @param fault that comes before the answer */
-  #respond(answer: Answer, fault?: Disturbance): Plan {
-    return new AnswerPlan(this.#arrived.requests, this.#route, answer, fault);
+  #respond(answer: Answer, { fault, decided }: { fault?: Disturbance; decided?: Decided | undefined } = {}): Plan {
+    return new AnswerPlan({ requests: this.#arrived.requests, route: this.#route, answer, fault, decided });
   }
 }
 
@@ -199,13 +205,21 @@ class AnswerPlan extends DirectPlan {
   override readonly route: string;
   override readonly answer: Answer;
   override readonly fault: AppliedFault | undefined;
+  override readonly decided: Decided | undefined;
 
-  constructor(requests: RequestRows, route: string, answer: Answer, fault: AppliedFault | undefined) {
+  constructor({
+    requests,
+    route,
+    answer,
+    fault,
+    decided,
+  }: Pick<Plan, 'requests' | 'route' | 'fault' | 'decided'> & { readonly answer: Answer }) {
     super();
     this.requests = requests;
     this.route = route;
     this.answer = answer;
     this.fault = fault;
+    this.decided = decided;
   }
 
   pick(): ReasonCode {

@@ -4,6 +4,7 @@ import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
+import { type Answerer, addressOf } from '../telemetry/place.ts';
 import { Gates } from '../traffic/gates.ts';
 import type { IdleLimit } from './idle-limit.ts';
 import type { Http1Pool } from './pool.ts';
@@ -64,6 +65,10 @@ export class LocalTarget implements Balanced, AccessTargetPort {
     this.proxyProtocol = port.proxyProtocol;
     this.destination = destinationOf(workload, port.port);
     this.version = workload.version ?? '';
+  }
+
+  get answerer(): Answerer {
+    return { endpoint: addressOf(this.address, this.port), version: this.version };
   }
 
   /** What may change about a workload while its ports stay what they are. */

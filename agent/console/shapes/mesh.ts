@@ -120,8 +120,29 @@ export const documentCheck = z.object({
   toSign: z.string().nullable(),
   base: z.string().nullable(),
   command: z.string(),
+  /** Null where it cannot be read. */
+  key: z.object({ kind: z.string(), namespace: z.string(), name: z.string() }).nullable(),
+  /** The rest of what is signed: see signing.ts. */
+  next: z
+    .object({
+      trustDomain: z.string(),
+      number: z.int(),
+      hlc: z.object({ ms: z.int(), count: z.int() }),
+    })
+    .nullable(),
 });
 export type DocumentCheck = z.infer<typeof documentCheck>;
+
+/** Of POST /documents {revision, isDryRun}, the revision as signing.ts makes it. */
+export const documentWritten = z.object({
+  outcome: z.enum(['written', 'known', 'conflict', 'refused']),
+  reason: z.string(),
+  detail: z.string(),
+  revision: z.string(),
+  warning: z.string(),
+  affected: z.array(z.string()),
+});
+export type DocumentWritten = z.infer<typeof documentWritten>;
 
 export const span = z.object({
   traceId: z.string(),

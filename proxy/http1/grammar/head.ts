@@ -28,6 +28,11 @@ export const FIELD = {
   weftPolicy: 14,
   grpcTimeout: 15,
   weftDeadline: 16,
+  traceparent: 17,
+  tracestate: 18,
+  /** `b3`, and all of `x-b3-`. */
+  b3: 19,
+  grpcStatus: 20,
 } as const;
 
 /** How the end of a message's body is found (RFC 9112 §6.3). */
@@ -98,6 +103,8 @@ export class Head {
   /** What becomes of the request target. */
   target: Target = AS_IT_IS;
   #path: string | undefined = undefined;
+  /** How the head ends when it goes on, where not as it came: complete lines and the empty line, not owned. Empty: as it came. */
+  tail: Buffer = EMPTY;
 
   constructor(maxFields: number) {
     this.fields = new Int32Array(maxFields * FIELD_STRIDE);
@@ -124,6 +131,7 @@ export class Head {
     this.taken = 0;
     this.target = AS_IT_IS;
     this.#path = undefined;
+    this.tail = EMPTY;
   }
 
   /** One of the same content, with bytes of its own. */
@@ -267,6 +275,7 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
   const first = bytes[start]! | 0x20;
   switch (end - start) {
     case 2:
+      if (first === 0x62) return bytes[start + 1] === 0x33 ? FIELD.b3 : FIELD.other;
       return matches(bytes, start, 'te') ? FIELD.te : FIELD.other;
     case 4:
       return first === 0x68 && matches(bytes, start, 'host') ? FIELD.host : FIELD.other;
@@ -278,12 +287,18 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
       return first === 0x77 && matches(bytes, start, 'weft-node') ? FIELD.weftNode : FIELD.other;
     case 10:
       if (first === 0x63 && matches(bytes, start, 'connection')) return FIELD.connection;
+      if (first === 0x74 && matches(bytes, start, 'tracestate')) return FIELD.tracestate;
+      if (first === 0x78) return b3Id(bytes, start);
       return first === 0x6b && matches(bytes, start, 'keep-alive') ? FIELD.keepAlive : FIELD.other;
     case 11:
+      if (first === 0x74) return matches(bytes, start, 'traceparent') ? FIELD.traceparent : FIELD.other;
+      if (first === 0x78) return b3Id(bytes, start);
+      if (first === 0x67) return matches(bytes, start, 'grpc-status') ? FIELD.grpcStatus : FIELD.other;
       if (first === 0x77 && matches(bytes, start, 'weft-reason')) return FIELD.weftReason;
       return first === 0x77 && matches(bytes, start, 'weft-policy') ? FIELD.weftPolicy : FIELD.other;
     case 12:
       if (first === 0x6d && matches(bytes, start, 'max-forwards')) return FIELD.maxForwards;
+      if (first === 0x78) return b3Id(bytes, start);
       return first === 0x67 && matches(bytes, start, 'grpc-timeout') ? FIELD.grpcTimeout : FIELD.other;
     case 14:
       if (first === 0x63 && matches(bytes, start, 'content-length')) return FIELD.contentLength;
@@ -292,10 +307,16 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
       if (first === 0x77 && matches(bytes, start, 'weft-deadline-ms')) return FIELD.weftDeadline;
       return first === 0x70 && matches(bytes, start, 'proxy-connection') ? FIELD.proxyConnection : FIELD.other;
     case 17:
+      if (first === 0x78) return b3Id(bytes, start);
       return first === 0x74 && matches(bytes, start, 'transfer-encoding') ? FIELD.transferEncoding : FIELD.other;
     default:
       return FIELD.other;
   }
+}
+
+/** Of a name that begins with x and has the length of one of B3's. */
+function b3Id(bytes: Buffer, start: number): number {
+  return matches(bytes, start, 'x-b3-') ? FIELD.b3 : FIELD.other;
 }
 
 /** Folding by `| 0x20` is exact here: among token bytes only letters fold onto letters, and only `-` onto `-`. */

@@ -1,12 +1,10 @@
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { MeshQueries } from '../../../agent/mesh-query/mesh-queries.ts';
 import { MAX_ANSWER_BYTES } from '../../../agent/mesh-query/messages.ts';
 import type { Topic } from '../../../agent/mesh-query/shapes.ts';
-import { MeshThread } from '../../../agent/threads/mesh.ts';
-import { gossipConfig } from '../../../gossip/config.ts';
-import { endpoint, Realm, View } from '../../gossip/support/mesh.ts';
+import { endpoint, Realm } from '../../gossip/support/mesh.ts';
+import { MeshNode } from './mesh-node.ts';
 
 /** Text that does not compress, the same each time. */
 function noise(characters: number): string {
@@ -16,64 +14,6 @@ function noise(characters: number): string {
     return String.fromCharCode(48 + (state >>> 25));
   };
   return Array.from({ length: characters }, next).join('');
-}
-
-class Node implements AsyncDisposable {
-  readonly view = new View();
-  readonly queries: MeshQueries;
-  readonly name: string;
-  mesh!: MeshThread;
-
-  private constructor(name: string) {
-    this.name = name;
-    this.queries = new MeshQueries({ node: name, mesh: () => this.mesh });
-  }
-
-  /** @param isOld answers like a node from before there were queries */
-  static async start(realm: Realm, name: string, seeds: readonly string[] = [], isOld = false): Promise<Node> {
-    const node = new Node(name);
-    const config = gossipConfig.parse({
-      listen: '127.0.0.1:0',
-      seeds,
-      dataDirectory: join(realm.directory, 'data', name),
-    });
-    const malformed = Promise.resolve(Buffer.from([0x92, 1, 0xa1, 0x78]));
-    node.mesh = await MeshThread.start(
-      {
-        config,
-        nodeBundleDirectory: realm.bundle(name),
-        logLevel: 'fatal',
-        events: {
-          members: (members) => {
-            node.view.members(members);
-            node.queries.members(members);
-          },
-          endpoints: (delta) => node.view.endpoints(delta),
-          failed: (err) => {
-            throw err;
-          },
-          asked: (caller, question) => (isOld ? malformed : (node.queries.answer(caller, question) ?? malformed)),
-        },
-      },
-      new AbortController().signal,
-    );
-    return node;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.queries[Symbol.dispose]();
-    await this.mesh.close();
-  }
-}
-
-async function threeNodes(realm: Realm, oldNode?: string): Promise<[Node, Node, Node]> {
-  const a = await Node.start(realm, 'a');
-  const b = await Node.start(realm, 'b', [a.mesh.address]);
-  const c = await Node.start(realm, 'c', [a.mesh.address], oldNode === 'c');
-  for (const { view } of [a, b, c]) {
-    await view.until(() => view.members_.length === 3 && view.members_.every((member) => member.state === 'alive'));
-  }
-  return [a, b, c];
 }
 
 const LONG = { timeoutMs: 20_000 };
@@ -91,7 +31,7 @@ describe('a question to all nodes', () => {
   test('is answered by each, also where an answer takes many calls', async () => {
     using realm = new Realm();
     await using stack = new AsyncDisposableStack();
-    const nodes = (await threeNodes(realm)).map((node) => stack.use(node));
+    const nodes = (await MeshNode.three(realm)).map((node) => stack.use(node));
     const text = noise(1_000_000);
     for (const { queries, name } of nodes) {
       queries.offer({ name: 'noise', question: z.null(), answer: () => ({ name, text }) });
@@ -109,7 +49,7 @@ describe('a question to all nodes', () => {
   test('is refused where it does not fit, where the answer does not, and where the answer is too long', async () => {
     using realm = new Realm();
     await using stack = new AsyncDisposableStack();
-    const nodes = (await threeNodes(realm)).map((node) => stack.use(node));
+    const nodes = (await MeshNode.three(realm)).map((node) => stack.use(node));
     const { queries } = nodes[0]!;
     for (const node of nodes) {
       node.queries.offer(length(node.name, 100));
@@ -131,7 +71,7 @@ describe('a question to all nodes', () => {
   test('names who is too old, who is late and who is silent, with the endpoints it had', async () => {
     using realm = new Realm();
     await using stack = new AsyncDisposableStack();
-    const [a, b, c] = (await threeNodes(realm, 'c')) as [Node, Node, Node];
+    const [a, b, c] = (await MeshNode.three(realm, 'c')) as [MeshNode, MeshNode, MeshNode];
     for (const node of [a, b, c]) stack.use(node);
     a.queries.offer(length('a'));
     const hanging = Promise.withResolvers<number>();

@@ -1,0 +1,142 @@
+/** The API of the console on a running agent: which path is answered by what, and who may ask it. @module */
+import { type Answer, refusal } from '../admin/routes.ts';
+import { hasRole, seenNamespaces } from './access/roles.ts';
+import type { ConsoleApi, Viewer } from './api.ts';
+import { FiguresCache } from './figures-cache.ts';
+import { BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
+import { DocumentRoutes, keyFrom, mayRead } from './routes/documents.ts';
+import { MeshRoutes } from './routes/mesh.ts';
+import { TrafficRoutes } from './routes/topology.ts';
+import { isSeen } from './views/service.ts';
+import type { TopologyKind } from './views/topology.ts';
+import type { ConsoleWorld } from './world.ts';
+
+const KINDS: readonly string[] = ['service', 'workload', 'version', 'node'];
+
+interface Question {
+  readonly parts: readonly string[];
+  readonly asked: URLSearchParams;
+  readonly viewer: Viewer;
+  /** What the viewer may see, and asked for. */
+  readonly namespaces: ReadonlySet<string> | undefined;
+}
+
+type Read = (question: Question) => Promise<unknown>;
+
+export class AgentApi implements ConsoleApi {
+  readonly #traffic: TrafficRoutes;
+  readonly #documents: DocumentRoutes;
+  readonly #mesh: MeshRoutes;
+  readonly #reads: ReadonlyMap<string, Read>;
+
+  constructor(world: ConsoleWorld) {
+    const cache = new FiguresCache(world.figures, Date.now);
+    this.#traffic = new TrafficRoutes(world, cache);
+    this.#documents = new DocumentRoutes(world);
+    this.#mesh = new MeshRoutes(world, cache);
+    this.#reads = new Map(Object.entries(this.#table()));
+  }
+
+  read(path: string, asked: URLSearchParams, viewer: Viewer): Promise<Answer> | undefined {
+    const found = this.#match(path);
+    return found === undefined
+      ? undefined
+      : answered(() =>
+          found.read({
+            parts: found.parts,
+            asked,
+            viewer,
+            namespaces: namespacesOf(asked, seenNamespaces(viewer.grants)),
+          }),
+        );
+  }
+
+  write(path: string, body: unknown, viewer: Viewer): Promise<Answer> | undefined {
+    switch (path) {
+      case '/explain':
+        return this.#explain(body, viewer);
+      case '/documents/check':
+        return this.#documents.check(body);
+      case '/documents':
+        return this.#documents.write(body, viewer);
+      default:
+        return undefined;
+    }
+  }
+
+  /** `*` in a path is one part of it. What a read does not find is undefined. */
+  #table(): Readonly<Record<string, Read>> {
+    const range = (asked: URLSearchParams) => rangeOf(asked, Date.now());
+    return {
+      '/session': ({ viewer }) => this.#mesh.sessionOf(viewer),
+      '/topology': async ({ asked, namespaces }) => {
+        const view = asked.get('view') ?? 'service';
+        if (!KINDS.includes(view)) throw new BadQuestion(`view: use one of ${KINDS.join(', ')}`);
+        return this.#traffic.topology(view as TopologyKind, range(asked), namespaces);
+      },
+      '/services': ({ asked, namespaces }) => this.#traffic.services(range(asked), namespaces),
+      '/services/*/*': async ({ parts: [namespace, name], asked, namespaces }) =>
+        isSeen(`${namespace}/${name}`, namespaces)
+          ? this.#traffic.service(`${namespace}/${name}`, range(asked), namespaces)
+          : undefined,
+      '/edges/*/*/*/*': async ({ parts: [fromNamespace, from, toNamespace, to], asked, namespaces }) =>
+        isSeen(`${toNamespace}/${to}`, namespaces)
+          ? this.#traffic.edge(end(fromNamespace!, from!), end(toNamespace!, to!), range(asked))
+          : undefined,
+      '/documents': ({ namespaces }) => this.#documents.list(namespaces),
+      '/documents/*/*/*': async ({ parts: [kind, namespace, name], viewer }) => {
+        const key = keyFrom(kind!, namespace!, name!);
+        return mayRead(viewer, key) ? this.#documents.detail(key) : undefined;
+      },
+      '/members': () => this.#mesh.members(),
+      '/members/*': ({ parts: [name] }) => this.#mesh.member(name!),
+      '/identities': ({ asked, namespaces }) => this.#mesh.identities(range(asked), namespaces),
+      '/index': ({ namespaces }) => this.#mesh.index(namespaces),
+    };
+  }
+
+  #match(path: string): { readonly read: Read; readonly parts: readonly string[] } | undefined {
+    const exact = this.#reads.get(path);
+    if (exact !== undefined) return { read: exact, parts: [] };
+    const given = path.split('/').slice(1).map(decoded);
+    if (given.some((part) => part === undefined || part === '')) return undefined;
+    for (const [pattern, read] of this.#reads) {
+      const wanted = pattern.split('/').slice(1);
+      if (wanted.length !== given.length || !wanted.every((part, i) => part === '*' || part === given[i])) continue;
+      return { read, parts: given.filter((_, i) => wanted[i] === '*') as string[] };
+    }
+    return undefined;
+  }
+
+  async #explain(body: unknown, viewer: Viewer): Promise<Answer> {
+    const to = (body as { readonly to?: unknown } | null)?.to;
+    const namespace = typeof to === 'string' && to.includes('/') ? to.split('/')[0]! : '';
+    if (hasRole(viewer.grants, 'view', namespace)) return this.#mesh.explain(body);
+    return refusal(403, 'to: name a service of a namespace that you may look at, as in shop/cart');
+  }
+}
+
+async function answered(read: () => Promise<unknown>): Promise<Answer> {
+  try {
+    const body = await read();
+    return body === undefined
+      ? refusal(404, 'there is no such thing, or none that you may look at')
+      : { status: 200, body };
+  } catch (err) {
+    if (err instanceof BadQuestion || err instanceof RangeError) return refusal(400, err.message);
+    throw err;
+  }
+}
+
+/** `-` stands for no namespace, as of callers outside the mesh. */
+function end(namespace: string, name: string): string {
+  return namespace === '-' ? name : `${namespace}/${name}`;
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
+}

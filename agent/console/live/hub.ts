@@ -1,0 +1,277 @@
+/**
+ * What browsers see change: each distinct topic is answered once a tick for all who look at it, and each browser is told what
+ * differs from what it has.
+ *
+ * Bounds: 64 streams, more are refused; 16 topics each; 256 kB unsent, then a stream gets nothing until it has caught up and a
+ * snapshot after. A stream whose connection broke can be taken up again within a minute.
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import { type Answer, refusal } from '../../admin/routes.ts';
+import type { Coverage } from '../../mesh-query/shapes.ts';
+import { seenNamespaces } from '../access/roles.ts';
+import type { ConsoleApi, Viewer } from '../api.ts';
+import { HEADERS, sendJson } from '../http.ts';
+import type { Frame } from './frames.ts';
+import { diff, type Json, type Patch } from './patch.ts';
+
+const TICK_MS = 2_000;
+const MAX_STREAMS = 64;
+const MAX_UNSENT_BYTES = 256 * 1024;
+const RESUME_MS = 60_000;
+/** A patch that is nearly as long as the whole is no use: a snapshot is surer. */
+const WORTHWHILE = 0.7;
+
+export interface StreamHubOptions {
+  readonly api: Pick<ConsoleApi, 'read'>;
+  readonly log: Logger;
+  readonly nowMs?: () => number;
+  readonly tickMs?: number;
+}
+
+/** The latest answer of a topic, and what changed since the one before. */
+interface Version {
+  readonly number: number;
+  readonly data: Json;
+  readonly bytes: number;
+  readonly patch: Patch;
+  readonly patchBytes: number;
+  readonly problem: { readonly status: number; readonly error: string } | null;
+}
+
+interface Followed {
+  seq: number;
+  /** Version that the browser has; 0: none, so it needs a snapshot. */
+  has: number;
+  /** Number of the last event about it. */
+  eventId: number;
+}
+
+interface Stream {
+  readonly id: string;
+  /** Undefined once whoever looks may not look any more. */
+  readonly viewer: () => Viewer | undefined;
+  readonly topics: Map<string, Followed>;
+  /** Undefined while its connection is broken. */
+  response: ServerResponse | undefined;
+  lostAtMs: number;
+  eventId: number;
+}
+
+export class StreamHub implements Disposable {
+  readonly #options: StreamHubOptions;
+  readonly #nowMs: () => number;
+  readonly #tickMs: number;
+  readonly #streams = new Map<string, Stream>();
+  /** By topic and what its viewers may see. */
+  readonly #versions = new Map<string, Version>();
+  #timer: NodeJS.Timeout | undefined;
+  #isTicking = false;
+  #isClosed = false;
+
+  constructor(options: StreamHubOptions) {
+    this.#options = options;
+    this.#nowMs = options.nowMs ?? Date.now;
+    this.#tickMs = options.tickMs ?? TICK_MS;
+  }
+
+  /** GET /stream. @param viewer asked again each tick, so that a session that ends ends its streams */
+  open(request: IncomingMessage, response: ServerResponse, viewer: () => Viewer | undefined): void {
+    const [id = '', at = ''] = request.headers['last-event-id']?.toString().split('.') ?? [];
+    const known = this.#resumable(id, viewer());
+    if (this.#isClosed || (known === undefined && !this.#hasRoom())) {
+      const why = this.#isClosed ? 'the agent is shutting down' : `${MAX_STREAMS} streams are open on this agent`;
+      sendJson(response, refusal(503, why), { 'retry-after': '30' });
+      return;
+    }
+    const stream = known ?? {
+      id: randomBytes(16).toString('base64url'),
+      viewer,
+      topics: new Map<string, Followed>(),
+      response,
+      lostAtMs: 0,
+      eventId: 0,
+    };
+    stream.response?.removeAllListeners('close');
+    if (known?.response !== undefined && known.response !== response) this.#bye(known, 'replaced');
+    stream.response = response;
+    this.#streams.set(stream.id, stream);
+    for (const followed of stream.topics.values()) if (followed.eventId > Number(at)) followed.has = 0;
+    response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.on('close', () => this.#lost(stream, response));
+    response.on('error', () => this.#lost(stream, response));
+    this.#send(stream, { kind: 'hello', streamId: stream.id, tickMs: this.#tickMs, isResumed: known !== undefined });
+    this.#timer ??= setInterval(() => void this.tick(), this.#tickMs);
+    if (known !== undefined) void this.#answer([...stream.topics.keys()], stream);
+  }
+
+  /** PUT /stream/{id}/topics: new ones are answered at once. */
+  setTopics(id: string, topics: readonly string[], viewer: Viewer): Answer {
+    const stream = this.#streams.get(id);
+    if (stream === undefined || !isSameViewer(stream.viewer(), viewer))
+      return refusal(404, 'no such stream; open one anew');
+    const bad = topics.find((topic) => !/^\/[\x21-\x7e]*$/.test(topic) || /^\/(session|stream)\b/.test(topic));
+    if (bad !== undefined) return refusal(400, `topics: ${bad.slice(0, 200)} is no path that can be followed`);
+    for (const topic of stream.topics.keys()) if (!topics.includes(topic)) stream.topics.delete(topic);
+    const added = topics.filter((topic) => !stream.topics.has(topic));
+    for (const topic of added) stream.topics.set(topic, { seq: 0, has: 0, eventId: 0 });
+    void this.#answer(added, stream);
+    return { status: 200, body: { topics: [...stream.topics.keys()] } };
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /** One round; a round that takes longer than a tick makes the next one wait for its turn. */
+  async tick(): Promise<void> {
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    try {
+      this.#sweep();
+      const followed = new Map<string, { topic: string; viewer: Viewer }>();
+      for (const stream of this.#streams.values()) {
+        const viewer = stream.viewer();
+        if (stream.response === undefined || viewer === undefined) continue;
+        for (const topic of stream.topics.keys()) followed.set(keyOf(topic, viewer), { topic, viewer });
+      }
+      for (const key of this.#versions.keys()) if (!followed.has(key)) this.#versions.delete(key);
+      await Promise.all([...followed].map(([key, { topic, viewer }]) => this.#compute(key, topic, viewer)));
+      for (const stream of this.#streams.values()) for (const topic of stream.topics.keys()) this.#tell(stream, topic);
+    } finally {
+      this.#isTicking = false;
+    }
+  }
+
+  /** Tells all browsers goodbye. */
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    for (const stream of this.#streams.values()) this.#bye(stream, 'closing');
+    this.#streams.clear();
+  }
+
+  /** What the browser waits for now: not a tick later, and computed anew only where nobody looked before. */
+  async #answer(topics: readonly string[], stream: Stream): Promise<void> {
+    const viewer = stream.viewer();
+    if (viewer === undefined) return;
+    await Promise.all(
+      topics.map(async (topic) => {
+        const key = keyOf(topic, viewer);
+        if (!this.#versions.has(key)) await this.#compute(key, topic, viewer);
+        this.#tell(stream, topic);
+      }),
+    );
+  }
+
+  async #compute(key: string, topic: string, viewer: Viewer): Promise<void> {
+    const before = this.#versions.get(key);
+    const { data, problem } = await this.#read(topic, viewer);
+    if (this.#versions.get(key) !== before) return; // another round was faster
+    const patch = before === undefined ? [] : diff(before.data, data);
+    this.#versions.set(key, {
+      number: (before?.number ?? 0) + 1,
+      data,
+      problem,
+      patch,
+      bytes: JSON.stringify(data).length,
+      patchBytes: JSON.stringify(patch).length,
+    });
+  }
+
+  async #read(topic: string, viewer: Viewer): Promise<Pick<Version, 'data' | 'problem'>> {
+    try {
+      const { pathname, searchParams } = new URL(topic, 'http://console');
+      const answer = (await this.#options.api.read(pathname, searchParams, viewer)) ?? refusal(404, 'no such path');
+      if (answer.status === 200) return { data: JSON.parse(JSON.stringify(answer.body)) as Json, problem: null };
+      const { error } = answer.body as { readonly error: string };
+      return { data: null, problem: { status: answer.status, error } };
+    } catch (err) {
+      this.#options.log.error({ err, topic }, 'a topic of the console could not be answered');
+      return { data: null, problem: { status: 500, error: 'the agent failed to answer; its log says why' } };
+    }
+  }
+
+  #tell(stream: Stream, topic: string): void {
+    const viewer = stream.viewer();
+    const followed = stream.topics.get(topic);
+    const version = viewer === undefined ? undefined : this.#versions.get(keyOf(topic, viewer));
+    if (followed === undefined || version === undefined || stream.response === undefined) return;
+    if (stream.response.writableLength > MAX_UNSENT_BYTES) {
+      followed.has = 0;
+      return;
+    }
+    const { number, data, problem, patch } = version;
+    const atMs = this.#nowMs();
+    const isPatch = followed.has === number - 1 && followed.has > 0 && problem === null && data !== null;
+    const base = followed.seq;
+    if (followed.has === number || (isPatch && patch.length === 0)) {
+      followed.has = number;
+      const { coverage } = (data ?? {}) as unknown as { readonly coverage?: Coverage };
+      if (coverage === undefined) return;
+      this.#send(stream, { kind: 'coverage', topic, seq: base, atMs, coverage });
+    } else {
+      const seq = ++followed.seq;
+      followed.has = number;
+      if (isPatch && version.patchBytes < version.bytes * WORTHWHILE) {
+        this.#send(stream, { kind: 'patch', topic, seq, base, atMs, patch });
+      } else this.#send(stream, { kind: 'snapshot', topic, seq, atMs, data, problem });
+    }
+    followed.eventId = stream.eventId;
+  }
+
+  #send(stream: Stream, frame: Frame): void {
+    const id = ++stream.eventId;
+    stream.response?.write(`event: ${frame.kind}\nid: ${stream.id}.${id}\ndata: ${JSON.stringify(frame)}\n\n`);
+  }
+
+  #bye(stream: Stream, reason: string): void {
+    this.#send(stream, { kind: 'bye', reason });
+    stream.response?.end();
+    stream.response = undefined;
+  }
+
+  #lost(stream: Stream, response: ServerResponse): void {
+    if (stream.response !== response) return;
+    stream.response = undefined;
+    stream.lostAtMs = this.#nowMs();
+  }
+
+  #resumable(id: string, viewer: Viewer | undefined): Stream | undefined {
+    const stream = this.#streams.get(id);
+    return stream !== undefined && isSameViewer(stream.viewer(), viewer) ? stream : undefined;
+  }
+
+  /** Streams without a connection give way to new ones. */
+  #hasRoom(): boolean {
+    if (this.#streams.size < MAX_STREAMS) return true;
+    const parked = [...this.#streams.values()].filter(({ response }) => response === undefined);
+    const [oldest] = parked.sort((a, b) => a.lostAtMs - b.lostAtMs);
+    return oldest !== undefined && this.#streams.delete(oldest.id);
+  }
+
+  #sweep(): void {
+    const nowMs = this.#nowMs();
+    for (const stream of this.#streams.values()) {
+      if (stream.viewer() === undefined) this.#bye(stream, 'session');
+      else if (stream.response !== undefined || nowMs - stream.lostAtMs < RESUME_MS) continue;
+      this.#streams.delete(stream.id);
+    }
+    if (this.#streams.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#versions.clear();
+  }
+}
+
+/** Viewers who may see the same share an answer. */
+function keyOf(topic: string, { grants }: Viewer): string {
+  const seen = seenNamespaces(grants);
+  return `${seen === undefined ? '*' : [...seen].sort().join(',')} ${topic}`;
+}
+
+function isSameViewer(a: Viewer | undefined, b: Viewer | undefined): boolean {
+  return a !== undefined && b !== undefined && a.name === b.name && a.csrf === b.csrf;
+}

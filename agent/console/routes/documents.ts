@@ -1,0 +1,240 @@
+/** GET /documents and /documents/{kind}/{ns}/{name}; POST /documents/check and /documents. @module */
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { nextHlc } from '../../../gossip/documents/hlc.ts';
+import { type DocumentKey, MAX_BODY_BYTES } from '../../../gossip/documents/revision.ts';
+import { type Answer, refusal } from '../../admin/routes.ts';
+import { checkDocument, parseYaml } from '../../checked-yaml.ts';
+import { KINDS } from '../../documents/kinds.ts';
+import { encodeResource, keyOf, type Resource, resourceSchema } from '../../documents/resource.ts';
+import { signedRevision } from '../../documents/signed.ts';
+import type { DocumentView } from '../../documents/views.ts';
+import type { Problem } from '../../problem.ts';
+import { publishProblem, seenNamespaces } from '../access/roles.ts';
+import type { Viewer } from '../api.ts';
+import type { Source } from '../shapes/common.ts';
+import type { DocumentCheck, DocumentDetail, DocumentRow, Documents } from '../shapes/mesh.ts';
+import { documentLine } from '../views/lines.ts';
+import type { ConsoleWorld } from '../world.ts';
+
+const FILE = 'document.yaml';
+const checkBody = z.strictObject({ yaml: z.string().max(2 * MAX_BODY_BYTES) });
+const writeBody = z.strictObject({ revision: signedRevision, isDryRun: z.boolean().default(false) });
+
+export class DocumentRoutes {
+  readonly #world: ConsoleWorld;
+
+  constructor(world: ConsoleWorld) {
+    this.#world = world;
+  }
+
+  async list(namespaces: ReadonlySet<string> | undefined): Promise<Documents> {
+    const found = await this.#world.service.list({});
+    const shown = found.filter(({ namespace }) => namespaces === undefined || namespaces.has(namespace));
+    return { documents: shown.map((view) => this.#row(view)), coverage: this.#coverage() };
+  }
+
+  /** @returns undefined for a document that was never written */
+  async detail(key: DocumentKey): Promise<DocumentDetail | undefined> {
+    const { service } = this.#world;
+    const [view] = await service.list(key);
+    if (view === undefined) return undefined;
+    const revisions = await service.history(key);
+    return {
+      document: this.#row(view),
+      yaml: view.resource === null ? '' : yamlOf(view.resource),
+      revisions: revisions.map((one) => ({
+        rev: one.revision,
+        signer: one.author,
+        signedMs: one.hlc.ms,
+        yaml: one.resource === null ? null : yamlOf(one.resource),
+      })),
+      nodes: service.nodes(view.revision).map(({ node, state, why }) => ({ node, state, why })),
+      coverage: this.#coverage(),
+    };
+  }
+
+  /** What `weft apply --dry-run` and `weft diff` would say. Writes nothing. */
+  async check(body: unknown): Promise<Answer> {
+    const asked = checkBody.safeParse(body);
+    if (!asked.success) return refusal(400, `yaml: give a text of at most ${2 * MAX_BODY_BYTES} characters`);
+    const { service, running } = this.#world;
+    const read = readResource(asked.data.yaml);
+    if (!read.ok) return { status: 200, body: refused(read.problems) };
+    const { resource, lineOf } = read;
+    const key = keyOf(resource);
+    const bytes = encodeResource(resource);
+    const [view] = await service.list(key);
+    const checked = await service.check(key, bytes);
+    const isLive = view !== undefined && !view.isDeleted;
+    const base = view === undefined ? null : view.revision;
+    const began = resource.metadata.revision;
+    const problems: DocumentCheck['problems'] = [];
+    const say = (code: string, severity: 'error' | 'warning', message: string, field = '', fix = ''): void =>
+      void problems.push({ code, severity, field, line: lineOf(field), message, fix });
+    if (checked.problem !== '') say('invalid', 'error', checked.problem);
+    for (const text of checked.warning.split('; ')) if (text !== '') say('advice', 'warning', text);
+    if (bytes.length > MAX_BODY_BYTES)
+      say('too-large', 'error', `${bytes.length} bytes; at most ${MAX_BODY_BYTES} are carried`);
+    if (began !== undefined && base?.startsWith(began) !== true) {
+      const fix = 'look at the revision in force and make your change there';
+      say('conflict', 'error', `it was made from revision ${began}, and another is in force`, 'metadata.revision', fix);
+    }
+    const isGood = problems.every(({ severity }) => severity !== 'error');
+    const answer: DocumentCheck = {
+      problems,
+      present: isLive ? { rev: view.revision, yaml: yamlOf(view.resource) } : null,
+      affected: checked.affected.map((line) => ({ service: line, requests: 0, changed: null })),
+      nodes: running.mesh
+        .members()
+        .map(({ name, state }) => ({ node: name, isReady: state === 'alive' ? true : null })),
+      toSign: isGood ? Buffer.from(bytes).toString('base64url') : null,
+      base,
+      command: `weft apply -f ${key.name}.yaml --operator DIRECTORY`,
+      key,
+      next: {
+        trustDomain: running.node.trustDomain,
+        number: (view?.number ?? 0) + 1,
+        hlc: nextHlc(view?.hlc, Date.now()),
+      },
+    };
+    return { status: 200, body: answer };
+  }
+
+  /** Takes what an operator's key signed in the browser, as `weft apply` sends it. */
+  async write(body: unknown, viewer: Viewer): Promise<Answer> {
+    const asked = writeBody.safeParse(body);
+    if (!asked.success) {
+      const [issue] = asked.error.issues;
+      return refusal(400, `${issue?.path.map(String).join('.')}: ${issue?.message}`);
+    }
+    const { revision, isDryRun } = asked.data;
+    const problem = publishProblem(viewer, revision);
+    if (problem !== undefined) return refusal(403, problem);
+    const written = await this.#world.service.write(revision, isDryRun);
+    if (written.outcome === 'refused')
+      return { status: 422, body: { error: `${written.reason}: ${written.detail}`, ...written } };
+    if (written.outcome === 'conflict') return { status: 409, body: { error: written.detail, ...written } };
+    return { status: 200, body: written };
+  }
+
+  #row(view: DocumentView): DocumentRow {
+    const nodes = this.#world.service.nodes(view.revision);
+    return { ...rowOf(view, nodes), nodesTotal: nodes.length };
+  }
+
+  /** The register is the same everywhere; who is not there has not said how it fares. */
+  #coverage() {
+    const members = this.#world.running.mesh.members().filter(({ state }) => state !== 'left');
+    const missing = members
+      .filter(({ state }) => state !== 'alive')
+      .map(({ name, sinceMs, endpoints }) => ({
+        node: name,
+        reason: 'silent' as const,
+        lastHeardMs: sinceMs,
+        endpoints,
+      }));
+    return { asked: members.length, answered: members.length - missing.length, missing };
+  }
+}
+
+/** Documents that name a service: as their target, as a backend, or by being it. */
+export async function policiesAbout({ service }: ConsoleWorld, id: string): Promise<readonly Source[]> {
+  const [namespace = '', name = ''] = id.split('/');
+  const found = (await service.list({})).filter(
+    (view) => !view.isDeleted && (view.namespace === namespace || view.namespace === '') && names(view, name),
+  );
+  return found.map((view) => ({
+    kind: view.kind,
+    namespace: view.namespace,
+    name: view.name,
+    rev: view.revision,
+    line: documentLine(yamlOf(view.resource), 'spec'),
+  }));
+}
+
+function names(view: DocumentView, service: string): boolean {
+  return view.kind === 'MeshConfig' || view.name === service || JSON.stringify(view.resource).includes(`"${service}"`);
+}
+
+export function mayRead(viewer: Viewer, { namespace }: DocumentKey): boolean {
+  const seen = seenNamespaces(viewer.grants);
+  return seen === undefined || seen.has(namespace);
+}
+
+function rowOf(
+  view: DocumentView,
+  nodes: readonly { readonly state: string; readonly isFirst: boolean }[],
+): Omit<DocumentRow, 'nodesTotal'> {
+  const { kind, namespace, name, revision, author, hlc, isDeleted, state, advice } = view;
+  const isHeldBack = state === 'pending' && view.why.startsWith('held back');
+  const shown = isDeleted
+    ? 'deleted'
+    : isHeldBack
+      ? 'held-back'
+      : state === 'applied' || state === 'rejected'
+        ? state
+        : 'pending';
+  return {
+    kind,
+    namespace,
+    name,
+    rev: revision,
+    line: null,
+    signer: author,
+    signedMs: hlc.ms,
+    state: shown,
+    nodesApplied: nodes.filter((node) => node.state === 'applied').length,
+    advice: [...advice],
+    callers: [],
+  };
+}
+
+type Read =
+  | { readonly ok: true; readonly resource: Resource; readonly lineOf: (field: string) => number | null }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+function readResource(yaml: string): Read {
+  const documents = parseYaml(yaml, FILE);
+  if (!documents.ok) return documents;
+  const [document, second] = documents.value;
+  if (document === undefined || second !== undefined) {
+    const message = document === undefined ? 'it is empty; write one document' : 'keep one document, without ---';
+    return { ok: false, problems: [{ file: FILE, line: 1, column: 1, field: '', message }] };
+  }
+  const envelope = checkDocument(resourceSchema, document);
+  if (!envelope.ok) return envelope;
+  const schema = KINDS.get(envelope.value.kind)?.schema;
+  const checked = schema === undefined ? undefined : checkDocument(schema, document);
+  if (checked?.ok === false) return checked;
+  return {
+    ok: true,
+    resource: envelope.value,
+    lineOf: (field) => (field === '' ? null : document.at(field.split('.')).line),
+  };
+}
+
+function refused(problems: readonly Problem[]): DocumentCheck {
+  return {
+    problems: problems.map(({ field, line, message }) => {
+      const [what = message, ...fix] = message.split('; ');
+      return { code: 'invalid', severity: 'error', field, line, message: what, fix: fix.join('; ') };
+    }),
+    present: null,
+    affected: [],
+    nodes: [],
+    toSign: null,
+    base: null,
+    command: 'weft apply -f FILE --dry-run',
+    key: null,
+    next: null,
+  };
+}
+
+function yamlOf(resource: unknown): string {
+  return stringify(resource, { lineWidth: 0 });
+}
+
+export function keyFrom(kind: string, namespace: string, name: string): DocumentKey {
+  return { kind, namespace: namespace === '-' ? '' : namespace, name };
+}

@@ -1,0 +1,151 @@
+/** GET /topology, /services, /services/{ns}/{name}, /edges/{ns}/{from}/{ns}/{to}: asks all nodes for figures, and makes views of them. @module */
+import type { Dimension, FiguresQuestion } from '../../history/figures.ts';
+import type { FiguresCache } from '../figures-cache.ts';
+import type { EdgeDetail } from '../shapes/edge.ts';
+import type { ServiceDetail, Services } from '../shapes/services.ts';
+import type { Topology } from '../shapes/topology.ts';
+import { edgeView } from '../views/edge.ts';
+import { MAX_DETAILED, type TroubleFigures, troubled } from '../views/problems.ts';
+import { serviceRow, serviceView } from '../views/service.ts';
+import { graphOf, type TopologyKind, topologyView } from '../views/topology.ts';
+import { type ConsoleWorld, coverageOf, type MeshFigures, registerOf } from '../world.ts';
+import type { Range } from './asked.ts';
+import { policiesAbout } from './documents.ts';
+
+const DAY_MS = 86_400_000;
+const STRIP_STEP_MS = 300_000;
+/** Shorter than a tick of the stream. */
+const LIVE_MS = 1_500;
+const STRIP_MS = 30_000;
+const USUAL_MS = 300_000;
+const TREND_STEPS = 24;
+const CALLERS: readonly Dimension[] = ['source', 'sourceService', 'destination', 'protocol'];
+
+type Seen = ReadonlySet<string> | undefined;
+
+export class TrafficRoutes {
+  readonly #world: ConsoleWorld;
+  readonly #cache: FiguresCache;
+
+  constructor(world: ConsoleWorld, cache: FiguresCache) {
+    this.#world = world;
+    this.#cache = cache;
+  }
+
+  async topology(view: TopologyKind, range: Range, namespaces: Seen): Promise<Topology> {
+    const { toMs, rangeMs } = range;
+    const [edges, services, versions, inbound, strip, usual] = await Promise.all([
+      this.#ask(range, view === 'node' ? [...CALLERS, 'node'] : CALLERS),
+      this.#ask(range, ['destination']),
+      this.#ask(range, ['destination', 'version']),
+      this.#ask(range, ['source', 'destination', 'protocol'], { direction: 'inbound' }),
+      this.#strip(toMs),
+      this.#usual(toMs),
+    ]);
+    const figures = {
+      edges: edges.figures,
+      services: services.figures,
+      versions: versions.figures,
+      inbound: inbound.figures,
+      strip: strip.figures,
+      usual: usual.figures,
+    };
+    const coverage = coverageOf([edges.coverage, services.coverage, versions.coverage, inbound.coverage]);
+    const question = { view, namespaces, rangeMs, asOfMs: toMs };
+    const parts = { register: registerOf(this.#world.running), figures, coverage, events: [] };
+    const graph = graphOf(question, parts);
+    const worst = view === 'service' ? troubled(graph.nodes).slice(0, MAX_DETAILED) : [];
+    const details = await Promise.all(worst.map(async ({ id }) => [id, await this.#trouble(id, range)] as const));
+    return topologyView(question, parts, graph, new Map(details));
+  }
+
+  async services(range: Range, namespaces: Seen): Promise<Services> {
+    const stepMs = Math.max(10_000, Math.ceil(range.rangeMs / TREND_STEPS / 10_000) * 10_000);
+    const [graph, trend] = await Promise.all([
+      this.topology('service', range, namespaces),
+      this.#ask({ ...range, stepMs }, ['destination'], { isInSteps: true, keptMs: STRIP_MS }),
+    ]);
+    const register = registerOf(this.#world.running);
+    const isMember = (namespace: string): boolean => namespaces === undefined || namespaces.has(namespace);
+    const rows = graph.nodes.filter(
+      ({ kind, namespace }) => kind !== 'outside' && kind !== 'unmeshed' && isMember(namespace),
+    );
+    return { services: rows.map((node) => serviceRow(node, register, trend.figures)), coverage: graph.coverage };
+  }
+
+  /** @returns undefined for a service that nobody has, declared, or called */
+  async service(id: string, range: Range, namespaces: Seen): Promise<ServiceDetail | undefined> {
+    const about = { service: id };
+    const [series, now, versions, routes, consumers, graph, calls] = await Promise.all([
+      this.#ask(range, ['destination'], { ...about, isInSteps: true }),
+      this.#ask(range, ['destination'], about),
+      this.#ask(range, ['destination', 'version'], about),
+      this.#ask(range, ['destination', 'method', 'route'], about),
+      this.#ask(range, ['source', 'sourceService', 'destination', 'method', 'route'], about),
+      this.topology('service', range, namespaces),
+      this.#ask(range, CALLERS),
+    ]);
+    if (!graph.nodes.some((node) => node.id === id)) return undefined;
+    return serviceView(id, range.toMs, {
+      register: registerOf(this.#world.running),
+      figures: {
+        series: series.figures,
+        now: now.figures,
+        versions: versions.figures,
+        routes: routes.figures,
+        consumers: consumers.figures,
+        calls: calls.figures,
+      },
+      coverage: coverageOf([series.coverage, now.coverage, versions.coverage, routes.coverage]),
+      health: graph.nodes.find((node) => node.id === id)!.health,
+      problem: graph.problems.find(({ service }) => service === id) ?? null,
+      events: [],
+      policies: await policiesAbout(this.#world, id),
+    });
+  }
+
+  async edge(from: string, to: string, range: Range): Promise<EdgeDetail> {
+    const [series, now, versions] = await Promise.all([
+      this.#ask(range, CALLERS, { service: to, isInSteps: true }),
+      this.#ask(range, CALLERS, { service: to }),
+      this.#ask(range, [...CALLERS, 'version'], { service: to }),
+    ]);
+    const coverage = coverageOf([series.coverage, now.coverage, versions.coverage]);
+    const figures = { series: series.figures, now: now.figures, versions: versions.figures };
+    return edgeView({ from, to }, { register: registerOf(this.#world.running), figures, coverage });
+  }
+
+  async #trouble(service: string, range: Range): Promise<TroubleFigures> {
+    const [series, versions, routes] = await Promise.all([
+      this.#ask(range, ['destination'], { service, isInSteps: true }),
+      this.#ask(range, ['destination', 'version'], { service }),
+      this.#ask(range, ['destination', 'method', 'route'], { service }),
+    ]);
+    return { series: series.figures, versions: versions.figures, routes: routes.figures };
+  }
+
+  #usual(toMs: number): Promise<MeshFigures> {
+    const range = { fromMs: toMs - DAY_MS, toMs, rangeMs: DAY_MS, stepMs: DAY_MS };
+    return this.#ask(range, ['destination'], { keptMs: USUAL_MS });
+  }
+
+  #strip(toMs: number): Promise<MeshFigures> {
+    const range = { fromMs: toMs - DAY_MS, toMs, rangeMs: DAY_MS, stepMs: STRIP_STEP_MS };
+    return this.#ask(range, [], { isInSteps: true, keptMs: STRIP_MS });
+  }
+
+  #ask(
+    { fromMs, toMs, stepMs }: Range,
+    by: readonly Dimension[],
+    options: {
+      readonly service?: string;
+      readonly direction?: FiguresQuestion['direction'];
+      readonly isInSteps?: boolean;
+      readonly keptMs?: number;
+    } = {},
+  ): Promise<MeshFigures> {
+    const { service = null, direction = 'outbound', isInSteps = false, keptMs = LIVE_MS } = options;
+    const question = { fromMs, toMs, stepMs: isInSteps ? stepMs : null, service, by: [...by], direction };
+    return this.#cache.ask(question, keptMs);
+  }
+}

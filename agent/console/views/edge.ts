@@ -1,0 +1,91 @@
+/** One call, from a service to another: how requests ended, and how long they took. Pure. @module */
+import { REASONS } from '../../../proxy/reasons.ts';
+import type { Figures, FiguresRow } from '../../history/figures.ts';
+import type { Coverage } from '../../mesh-query/shapes.ts';
+import type { EdgeDetail } from '../shapes/edge.ts';
+import { judge } from './health.ts';
+import { OUTSIDE, type Register } from './register.ts';
+import { mergeRows, seriesOf, share, signalsOf, sum, totalsOf } from './signals.ts';
+
+export interface EdgeFigures {
+  /** outbound, about the destination, by source, sourceService, destination, protocol; in steps. */
+  readonly series: Figures;
+  /** The same in one step. */
+  readonly now: Figures;
+  /** As `now`, by version too. */
+  readonly versions: Figures;
+}
+
+/** Policy of somebody refused these: no failures of the mesh. */
+const BY_POLICY: ReadonlySet<string> = new Set([
+  'access-denied',
+  'rate-limited',
+  'overflow',
+  'overloaded',
+  'fault-injected',
+]);
+
+export function edgeView(
+  { from, to }: { readonly from: string; readonly to: string },
+  { register, figures, coverage }: { register: Register; figures: EdgeFigures; coverage: Coverage },
+): EdgeDetail {
+  const own = (rows: readonly FiguresRow[]): readonly FiguresRow[] =>
+    rows.filter(
+      ({ labels }) => labels.destination === to && register.callerOf(labels.source, labels.sourceService) === from,
+    );
+  const rows = own(figures.now.rows);
+  const row = mergeRows(rows);
+  const now = signalsOf(row, figures.now);
+  const endpoints = register.endpointsOf(to);
+  const { health } = judge({
+    row,
+    isCovered: figures.now.coveredMs.some((ms) => ms > 0),
+    isUnseen: coverage.missing.length > 0,
+    usualP99Ms: null,
+    endpointsReady: endpoints.length === 0 ? null : endpoints.filter(({ state }) => state === 'ready').length,
+    callers: row === undefined ? [] : [from],
+  });
+  const identities = rows.map(({ labels }) => labels.source ?? '').filter((source) => source !== '');
+  const versions = own(figures.versions.rows);
+  const all = versions.reduce((count, one) => count + (totalsOf(one).requests ?? 0), 0);
+  return {
+    from,
+    to,
+    health,
+    now,
+    protocol: rows[0]?.labels.protocol ?? endpoints[0]?.protocol ?? 'http',
+    tls: from === OUTSIDE ? 'plaintext' : register.services.has(to) ? 'mutual' : 'unknown',
+    identities: [...new Set([...identities, ...endpoints.map(({ identity }) => identity)])],
+    series: seriesOf(mergeRows(own(figures.series.rows)), figures.series),
+    outcomes: row === undefined ? [] : outcomesOf(row),
+    versions: [...Map.groupBy(versions, ({ labels }) => labels.version ?? '')]
+      .filter(([name]) => name !== '')
+      .map(([name, same]) => ({
+        ...signalsOf(mergeRows(same), figures.versions),
+        name,
+        shareRatio: share(sum(same.map((one) => totalsOf(one).requests)) ?? 0, all),
+      })),
+    coverage,
+  };
+}
+
+/** What the mesh answered is among the statuses too: it is taken from there, so that nothing counts twice. */
+export function outcomesOf(row: FiguresRow): EdgeDetail['outcomes'] {
+  const all = totalsOf(row).requests ?? 0;
+  const statuses = new Map(Object.entries(row.statuses).map(([status, count]) => [statusOf(status), count]));
+  const ofMesh = Object.entries(row.reasons).map(([reason, count]) => {
+    const status: number = reason in REASONS ? REASONS[reason as keyof typeof REASONS].status : 0;
+    if (statuses.has(status)) statuses.set(status, Math.max(0, statuses.get(status)! - count));
+    return { class: BY_POLICY.has(reason) ? ('policy' as const) : ('mesh' as const), status, reason, count };
+  });
+  const ofApp = [...statuses].map(([status, count]) => ({ class: 'app' as const, status, reason: '', count }));
+  return [...ofApp, ...ofMesh]
+    .filter(({ count }) => count > 0)
+    .map((outcome) => ({ ...outcome, ratio: share(outcome.count, all) ?? 0 }))
+    .sort((a, b) => b.count - a.count);
+}
+
+/** Where only the class was counted, `5xx`, the status that stands for it. */
+function statusOf(text: string): number {
+  return /^\dxx$/.test(text) ? Number(text[0]) * 100 : Number(text) || 0;
+}

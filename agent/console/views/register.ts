@@ -1,0 +1,82 @@
+/** What this node knows of the mesh at a moment, as views read it. Pure. @module */
+import type { Endpoint } from '../../../gossip/records/endpoint.ts';
+import type { Member } from '../../../gossip/view.ts';
+import type { Service } from '../../../proxy/snapshot.ts';
+
+export interface RegisterParts {
+  readonly node: string;
+  readonly trustDomain: string;
+  readonly nowMs: number;
+  readonly services: readonly Pick<Service, 'id' | 'namespace' | 'service' | 'ports'>[];
+  readonly endpoints: readonly Endpoint[];
+  readonly members: readonly Member[];
+  /** Ids of endpoints that this node leaves out. */
+  readonly ejected: ReadonlySet<string>;
+  /** Workloads of this node, those without a port among them. */
+  readonly workloads: readonly { readonly service: string; readonly identity: string }[];
+}
+
+export class Register {
+  readonly node: string;
+  readonly trustDomain: string;
+  readonly nowMs: number;
+  readonly services: ReadonlyMap<string, RegisterParts['services'][number]>;
+  readonly endpoints: readonly Endpoint[];
+  readonly members: readonly Member[];
+  readonly ejected: ReadonlySet<string>;
+  readonly #byService: ReadonlyMap<string, readonly Endpoint[]>;
+  readonly #serviceOf: ReadonlyMap<string, string>;
+
+  constructor({ services, endpoints, workloads, ...known }: RegisterParts) {
+    this.node = known.node;
+    this.trustDomain = known.trustDomain;
+    this.nowMs = known.nowMs;
+    this.members = known.members;
+    this.ejected = known.ejected;
+    this.services = new Map(services.map((service) => [service.id, service]));
+    this.endpoints = endpoints;
+    this.#byService = Map.groupBy(endpoints, serviceOf);
+    this.#serviceOf = new Map([
+      ...workloads.map(({ identity, service }) => [identity, service] as const),
+      ...endpoints.map((endpoint) => [endpoint.identity, serviceOf(endpoint)] as const),
+    ]);
+  }
+
+  endpointsOf(service: string): readonly Endpoint[] {
+    return this.#byService.get(service) ?? [];
+  }
+
+  /**
+   * Who called, by service: what the row says, else whose identity it is, else the name in the identity.
+   *
+   * @returns `outside` for who has no identity
+   */
+  callerOf(source = '', sourceService = ''): string {
+    if (sourceService !== '' && sourceService !== 'other') return sourceService;
+    if (source === '') return OUTSIDE;
+    return this.#serviceOf.get(source) ?? nameIn(source) ?? source;
+  }
+
+  /** Of nodes that are not alive. */
+  isLost(node: string): boolean {
+    return this.members.some(({ name, state }) => name === node && state !== 'alive');
+  }
+}
+
+export const OUTSIDE = 'outside';
+
+export function serviceOf({ namespace, service }: Pick<Endpoint, 'namespace' | 'service'>): string {
+  return `${namespace}/${service}`;
+}
+
+/** 'namespace/name' of `spiffe://td/ns/NAMESPACE/sa/NAME`. */
+export function nameIn(identity: string): string | undefined {
+  const [, namespace, name] = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(identity) ?? [];
+  return namespace === undefined ? undefined : `${namespace}/${name}`;
+}
+
+/** @returns ['', id] where there is no namespace in it */
+export function splitId(id: string): readonly [namespace: string, name: string] {
+  const slash = id.indexOf('/');
+  return slash < 0 || id.includes('://') ? ['', id] : [id.slice(0, slash), id.slice(slash + 1)];
+}

@@ -1,0 +1,88 @@
+/** Whole numbers in as few bytes as they need (LEB128), and strings, into and out of one buffer. @module */
+
+export class ByteWriter {
+  #bytes = Buffer.allocUnsafe(4_096);
+  #length = 0;
+
+  /** @param value from 0 to 2^53-1; what lies outside, or between, is brought there */
+  number(value: number): void {
+    let rest = value > 0 ? Math.min(Math.round(value), Number.MAX_SAFE_INTEGER) : 0;
+    this.#reserve(8);
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) + 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  string(text: string): void {
+    const bytes = Buffer.from(text);
+    this.number(bytes.length);
+    this.#reserve(bytes.length);
+    this.#length += bytes.copy(this.#bytes, this.#length);
+  }
+
+  /** A copy of what was written. */
+  bytes(): Buffer {
+    return Buffer.from(this.#bytes.subarray(0, this.#length));
+  }
+
+  #reserve(more: number): void {
+    if (this.#length + more <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + more));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+}
+
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  /** @throws RangeError where the bytes end within a number, or it is none of ours */
+  number(): number {
+    let byte = this.#next();
+    if (byte < 0x80) return byte;
+    let value = byte & 0x7f;
+    let factor = 0x80;
+    do {
+      byte = this.#next();
+      value += (byte & 0x7f) * factor;
+      factor *= 0x80;
+    } while (byte >= 0x80);
+    if (value > Number.MAX_SAFE_INTEGER) throw new RangeError('a number too large');
+    return value;
+  }
+
+  /** A number that counts what follows, each of a byte at least. @throws RangeError where there are not so many bytes left */
+  count(): number {
+    const count = this.number();
+    if (count > this.#bytes.length - this.#at) throw new RangeError('more announced than there is');
+    return count;
+  }
+
+  string(): string {
+    const length = this.count();
+    const text = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + this.#at, length).toString();
+    this.#at += length;
+    return text;
+  }
+
+  skipString(): void {
+    const length = this.count();
+    this.#at += length;
+  }
+
+  #next(): number {
+    if (this.#at >= this.#bytes.length) throw new RangeError('cut short');
+    return this.#bytes[this.#at++]!;
+  }
+}

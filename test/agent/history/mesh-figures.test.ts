@@ -1,0 +1,90 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { historyConfig } from '../../../agent/history/config.ts';
+import type { FiguresQuestion } from '../../../agent/history/figures.ts';
+import { History } from '../../../agent/history/history.ts';
+import { SCALAR } from '../../../agent/history/rows.ts';
+import { COARSE_MS, DETAIL_MS, HistoryStore } from '../../../agent/history/store.ts';
+import { Realm } from '../../gossip/support/mesh.ts';
+import { MeshNode } from '../mesh-query/mesh-node.ts';
+import { busyRows } from './support.ts';
+
+const HOUR_MS = 3_600_000;
+const SERVICES = 100;
+const log = pino({ level: 'silent' });
+const config = historyConfig.parse({});
+
+async function fill(directory: string, fromMs: number): Promise<number> {
+  const store = await HistoryStore.open({ directory, config, log });
+  for (let step = 0; step < HOUR_MS / DETAIL_MS; step++) {
+    await store.add({ atMs: fromMs + step * DETAIL_MS, rows: busyRows(SERVICES, step) });
+  }
+  return store.bytes;
+}
+
+interface Mesh {
+  readonly nodes: readonly MeshNode[];
+  readonly histories: readonly History[];
+}
+
+/** Three nodes, each with the same hour on its disk. */
+async function mesh(realm: Realm, stack: AsyncDisposableStack, fromMs: number): Promise<Mesh> {
+  const nodes = (await MeshNode.three(realm)).map((node) => stack.use(node));
+  const histories: History[] = [];
+  for (const { name, queries } of nodes) {
+    const dataDirectory = join(realm.directory, 'data', name);
+    mkdirSync(dataDirectory, { recursive: true });
+    const bytes = await fill(join(dataDirectory, 'history'), fromMs);
+    if (name === 'a') console.log(`on disk: ${(bytes / 1_000_000).toFixed(2)} MB an hour, of ${SERVICES * 5} series`);
+    const stats = { series: () => [] };
+    const options = { node: name, config, dataDirectory, stats, queries, log, patienceMs: 20_000 };
+    histories.push(stack.use(await History.start(options)));
+  }
+  return { nodes, histories };
+}
+
+test('an hour of 100 services is asked of three nodes, and adds up', { timeout: 120_000 }, async () => {
+  using realm = new Realm();
+  await using stack = new AsyncDisposableStack();
+  const toMs = Math.floor(Date.now() / COARSE_MS) * COARSE_MS - COARSE_MS;
+  const fromMs = toMs - HOUR_MS;
+  const { histories, nodes } = await mesh(realm, stack, fromMs);
+  const question: FiguresQuestion = {
+    fromMs,
+    toMs,
+    stepMs: DETAIL_MS,
+    service: null,
+    by: ['destination'],
+    direction: 'outbound',
+  };
+  let expected = 0;
+  for (let step = 0; step < HOUR_MS / DETAIL_MS; step++) {
+    for (const { measures } of busyRows(SERVICES, step)) expected += 3 * measures.scalars[SCALAR.requests]!;
+  }
+  for (const stepMs of [DETAIL_MS, DETAIL_MS, 60_000, COARSE_MS, null]) {
+    const startedMs = performance.now();
+    const { figures, coverage } = await histories[0]!.figures({ ...question, stepMs });
+    const tookMs = performance.now() - startedMs;
+    console.log(
+      `1 h, ${SERVICES} services, steps of ${stepMs} ms: ${tookMs.toFixed(0)} ms, ${coverage.answered} nodes`,
+    );
+    expect(coverage).toEqual({ asked: 3, answered: 3, missing: [] });
+    expect(figures.rows.map(({ labels }) => labels.destination)).toHaveLength(SERVICES);
+    expect(sum(figures.rows.flatMap(({ requests }) => requests))).toBe(expected);
+    expect(sum(figures.rows.map(({ statuses }) => statuses['200']!))).toBe(expected);
+    expect(figures.coveredMs).toEqual(figures.rows[0]!.requests.map(() => figures.stepMs));
+  }
+  await nodes[2]!.mesh.close();
+  const later = await histories[0]!.figures({ ...question, toMs: toMs + 60_000, by: ['node'], stepMs: 60_000 });
+  expect(later.figures.rows.map(({ labels }) => labels.node)).toEqual(['a', 'b']);
+  for (const { requests, p99Ms } of later.figures.rows) {
+    expect(requests.slice(0, 60).every((value) => value !== null && value > 0)).toBe(true);
+    expect([requests[60], p99Ms[60]]).toEqual([null, null]);
+  }
+});
+
+function sum(values: readonly (number | null)[]): number {
+  return values.reduce<number>((total, value) => total + (value ?? 0), 0);
+}
