@@ -438,11 +438,11 @@ class Agent implements AsyncDisposable {
       }),
     );
     this.#reach.changed();
-    const catalog = this.#state.use(new Catalog(running, { documents, log }));
+    const catalog = this.#state.use(new Catalog(running, { documents, log, records: plane.records }));
     events.watch(watchedParts(running));
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
-    const console = this.#state.use(await startConsole(running, { documents, service: documentService, log }));
+    const console = this.#state.use(await startConsole(running, { documents, service: documentService, catalog, log }));
     await this.#startServers(running, console, [
       documentRoutes(documentService),
       auditRoutes(audit),

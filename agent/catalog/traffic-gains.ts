@@ -60,9 +60,12 @@ export class TrafficGains {
       const { direction, destination, protocol, route, method } = labels;
       const key = seriesKey(labels);
       const now = countedOf(one);
-      counted.set(key, now);
+      const before = this.#before.get(key) ?? NOTHING;
+      const isSame = now.requests === before.requests && now.opened === before.opened && now.bytes === before.bytes;
+      counted.set(key, isSame ? before : now); // most rows, each time
+      if (isSame) continue;
       if (destination === OTHER || destination === '') continue;
-      const gain = gained(now, this.#before.get(key) ?? NOTHING);
+      const gain = gained(now, before);
       const from = labels.sourceService || callerOf(labels.source, serviceOf);
       const isCalls = !isOfConnections(labels);
       if (isCalls && gain.requests > 0 && route !== UNREAD_ROUTE && destination !== OUTSIDE) {

@@ -197,7 +197,7 @@ describe.skipIf(obstacle !== undefined)(`the catalog${obstacle === undefined ? '
     expect(JSON.parse(asJson.out)).toHaveLength(4);
   });
 
-  test('an agent that starts again knows since when', async () => {
+  test('an agent that starts again knows since when', { timeout: 120_000 }, async () => {
     const [, agent] = agents as [LabAgent, LabAgent];
     const before = (await row(agent, 'shop/cart'))!.firstSeenMs!;
     await agent.close();

@@ -1,4 +1,5 @@
 /** GET /topology, /services, /services/{ns}/{name}, /edges/{ns}/{from}/{ns}/{to}: asks all nodes for figures, and makes views of them. @module */
+import { joinDetail, joinRows } from '../../catalog/console-join.ts';
 import type { Dimension, FiguresQuestion } from '../../history/figures.ts';
 import type { FiguresCache } from '../figures-cache.ts';
 import type { EdgeDetail } from '../shapes/edge.ts';
@@ -70,7 +71,9 @@ export class TrafficRoutes {
     const rows = graph.nodes.filter(
       ({ kind, namespace }) => kind !== 'outside' && kind !== 'unmeshed' && isMember(namespace),
     );
-    return { services: rows.map((node) => serviceRow(node, register, trend.figures)), coverage: graph.coverage };
+    const services = rows.map((node) => serviceRow(node, register, trend.figures));
+    const known = (await this.#world.catalog?.services())?.services.filter(({ namespace }) => isMember(namespace));
+    return { services: joinRows(services, known ?? []), coverage: graph.coverage };
   }
 
   /** @returns undefined for a service that nobody has, declared, or called */
@@ -85,8 +88,10 @@ export class TrafficRoutes {
       this.topology('service', range, namespaces),
       this.#ask(range, CALLERS),
     ]);
-    if (!graph.nodes.some((node) => node.id === id)) return undefined;
-    return serviceView(id, range.toMs, {
+    const known = (await this.#world.catalog?.service(id))?.service;
+    const node = graph.nodes.find((one) => one.id === id);
+    if (node === undefined && known === undefined) return undefined;
+    const view = serviceView(id, range.toMs, {
       register: registerOf(this.#world.running),
       figures: {
         series: series.figures,
@@ -97,11 +102,12 @@ export class TrafficRoutes {
         calls: calls.figures,
       },
       coverage: coverageOf([series.coverage, now.coverage, versions.coverage, routes.coverage]),
-      health: graph.nodes.find((node) => node.id === id)!.health,
+      health: node?.health ?? 'quiet',
       problem: graph.problems.find(({ service }) => service === id) ?? null,
       events: [],
       policies: await policiesAbout(this.#world, id),
     });
+    return joinDetail(view, known);
   }
 
   async edge(from: string, to: string, range: Range): Promise<EdgeDetail> {
