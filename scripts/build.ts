@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, globSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildConsole } from './console.ts';
 
 const root = join(import.meta.dirname, '..');
 /** Read at run time by the module in the same folder. */
@@ -12,4 +13,5 @@ const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc
   stdio: 'inherit',
 });
 for (const file of globSync(ASSETS, { cwd: root })) cpSync(join(root, file), join(root, 'dist', file));
+await buildConsole();
 process.exitCode = status ?? 1;

@@ -28,7 +28,8 @@ rmSync(scratch, { recursive: true, force: true });
 
 function runAll(): number {
   if (filters.length === 0) {
-    if (run('tsc', ['--noEmit']) !== 0) return refuse('the types do not check');
+    for (const project of ['.', 'agent/console/web'])
+      if (run('tsc', ['--noEmit', '-p', project]) !== 0) return refuse(`the types of ${project} do not check`);
     if (run('biome', ['check', '--error-on-warnings', '.']) !== 0) return refuse('lint: `npm run format` fixes most');
   }
   const reportFile = join(scratch, 'report.json');

@@ -28,6 +28,8 @@ const SYSTEM = {
     curl: 'curl',
     openssl: 'openssl',
     'redis-server': 'redis-server',
+    chromium: 'chromium',
+    promtool: 'prometheus',
   },
   bench: {
     nft: 'nftables',

@@ -38,7 +38,7 @@ const IMPURE =
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }
 
@@ -97,4 +97,20 @@ test('foreign calls live in one file', () => {
     /from 'koffi'|import\('koffi'\)|require\('koffi'\)/.test(readFileSync(join(root, file), 'utf8')),
   );
   expect(koffi).toEqual(['agent/capture/linux.ts']);
+});
+
+test('what runs in a browser takes nothing from the agent but types of its shapes, and how patches are applied', () => {
+  const web = 'agent/console/web/';
+  const MAY_TYPE = ['agent/console/shapes/', 'agent/console/live/frames.ts', 'agent/mesh-query/shapes.ts'];
+  const wrong = sources('agent/console/web').flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '(\.{1,2}\/[^']+)'/gm)]
+      .map((match) => ({ statement: match[0], target: normalize(join(dirname(file), match[1]!)) }))
+      .filter(({ target }) => !target.startsWith(web) && target !== 'agent/console/live/patch.ts')
+      .filter(
+        ({ statement, target }) =>
+          !statement.startsWith('import type ') || !MAY_TYPE.some((path) => target.startsWith(path)),
+      )
+      .map(({ target }) => `${file} -> ${target}`),
+  );
+  expect(wrong).toEqual([]);
 });

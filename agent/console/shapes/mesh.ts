@@ -133,6 +133,17 @@ export const documentCheck = z.object({
 });
 export type DocumentCheck = z.infer<typeof documentCheck>;
 
+/** Of POST /documents {revision, isDryRun}, the revision as signing.ts makes it. */
+export const documentWritten = z.object({
+  outcome: z.enum(['written', 'known', 'conflict', 'refused']),
+  reason: z.string(),
+  detail: z.string(),
+  revision: z.string(),
+  warning: z.string(),
+  affected: z.array(z.string()),
+});
+export type DocumentWritten = z.infer<typeof documentWritten>;
+
 export const span = z.object({
   traceId: z.string(),
   spanId: z.string(),

@@ -1,0 +1,120 @@
+/** The frame of every page: bar, navigation, the page itself, palette, help and toasts. @module */
+import { type ComponentType, Suspense, useEffect, useMemo, useState } from 'react';
+import { PAGES } from '../pages/routes.ts';
+import { asApiError } from '../state/hooks.ts';
+import { chooseTheme, nextTheme, themeChosen } from '../theme/theme.ts';
+import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
+import { showToast, Toasts } from '../ui/toast.tsx';
+import { Help } from './help.tsx';
+import { type KeyAction, useKeys } from './keys.ts';
+import { NAV, Nav } from './nav.tsx';
+import type { PageRoute } from './pages.ts';
+import { Palette } from './palette.tsx';
+import { hrefTo, matchPath, navigate, ParamsContext, usePlace } from './router.tsx';
+import { goLive } from './time.ts';
+import { TopBar } from './topbar.tsx';
+import './shell.css';
+
+export function Shell() {
+  const { path } = usePlace();
+  const found = useMemo(() => findPage(path), [path]);
+  const [isPaletteOpen, setPaletteOpen] = useState(false);
+  const [isHelpOpen, setHelpOpen] = useState(false);
+  useKeys(shellKeys({ openPalette: () => setPaletteOpen(true), openHelp: () => setHelpOpen(true) }));
+  const title = found?.page.title ?? 'Not found';
+  useEffect(() => {
+    const crumbs = found?.page.crumbs?.(found.params) ?? [];
+    document.title = `${crumbs.at(-1)?.text ?? title} · Weft`;
+  }, [found, title]);
+  return (
+    <ParamsContext value={found?.params ?? {}}>
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
+      <TopBar crumbs={crumbsOf(found)} onPalette={() => setPaletteOpen(true)} />
+      <Nav path={path} onHelp={() => setHelpOpen(true)} />
+      <main id="main" tabIndex={-1}>
+        {found === undefined ? <NotFound path={path} /> : <Page key={found.page.pattern} page={found.page} />}
+      </main>
+      {isPaletteOpen && <Palette onClose={() => setPaletteOpen(false)} />}
+      {isHelpOpen && <Help onClose={() => setHelpOpen(false)} />}
+      <Toasts />
+    </ParamsContext>
+  );
+}
+
+interface Found {
+  readonly page: PageRoute;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+function findPage(path: string): Found | undefined {
+  for (const page of PAGES) {
+    const params = matchPath(page.pattern, path);
+    if (params !== undefined) return { page, params };
+  }
+  return undefined;
+}
+
+function crumbsOf(found: Found | undefined): readonly { text: string; to?: string }[] {
+  if (found === undefined) return [{ text: 'Not found' }];
+  return found.page.crumbs?.(found.params) ?? [{ text: found.page.title }];
+}
+
+/** Loads the chunk of a page; what a page throws stays in its place. */
+function Page({ page }: { readonly page: PageRoute }) {
+  const [loaded, setLoaded] = useState<{ Component: ComponentType } | { error: unknown }>();
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    let isGone = false;
+    page.load().then(
+      (Component) => isGone || setLoaded({ Component }),
+      (error) => isGone || setLoaded({ error }),
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [page, turn]);
+  if (loaded === undefined) return <Loading what="the page" />;
+  if ('error' in loaded) return <ErrorState error={asApiError(loaded.error)} onRetry={() => setTurn(turn + 1)} />;
+  return (
+    <Suspense fallback={<Loading what="the page" />}>
+      <loaded.Component />
+    </Suspense>
+  );
+}
+
+function NotFound({ path }: { readonly path: string }) {
+  return (
+    <div className="page">
+      <h1>No such page</h1>
+      <EmptyState why={`Nothing is at ${path}.`} command="weft --help" />
+    </div>
+  );
+}
+
+function shellKeys(open: { openPalette: () => void; openHelp: () => void }): KeyAction[] {
+  return [
+    { keys: 'Ctrl+K', does: 'Go to anything', group: 'Everywhere', run: open.openPalette },
+    { keys: '?', does: 'These keys', group: 'Everywhere', run: open.openHelp },
+    { keys: 'L', does: 'Back to live', group: 'Everywhere', run: goLive },
+    { keys: 'C', does: 'Copy link', group: 'Everywhere', run: copyLink },
+    {
+      keys: 'D',
+      does: 'Theme: system, light, dark',
+      group: 'Everywhere',
+      run: () => chooseTheme(nextTheme(themeChosen())),
+    },
+    ...NAV.flatMap(({ items }) => items).map(({ key, text, to }) => ({
+      keys: `g ${key}`,
+      does: text,
+      group: 'Go to',
+      run: () => navigate(hrefTo(to)),
+    })),
+  ];
+}
+
+async function copyLink(): Promise<void> {
+  await navigator.clipboard.writeText(location.href);
+  showToast('Link copied');
+}

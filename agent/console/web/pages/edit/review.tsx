@@ -1,0 +1,129 @@
+/** The four checks before signing: it is valid, this differs, these callers would feel it, these nodes are ready. @module */
+import type { ReactNode } from 'react';
+import type { DocumentCheck } from '../../../shapes/mesh.ts';
+import { count, plural } from '../../format/numbers.ts';
+import { CopyButton } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
+import { Diff } from '../../ui/diff.tsx';
+import { ErrorState } from '../../ui/states.tsx';
+import { StatusMark } from '../../ui/status-mark.tsx';
+import { ServiceName } from '../common/figures.tsx';
+import { SignForm } from './sign-form.tsx';
+import type { Check } from './use-check.ts';
+
+interface Props {
+  readonly yaml: string;
+  readonly check: Check;
+  readonly isPast: boolean;
+}
+
+export function Review({ yaml, check, isPast }: Props) {
+  const { data, error } = check;
+  return (
+    <Card title="Review" aside={check.isCurrent ? undefined : 'checking'}>
+      {error !== undefined && data === undefined ? (
+        <ErrorState error={error} onRetry={check.again} />
+      ) : data === undefined ? (
+        <p className="muted">Checked when the YAML can be read.</p>
+      ) : (
+        <>
+          <ul className="checks">
+            <Valid problems={data.problems} />
+            <Differs yaml={yaml} present={data.present} />
+            <Affects affected={data.affected} />
+            <Nodes nodes={data.nodes} />
+          </ul>
+          <div className="row">
+            <SignForm yaml={yaml} check={check} isPast={isPast} />
+            <CopyButton text={`${data.command} <<'EOF'\n${yaml.trimEnd()}\nEOF`}>Copy weft apply</CopyButton>
+          </div>
+        </>
+      )}
+    </Card>
+  );
+}
+
+function Line({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+  return (
+    <li>
+      <b>{name}</b>
+      <div>{children}</div>
+    </li>
+  );
+}
+
+function Valid({ problems }: Pick<DocumentCheck, 'problems'>) {
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  return (
+    <Line name="Valid">
+      {problems.length === 0 && <StatusMark health="ok">Valid, and nothing to advise</StatusMark>}
+      <ul className="plain-lines">
+        {problems.map(({ code, severity, field, line, message, fix }) => (
+          <li key={`${code} ${field} ${message}`}>
+            <StatusMark health={severity === 'error' ? 'bad' : 'warn'}>{code}</StatusMark>
+            <span>
+              {line !== null && `Line ${line}: `}
+              {field !== '' && <code>{field}</code>} {message} {fix !== '' && <span className="muted">{fix}</span>}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {errors > 0 && <p className="muted">{plural(errors, 'error')} to mend before it can be signed.</p>}
+    </Line>
+  );
+}
+
+function Differs({ yaml, present }: { readonly yaml: string; readonly present: DocumentCheck['present'] }) {
+  return (
+    <Line name="Differs">
+      {present === null ? (
+        <StatusMark health="quiet">A new document; nothing is replaced</StatusMark>
+      ) : (
+        <Diff left={present.yaml} right={yaml} leftName={`In force, ${present.rev.slice(0, 8)}`} rightName="yours" />
+      )}
+    </Line>
+  );
+}
+
+function Affects({ affected }: Pick<DocumentCheck, 'affected'>) {
+  return (
+    <Line name="Affects">
+      {affected.length === 0 ? (
+        <StatusMark health="quiet">No caller of the last hour, as far as this node knows</StatusMark>
+      ) : (
+        <ul className="plain-lines">
+          {affected.map(({ service, requests, changed }) => (
+            <li key={service}>
+              <ServiceName id={service} isWhole />
+              <span className="muted">
+                {changed === null
+                  ? `${count(requests)} requests in the last hour; how many would end differently is not known`
+                  : `${count(changed)} of ${count(requests)} requests of the last hour would end differently`}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Line>
+  );
+}
+
+function Nodes({ nodes }: Pick<DocumentCheck, 'nodes'>) {
+  const ready = nodes.filter(({ isReady }) => isReady === true);
+  const others = nodes.filter(({ isReady }) => isReady !== true);
+  return (
+    <Line name="Nodes">
+      <StatusMark
+        health={others.length === 0 ? 'ok' : 'unknown'}
+      >{`${ready.length} of ${plural(nodes.length, 'node')} ready`}</StatusMark>
+      {others.length > 0 && (
+        <p className="muted">
+          {others
+            .map(({ node, isReady }) => `${node} ${isReady === null ? 'is not known' : 'is not ready'}`)
+            .join(', ')}
+          . They take it when they are heard again.
+        </p>
+      )}
+    </Line>
+  );
+}

@@ -1,0 +1,142 @@
+/** Who speaks to whom as whom: edges with their TLS, rule hits and denials, and the certificates of identities. @module */
+import type { Identities } from '../../../shapes/mesh.ts';
+import { Link } from '../../app/router.tsx';
+import { useRange } from '../../app/time.ts';
+import { count, plural } from '../../format/numbers.ts';
+import { age, moment } from '../../format/times.ts';
+import { useNow, useTopic } from '../../state/hooks.ts';
+import { Card } from '../../ui/card.tsx';
+import { type Column, Table } from '../../ui/table.tsx';
+import { Answer } from '../common/answer.tsx';
+import { ServiceName } from '../common/figures.tsx';
+import { Frame } from '../common/frame.tsx';
+import { edgeHref, shortName } from '../common/hrefs.ts';
+import { Expiry } from '../members/members-page.tsx';
+
+type Edge = Identities['edges'][number];
+type Identity = Identities['identities'][number];
+
+export function IdentitiesPage() {
+  const { api } = useRange();
+  const read = useTopic<Identities>(`/identities?${api}`);
+  return (
+    <Frame title="Identities" about={read.data && <span>{conclusion(read.data)}</span>} command="weft get AccessPolicy">
+      <Answer
+        read={read}
+        what="identities"
+        isEmpty={({ identities, edges }) => identities.length === 0 && edges.length === 0}
+        empty={{ why: 'No workload has a certificate yet, and none was called.', command: 'weft workloads' }}
+      >
+        {(data) => <Body data={data} />}
+      </Answer>
+    </Frame>
+  );
+}
+
+function conclusion({ identities, edges }: Identities): string {
+  const plain = edges.filter(({ tls }) => tls === 'plaintext').length;
+  const denied = edges.filter((edge) => edge.denied > 0).length;
+  const words = [`${plural(identities.length, 'identity', 'identities')}, ${plural(edges.length, 'edge')}`];
+  words.push(plain === 0 ? 'no plaintext' : `${plain} in plaintext`);
+  words.push(denied === 0 ? 'nobody denied' : `${denied} with denials`);
+  return `${words.join('; ')}.`;
+}
+
+function Body({ data }: { readonly data: Identities }) {
+  const nowMs = useNow(10_000);
+  return (
+    <>
+      <Card title="Who calls whom">
+        <Table
+          name="Edges"
+          columns={edgeColumns(nowMs)}
+          rows={data.edges}
+          rowKey={(row) => `${row.from} ${row.to} ${row.rule}`}
+        />
+      </Card>
+      <Card title="Certificates">
+        <Table name="Certificates" columns={identityColumns(nowMs)} rows={data.identities} rowKey={(row) => row.id} />
+      </Card>
+    </>
+  );
+}
+
+function edgeColumns(nowMs: number): readonly Column<Edge>[] {
+  return [
+    {
+      id: 'edge',
+      head: 'Edge',
+      cell: ({ from, to }) =>
+        from.includes('/') && to.includes('/') && !from.startsWith('spiffe:') ? (
+          <Link to={edgeHref(from, to)}>
+            {shortName(from)} → {shortName(to)}
+          </Link>
+        ) : (
+          `${from} → ${to}`
+        ),
+      value: ({ from, to }) => `${from} ${to}`,
+    },
+    { id: 'tls', head: 'TLS', cell: (edge) => <Tls edge={edge} nowMs={nowMs} />, value: (edge) => edge.tls },
+    { id: 'rule', head: 'Let in by', cell: (edge) => edge.rule || 'default', value: (edge) => edge.rule },
+    {
+      id: 'allowed',
+      head: 'Allowed',
+      align: 'end',
+      cell: (edge) => count(edge.allowed),
+      value: (edge) => edge.allowed,
+    },
+    {
+      id: 'denied',
+      head: 'Denied',
+      align: 'end',
+      cell: (edge) => <span className={edge.denied > 0 ? 'is-warn strong' : ''}>{count(edge.denied)}</span>,
+      value: (edge) => edge.denied,
+    },
+    {
+      id: 'last',
+      head: 'Last',
+      align: 'end',
+      cell: (edge) => moment(edge.lastMs, nowMs),
+      value: (edge) => edge.lastMs,
+    },
+  ];
+}
+
+/** mTLS is the rule, so only its absence is marked. */
+function Tls({ edge: { tls, plaintextUntilMs }, nowMs }: { readonly edge: Edge; readonly nowMs: number }) {
+  if (tls !== 'plaintext') return <span className="muted">{tls === 'mutual' ? 'mTLS' : tls}</span>;
+  return (
+    <span className="is-mesh strong">
+      plaintext{plaintextUntilMs !== null && ` for ${age(plaintextUntilMs - nowMs)} more`}
+    </span>
+  );
+}
+
+function identityColumns(nowMs: number): readonly Column<Identity>[] {
+  return [
+    {
+      id: 'id',
+      head: 'Identity',
+      cell: ({ id }) => <code title={id}>{id.replace(/^spiffe:\/\/[^/]*\//, '')}</code>,
+      value: ({ id }) => id,
+    },
+    {
+      id: 'services',
+      head: 'Services',
+      cell: ({ services }) => (
+        <span className="row">
+          {services.map((id) => (
+            <ServiceName key={id} id={id} />
+          ))}
+        </span>
+      ),
+    },
+    { id: 'nodes', head: 'Nodes', cell: ({ nodes }) => nodes.join(', ') },
+    {
+      id: 'expires',
+      head: 'Expires',
+      cell: (row) => <Expiry expiresMs={row.expiresMs} lifeMs={row.lifeMs} nowMs={nowMs} />,
+      value: ({ expiresMs }) => expiresMs,
+    },
+  ];
+}

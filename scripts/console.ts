@@ -1,0 +1,36 @@
+/**
+ * The web part of the console, bundled into dist/agent/console/web with a brotli copy beside each file that shrinks.
+ * Left as it is when nothing it is made of has changed since.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, constants } from 'node:zlib';
+import { build } from 'vite';
+
+const root = join(import.meta.dirname, '..');
+const sources = join(root, 'agent', 'console', 'web');
+/** Bundled too, though they are not in `sources`. */
+const ALSO = ['package-lock.json', 'agent/console/live/patch.ts'];
+const COMPRESSED = ['**/*.js', '**/*.css', '**/*.html', '**/*.svg'];
+
+export async function buildConsole(outDir = join(root, 'dist', 'agent', 'console', 'web')): Promise<void> {
+  const stamp = join(outDir, '.stamp');
+  const wanted = hashOfSources();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  await build({ configFile: join(sources, 'vite.config.ts'), logLevel: 'warn', build: { outDir } });
+  for (const file of globSync(COMPRESSED, { cwd: outDir })) {
+    const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+    writeFileSync(join(outDir, `${file}.br`), brotliCompressSync(readFileSync(join(outDir, file)), { params }));
+  }
+  writeFileSync(stamp, wanted);
+}
+
+function hashOfSources(): string {
+  const hash = createHash('sha256');
+  const files = globSync('**/*.{ts,tsx,css,html,svg,json}', { cwd: sources }).map((file) => join(sources, file));
+  for (const file of [...files, ...ALSO.map((file) => join(root, file))].sort()) {
+    if (existsSync(file)) hash.update(file).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,73 @@
+/** Every page in a real browser: heading, no complaint of the browser, nothing serious for axe, in both themes and all states. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildConsole } from '../../scripts/console.ts';
+import { chromiumPath, openBrowser, openPage, seriousFindings, settled } from './browser.ts';
+import { PLACES } from './places.ts';
+import { NOW_MS } from './staged-answers.ts';
+import { StagedNode, type State } from './staged-node.ts';
+
+/** States that a page has apart from `whole`; in one theme, as colours do not hang on them. */
+const OTHERS: readonly State[] = ['partial', 'empty', 'error', 'forbidden'];
+/** What a state must say somewhere on a page. */
+const SAID: Partial<Record<State, RegExp>> = {
+  partial: /node-4/,
+  error: /the node is starting/,
+  forbidden: /your roles do not allow it|You may not see/i,
+};
+
+describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
+  let node: StagedNode;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'weft-console-'));
+    await buildConsole(directory);
+    node = await StagedNode.start(directory);
+    browser = await openBrowser();
+  }, 180_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await node?.[Symbol.asyncDispose]();
+  });
+
+  const sound = async (path: string, theme: 'light' | 'dark', state: State, width = 1_440) => {
+    node.state = state;
+    const { page, complaints } = await openPage(browser, node.url + path, { theme, width, atMs: NOW_MS });
+    try {
+      await settled(page);
+      const said = SAID[state];
+      if (said !== undefined && !path.startsWith('/policies/new')) await page.getByText(said).first().waitFor();
+      expect(await page.locator('h1').count(), 'headings of first rank').toBe(1);
+      expect(await seriousFindings(page)).toEqual([]);
+      expect(complaints).toEqual([]);
+    } finally {
+      await page.context().close();
+    }
+  };
+
+  test.each(PLACES.flatMap(([name, path]) => [[name, 'light', path] as const, [name, 'dark', path] as const]))(
+    '%s is sound in the %s theme',
+    (_name, theme, path) => sound(path, theme, 'whole'),
+    60_000,
+  );
+
+  test.each(OTHERS.flatMap((state) => PLACES.map(([name, path]) => [name, state, path] as const)))(
+    '%s says what it cannot show: %s',
+    (_name, state, path) => sound(path, 'light', state),
+    60_000,
+  );
+
+  test.each(PLACES)('%s fits a narrow screen', async (_name, path) => {
+    node.state = 'whole';
+    const { page } = await openPage(browser, node.url + path, { theme: 'light', width: 640, atMs: NOW_MS });
+    await settled(page);
+    const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow).toBeLessThanOrEqual(0);
+    await page.context().close();
+  });
+});
