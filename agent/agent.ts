@@ -27,6 +27,7 @@ import { catalogRoutes } from './admin/catalog-routes.ts';
 import { addCertsMetrics } from './admin/certs-metrics.ts';
 import { documentRoutes } from './admin/document-routes.ts';
 import { addEjectionMetrics } from './admin/ejection-metrics.ts';
+import { eventsRoutes } from './admin/events-routes.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
 import { addObservationMetrics } from './admin/observation-metrics.ts';
@@ -47,6 +48,8 @@ import { capturedUnits } from './enrolment/captured-unit.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { explicitUnits } from './enrolment/explicit-unit.ts';
 import { AgentError } from './errors.ts';
+import { AgentEvents } from './events/events.ts';
+import { watchedParts } from './events/watched.ts';
 import { loadForeignIssuers } from './foreign-issuers.ts';
 import { EjectionKeeper } from './health/ejection-keeper.ts';
 import { reachChecks } from './health/reach-checks.ts';
@@ -176,6 +179,7 @@ class Agent implements AsyncDisposable {
     let refused: RefusedPorts | undefined;
     let mesh: MeshThread | undefined;
     let audit: AuditTrail | undefined;
+    let events: AgentEvents | undefined;
     let own: readonly Endpoint[] = [];
     if (captures !== undefined) captures.isTakingOver = predecessor !== undefined;
 
@@ -294,6 +298,7 @@ class Agent implements AsyncDisposable {
             members: (members) => {
               remembered.members(members);
               queries.members(members);
+              events?.members(members);
               documents.members();
               this.#reach?.changed();
               certificates.members(members);
@@ -301,9 +306,13 @@ class Agent implements AsyncDisposable {
             asked: (caller, question) => queries.answer(caller, question) ?? certificates.answer(caller, question),
             endpoints: (delta) => {
               remembered.heard(delta);
+              events?.endpoints(delta);
               this.#endpointsChanged(delta);
             },
-            documents: (heads) => documents.documents(heads),
+            documents: (heads) => {
+              events?.documents.heads(heads);
+              documents.documents(heads);
+            },
             documentsGone: (keys) => documents.documentsGone(keys),
             revocations: (entries) => documents.revocationsChanged(entries),
             noted: (notes) => documents.noted(notes),
@@ -334,11 +343,14 @@ class Agent implements AsyncDisposable {
     const place = { node: node.name, trustDomain: node.trustDomain, dataDirectory: config.dataDirectory };
     const observation = this.#state.use(await Observation.start({ ...observed, ...place }));
     audit = this.#state.use(await AuditTrail.open({ directory: join(config.dataDirectory, 'audit'), log }));
+    events = this.#state.use(
+      await AgentEvents.start({ ...config, node: node.name, config: config.history, queries, log }),
+    );
     const documents = this.#state.use(
       new AgentDocuments({
         node: node.name,
         dataDirectory: config.dataDirectory,
-        audit,
+        audit: events.documents.recording(audit),
         log,
         accessChanged: (access) => plane.apply({ access }),
         trafficChanged: (traffic) => {
@@ -409,6 +421,7 @@ class Agent implements AsyncDisposable {
       queries,
       history,
       observation,
+      events,
       directory,
       services: this.#services,
       remembered,
@@ -426,12 +439,14 @@ class Agent implements AsyncDisposable {
     );
     this.#reach.changed();
     const catalog = this.#state.use(new Catalog(running, { documents, log }));
+    events.watch(watchedParts(running));
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
-    const console = this.#state.use(await startConsole(running, { documents, service: documentService, log }));
+    const console = this.#state.use(await startConsole(running, { documents, service: documentService, catalog, log }));
     await this.#startServers(running, console, [
       documentRoutes(documentService),
       auditRoutes(audit),
+      eventsRoutes(events),
       trustRoutes({
         node: () => certificates.holder.current,
         sequence: () => roots.sequence,

@@ -16,6 +16,7 @@ import type { AgentConfig } from './config.ts';
 import type { MeshConfig } from './documents/mesh-config.ts';
 import type { RememberedEndpoints } from './endpoints/remembered.ts';
 import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
+import type { AgentEvents } from './events/events.ts';
 import type { EjectionKeeper } from './health/ejection-keeper.ts';
 import type { History } from './history/history.ts';
 import type { Certificates } from './identity/certificates.ts';
@@ -42,6 +43,7 @@ export interface Running {
   /** Where topics are offered, and all nodes asked. */
   readonly queries: MeshQuery;
   readonly history: History;
+  readonly events: AgentEvents;
   readonly directory: WorkloadDirectory;
   readonly services: ServiceDirectory;
   readonly remembered: RememberedEndpoints;

@@ -7,6 +7,7 @@ import { addCatalogCommand } from './catalog-command.ts';
 import { addCertCommand } from './cert-command.ts';
 import { addCheckCommand } from './check-command.ts';
 import { addDocumentCommands } from './document-commands.ts';
+import { addEventsCommand } from './events-command.ts';
 import { EXIT, type ExitCode, exitCodeHelp } from './exit-codes.ts';
 import { addExplainCommand } from './explain-command.ts';
 import type { CliIo } from './io.ts';
@@ -62,6 +63,7 @@ function createProgram(io: CliIo, context: Context): Command {
   addListingCommands(program, context);
   addDocumentCommands(program, context);
   addAuditCommand(program, context);
+  addEventsCommand(program, context);
   addExplainCommand(program, context);
   addLogsCommands(program, context);
   addTapCommands(program, context);

@@ -1,4 +1,5 @@
 /** What the console is about: the parts of a running agent, and what it asks of all nodes. @module */
+import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentDocuments } from '../documents/agent-documents.ts';
 import type { DocumentService } from '../documents/service.ts';
 import type { Figures, FiguresQuestion } from '../history/figures.ts';
@@ -16,6 +17,7 @@ export interface ConsoleWorld {
   readonly running: Running;
   readonly documents: AgentDocuments;
   readonly service: DocumentService;
+  readonly catalog: Catalog;
   readonly figures: (question: FiguresQuestion) => Promise<MeshFigures>;
 }
 

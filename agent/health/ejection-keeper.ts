@@ -59,14 +59,14 @@ export class EjectionKeeper implements Disposable {
     this.#timer = setInterval(() => this.look(), options.intervalMs ?? INTERVAL_MS).unref();
   }
 
-  /** Ids of the endpoints that this node has ejected. */
-  get ejectedIds(): ReadonlySet<string> {
-    return this.#ejected;
-  }
-
   /** How many endpoints this node has ejected. */
   get ejected(): number {
     return this.#ejected.size;
+  }
+
+  /** Ids of these. */
+  get ejectedIds(): ReadonlySet<string> {
+    return this.#ejected;
   }
 
   /** How many endpoints are left out here because of what other nodes say. */

@@ -28,7 +28,7 @@ function length(name: string, factor = 1): Topic<{ text: string }, number> {
 }
 
 describe('a question to all nodes', () => {
-  test('is answered by each, also where an answer takes many calls', async () => {
+  test('is answered by each, also where an answer takes many calls', { timeout: 120_000 }, async () => {
     using realm = new Realm();
     await using stack = new AsyncDisposableStack();
     const nodes = (await MeshNode.three(realm)).map((node) => stack.use(node));
@@ -46,7 +46,9 @@ describe('a question to all nodes', () => {
     for (const [name, answer] of answers) expect(answer).toEqual({ name, text });
   });
 
-  test('is refused where it does not fit, where the answer does not, and where the answer is too long', async () => {
+  test('is refused where it does not fit, where the answer does not, and where the answer is too long', {
+    timeout: 120_000,
+  }, async () => {
     using realm = new Realm();
     await using stack = new AsyncDisposableStack();
     const nodes = (await MeshNode.three(realm)).map((node) => stack.use(node));
@@ -68,7 +70,9 @@ describe('a question to all nodes', () => {
     expect(unknown.coverage.missing).toMatchObject([refused('b'), { node: 'z', reason: 'silent', lastHeardMs: null }]);
   });
 
-  test('names who is too old, who is late and who is silent, with the endpoints it had', async () => {
+  test('names who is too old, who is late and who is silent, with the endpoints it had', {
+    timeout: 120_000,
+  }, async () => {
     using realm = new Realm();
     await using stack = new AsyncDisposableStack();
     const [a, b, c] = (await MeshNode.three(realm, 'c')) as [MeshNode, MeshNode, MeshNode];
