@@ -6,7 +6,7 @@ import { FiguresCache } from './figures-cache.ts';
 import { BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
 import { DocumentRoutes, keyFrom, mayRead } from './routes/documents.ts';
 import { MeshRoutes } from './routes/mesh.ts';
-import { RequestRoutes } from './routes/requests.ts';
+import { ObservedRoutes } from './routes/observed.ts';
 import { TrafficRoutes } from './routes/topology.ts';
 import { isSeen } from './views/service.ts';
 import type { TopologyKind } from './views/topology.ts';
@@ -28,7 +28,7 @@ export class AgentApi implements ConsoleApi {
   readonly #traffic: TrafficRoutes;
   readonly #documents: DocumentRoutes;
   readonly #mesh: MeshRoutes;
-  readonly #requests: RequestRoutes;
+  readonly #observed: ObservedRoutes;
   readonly #reads: ReadonlyMap<string, Read>;
 
   constructor(world: ConsoleWorld) {
@@ -36,7 +36,7 @@ export class AgentApi implements ConsoleApi {
     this.#traffic = new TrafficRoutes(world, cache);
     this.#documents = new DocumentRoutes(world);
     this.#mesh = new MeshRoutes(world, cache);
-    this.#requests = new RequestRoutes(() => world.running.queries);
+    this.#observed = new ObservedRoutes(world);
     this.#reads = new Map(Object.entries(this.#table()));
   }
 
@@ -94,9 +94,11 @@ export class AgentApi implements ConsoleApi {
       '/members': () => this.#mesh.members(),
       '/members/*': ({ parts: [name] }) => this.#mesh.member(name!),
       '/identities': ({ asked, namespaces }) => this.#mesh.identities(range(asked), namespaces),
-      '/traces': ({ asked, namespaces }) => this.#requests.traces({ asked, range: range(asked), namespaces }),
-      '/traces/*': ({ parts: [id], namespaces }) => this.#requests.trace(id!, namespaces),
-      '/logs': ({ asked, namespaces }) => this.#requests.logs({ asked, range: range(asked), namespaces }),
+      '/events': ({ asked, namespaces }) => this.#observed.events(asked, namespaces),
+      '/traces': ({ asked, viewer }) => this.#observed.traces(asked, viewer),
+      '/traces/*': ({ parts: [id], viewer }) => this.#observed.trace(id!, viewer),
+      '/logs': ({ asked, viewer }) => this.#observed.logs(asked, viewer),
+      '/catalog.yaml': ({ viewer }) => this.#observed.catalogYaml(viewer),
       '/index': ({ namespaces }) => this.#mesh.index(namespaces),
     };
   }
@@ -129,7 +131,8 @@ async function answered(read: () => Promise<unknown>): Promise<Answer> {
       ? refusal(404, 'there is no such thing, or none that you may look at')
       : { status: 200, body };
   } catch (err) {
-    if (err instanceof BadQuestion || err instanceof RangeError) return refusal(400, err.message);
+    if (err instanceof BadQuestion) return refusal(err.status, err.message);
+    if (err instanceof RangeError) return refusal(400, err.message);
     throw err;
   }
 }

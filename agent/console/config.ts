@@ -26,7 +26,7 @@ export const consoleConfig = z
       .enum(['view', 'login', 'off'])
       .default('view')
       .describe(
-        'What anybody on this machine may do without logging in, on admin.listen. view: look at everything. login: nothing before logging in. off: no console there.',
+        'What anybody on this machine may do without logging in, on admin.listen. view: look at everything, traces and access logs too. login: nothing before logging in. off: no console there.',
       ),
     listen: z
       .union([z.literal(''), socketAddress])

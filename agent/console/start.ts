@@ -1,6 +1,6 @@
 /** The console of a running agent. @module */
 import type { Logger } from 'pino';
-import type { CatalogReader } from '../catalog/catalog.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentDocuments } from '../documents/agent-documents.ts';
 import type { DocumentService } from '../documents/service.ts';
 import type { Running } from '../sources.ts';
@@ -11,7 +11,7 @@ import { offerSummary } from './node-summary.ts';
 export interface ConsoleParts {
   readonly documents: AgentDocuments;
   readonly service: DocumentService;
-  readonly catalog: CatalogReader;
+  readonly catalog: Catalog;
   readonly log: Logger;
 }
 

@@ -1,5 +1,5 @@
 /** What the console is about: the parts of a running agent, and what it asks of all nodes. @module */
-import type { CatalogReader } from '../catalog/catalog.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentDocuments } from '../documents/agent-documents.ts';
 import type { DocumentService } from '../documents/service.ts';
 import type { Figures, FiguresQuestion } from '../history/figures.ts';
@@ -17,9 +17,8 @@ export interface ConsoleWorld {
   readonly running: Running;
   readonly documents: AgentDocuments;
   readonly service: DocumentService;
+  readonly catalog: Catalog;
   readonly figures: (question: FiguresQuestion) => Promise<MeshFigures>;
-  /** Undefined: rows say only what the register and figures do. */
-  readonly catalog?: CatalogReader;
 }
 
 export function registerOf({ node, services, mesh, ejections, enrolment }: Running): Register {

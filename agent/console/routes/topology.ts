@@ -1,17 +1,18 @@
 /** GET /topology, /services, /services/{ns}/{name}, /edges/{ns}/{from}/{ns}/{to}: asks all nodes for figures, and makes views of them. @module */
-import { joinDetail, joinRows } from '../../catalog/console-join.ts';
 import type { Dimension, FiguresQuestion } from '../../history/figures.ts';
 import type { FiguresCache } from '../figures-cache.ts';
+import type { MeshEvent } from '../shapes/common.ts';
 import type { EdgeDetail } from '../shapes/edge.ts';
 import type { ServiceDetail, Services } from '../shapes/services.ts';
 import type { Topology } from '../shapes/topology.ts';
 import { edgeView } from '../views/edge.ts';
 import { MAX_DETAILED, type TroubleFigures, troubled } from '../views/problems.ts';
-import { serviceRow, serviceView } from '../views/service.ts';
+import { isSeen, serviceRow, serviceView, withCatalog } from '../views/service.ts';
 import { graphOf, type TopologyKind, topologyView } from '../views/topology.ts';
 import { type ConsoleWorld, coverageOf, type MeshFigures, registerOf } from '../world.ts';
 import type { Range } from './asked.ts';
 import { policiesAbout } from './documents.ts';
+import { visible } from './observed.ts';
 
 const DAY_MS = 86_400_000;
 const STRIP_STEP_MS = 300_000;
@@ -19,6 +20,8 @@ const STRIP_STEP_MS = 300_000;
 const LIVE_MS = 1_500;
 const STRIP_MS = 30_000;
 const USUAL_MS = 300_000;
+const LEAD_MS = 120_000;
+const MAX_EVENTS = 100;
 const TREND_STEPS = 24;
 const CALLERS: readonly Dimension[] = ['source', 'sourceService', 'destination', 'protocol'];
 
@@ -53,7 +56,8 @@ export class TrafficRoutes {
     };
     const coverage = coverageOf([edges.coverage, services.coverage, versions.coverage, inbound.coverage]);
     const question = { view, namespaces, rangeMs, asOfMs: toMs };
-    const parts = { register: registerOf(this.#world.running), figures, coverage, events: [] };
+    const register = registerOf(this.#world.running);
+    const parts = { register, figures, coverage, events: await this.#lately(range, namespaces) };
     const graph = graphOf(question, parts);
     const worst = view === 'service' ? troubled(graph.nodes).slice(0, MAX_DETAILED) : [];
     const details = await Promise.all(worst.map(async ({ id }) => [id, await this.#trouble(id, range)] as const));
@@ -62,24 +66,27 @@ export class TrafficRoutes {
 
   async services(range: Range, namespaces: Seen): Promise<Services> {
     const stepMs = Math.max(10_000, Math.ceil(range.rangeMs / TREND_STEPS / 10_000) * 10_000);
-    const [graph, trend] = await Promise.all([
+    const [graph, known, trend] = await Promise.all([
       this.topology('service', range, namespaces),
+      this.#world.catalog.services(),
       this.#ask({ ...range, stepMs }, ['destination'], { isInSteps: true, keptMs: STRIP_MS }),
     ]);
     const register = registerOf(this.#world.running);
-    const isMember = (namespace: string): boolean => namespaces === undefined || namespaces.has(namespace);
-    const rows = graph.nodes.filter(
-      ({ kind, namespace }) => kind !== 'outside' && kind !== 'unmeshed' && isMember(namespace),
+    const seen = graph.nodes
+      .filter(({ id, kind }) => kind !== 'outside' && kind !== 'unmeshed' && isSeen(id, namespaces))
+      .map((node) => serviceRow(node, register, trend.figures));
+    const rows = withCatalog(
+      seen,
+      known.services.filter(({ id }) => isSeen(id, namespaces)),
     );
-    const services = rows.map((node) => serviceRow(node, register, trend.figures));
-    const known = (await this.#world.catalog?.services())?.services.filter(({ namespace }) => isMember(namespace));
-    return { services: joinRows(services, known ?? []), coverage: graph.coverage };
+    return { services: rows, coverage: coverageOf([graph.coverage, known.coverage]) };
   }
 
   /** @returns undefined for a service that nobody has, declared, or called */
   async service(id: string, range: Range, namespaces: Seen): Promise<ServiceDetail | undefined> {
     const about = { service: id };
-    const [series, now, versions, routes, consumers, graph, calls] = await Promise.all([
+    const [known, series, now, versions, routes, consumers, graph, calls] = await Promise.all([
+      this.#world.catalog.service(id),
       this.#ask(range, ['destination'], { ...about, isInSteps: true }),
       this.#ask(range, ['destination'], about),
       this.#ask(range, ['destination', 'version'], about),
@@ -88,9 +95,8 @@ export class TrafficRoutes {
       this.topology('service', range, namespaces),
       this.#ask(range, CALLERS),
     ]);
-    const known = (await this.#world.catalog?.service(id))?.service;
     const node = graph.nodes.find((one) => one.id === id);
-    if (node === undefined && known === undefined) return undefined;
+    if (node === undefined && known.service === undefined) return undefined;
     const view = serviceView(id, range.toMs, {
       register: registerOf(this.#world.running),
       figures: {
@@ -102,12 +108,12 @@ export class TrafficRoutes {
         calls: calls.figures,
       },
       coverage: coverageOf([series.coverage, now.coverage, versions.coverage, routes.coverage]),
-      health: node?.health ?? 'quiet',
+      health: node?.health ?? 'unknown',
       problem: graph.problems.find(({ service }) => service === id) ?? null,
-      events: [],
+      events: await this.#lately(range, namespaces, id),
       policies: await policiesAbout(this.#world, id),
     });
-    return joinDetail(view, known);
+    return { ...view, facts: [...(known.service?.facts ?? [])], rules: [...(known.service?.rules ?? [])] };
   }
 
   async edge(from: string, to: string, range: Range): Promise<EdgeDetail> {
@@ -128,6 +134,13 @@ export class TrafficRoutes {
       this.#ask(range, ['destination', 'method', 'route'], { service }),
     ]);
     return { series: series.figures, versions: versions.figures, routes: routes.figures };
+  }
+
+  /** What happened in the range and just before, to what the viewer may see. */
+  async #lately({ fromMs, toMs }: Range, namespaces: Seen, touches: string | null = null): Promise<MeshEvent[]> {
+    const question = { fromMs: fromMs - LEAD_MS, toMs: toMs + 1, kinds: [], touches, limit: MAX_EVENTS };
+    const { events } = await this.#world.running.events.list(question);
+    return visible(events, namespaces);
   }
 
   #usual(toMs: number): Promise<MeshFigures> {

@@ -1,11 +1,12 @@
 /** One service: how it fares, who is affected, what it is made of; and the list of all. Pure. @module */
+import type { CatalogRow } from '../../catalog/rows.ts';
 import type { Figures, FiguresRow } from '../../history/figures.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import type { Health, MeshEvent, Problem, Source } from '../shapes/common.ts';
 import type { EndpointRow, Neighbour, ObservedRoute, ServiceDetail, ServiceRow } from '../shapes/services.ts';
 import type { TopologyNode } from '../shapes/topology.ts';
 import { type Register, splitId } from './register.ts';
-import { mergeRows, seriesOf, share, signalsOf, totalsOf } from './signals.ts';
+import { mergeRows, seriesOf, share, signalsOf, totalsOf, UNKNOWN } from './signals.ts';
 
 const MAX_HOPS = 3;
 
@@ -86,6 +87,19 @@ export function serviceRow(node: TopologyNode, register: Register, trend: Figure
       requests === null ? null : share((row?.appFailed[i] ?? 0) + (row?.meshFailed[i] ?? 0), requests),
     ),
   };
+}
+
+/** The catalog knows owners, facts and what is gone; figures and health are of the graph. */
+export function withCatalog(seen: readonly ServiceRow[], known: readonly CatalogRow[]): ServiceRow[] {
+  const rows = new Map(known.map((row) => [row.id, row]));
+  const there = seen.map((row) => ({ ...row, ...rows.get(row.id) }));
+  const ids = new Set(seen.map(({ id }) => id));
+  const others = known
+    .filter(({ id }) => !ids.has(id))
+    .map(
+      (row): ServiceRow => ({ ...UNKNOWN, ...row, health: 'unknown', cause: 'no traffic in this range', trend: [] }),
+    );
+  return [...there, ...others].map((row) => ({ ...row, versions: [...row.versions] }));
 }
 
 function rowOf(figures: Figures, id: string): FiguresRow | undefined {
