@@ -4,16 +4,23 @@
  * @module
  */
 
-import type { RouteTemplate } from './route-templates.ts';
-import { OTHER_ROUTE, type Parties } from './series.ts';
-import type { StatsWriter } from './stats-writer.ts';
+import type { RouteTemplate, RouteTemplates } from './route-templates.ts';
+import { OTHER_ROUTE, type Parties, type SeriesLabels } from './series.ts';
 
 /** Templates that are remembered for a version; then all are forgotten and found anew in the table. */
 const MAX_KNOWN = 512;
 
+/** The table that they are in. */
+export interface RowSource {
+  readonly generation: number;
+  readonly templates: RouteTemplates;
+  row(labels: SeriesLabels): number;
+  connections(parties: Parties, protocol: 'http' | 'tcp'): number;
+}
+
 export class RequestRows {
   readonly parties: Parties;
-  readonly #stats: StatsWriter;
+  readonly #stats: RowSource;
   #generation = 0;
   #connections = -1;
   /** By version, with a mark for gRPC. */
@@ -22,7 +29,7 @@ export class RequestRows {
   #lastVersion: string | undefined = undefined;
   #lastIsGrpc = false;
 
-  constructor(stats: StatsWriter, parties: Parties) {
+  constructor(stats: RowSource, parties: Parties) {
     this.#stats = stats;
     this.parties = parties;
   }

@@ -1,6 +1,25 @@
 /** What the labels of rows may be, and which rows take what does not fit. @module */
 
-import type { SeriesLabels } from './stats-table.ts';
+/**
+ * What a row counts: requests of one caller to one destination by route, method and version, or connections between the two.
+ * No label names a pod, an address or a user.
+ */
+export interface SeriesLabels {
+  readonly direction: 'outbound' | 'inbound';
+  /** SPIFFE id of the calling workload; 'plaintext' or empty where it showed none. */
+  readonly source: string;
+  /** 'namespace/service' of the calling workload; empty on inbound rows, where only its identity is known. */
+  readonly sourceService: string;
+  /** 'namespace/service', or 'passthrough' for what lies outside the mesh. */
+  readonly destination: string;
+  readonly protocol: 'http' | 'grpc' | 'tcp';
+  /** Of the endpoint that the request went to; empty for none, and for connections. */
+  readonly version: string;
+  /** `/v1/accounts/{id}`: of the route that matched, or of path templating; `/pkg.Service/Method` of gRPC. Empty: a row of connections. */
+  readonly route: string;
+  /** One of `METHODS`; empty for connections, and for requests that could not be read. */
+  readonly method: string;
+}
 
 /** Between whom. */
 export type Parties = Pick<SeriesLabels, 'direction' | 'source' | 'sourceService' | 'destination'>;
