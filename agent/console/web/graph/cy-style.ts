@@ -24,6 +24,7 @@ export function styleFor(detail: Detail): cytoscape.StylesheetJson {
       },
     },
     { selector: 'edge.vertical', style: { 'taxi-direction': 'vertical', 'taxi-turn': '50%' } },
+    { selector: 'edge.straight', style: { 'curve-style': 'straight' } },
     { selector: 'edge.bowed', style: curve() },
     { selector: 'edge.tcp', style: { 'target-arrow-shape': detail === 'all' ? 'none' : 'tee' } },
     {

@@ -110,7 +110,12 @@ function bundledModel(part: Part, positions: Positions): SceneModel {
   const edges = bundles(part).flatMap((bundle): SceneEdge[] => {
     const [from, to] = [at.get(bundle.from), at.get(bundle.to)];
     if (from === undefined || to === undefined) return [];
-    const classes = [isTrouble(bundle.health) ? bundle.health : '', bundle.isPlaintext ? 'plaintext' : ''];
+    const isStraight = Math.abs(from.x - to.x) < from.w; // one above the other
+    const classes = [
+      isTrouble(bundle.health) ? bundle.health : '',
+      bundle.isPlaintext ? 'plaintext' : '',
+      isStraight ? 'straight' : '',
+    ];
     return [
       {
         id: `${bundle.from}>${bundle.to}`,
@@ -129,7 +134,6 @@ function bundledModel(part: Part, positions: Positions): SceneModel {
 /** Two control points level with the ends, as Cytoscape wants them: along the line, and off it. */
 function sCurve(from: Point, to: Point): { bend: number[]; weights: number[] } {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
-  if (Math.abs(dx) < CARDS.width) return { bend: [0, 0], weights: [0.4, 0.6] }; // one above the other: straight
   const length = Math.hypot(dx, dy) || 1;
   const off = (x: number, y: number) => (x * -dy + y * dx) / length;
   const along = (x: number, y: number) => (x * dx + y * dy) / (length * length);
