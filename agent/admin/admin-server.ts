@@ -19,7 +19,7 @@ export interface AdminServerOptions {
   readonly sources: AdminSources;
   /** Parts that read their requests themselves. */
   readonly routes?: readonly AdminRoutes[];
-  /** Has its pages and its API on the loopback address too. */
+  /** Has its pages and its API on both. */
   readonly console?: ConsoleHandler;
   /** Whether the socket of a live agent may be replaced, because it hands over. */
   readonly mayReplace?: boolean;
@@ -101,8 +101,8 @@ interface HandlerOptions extends Pick<AdminServerOptions, 'sources' | 'routes' |
 
 function handler(options: HandlerOptions): RequestListener {
   return (request, response) => {
-    const { isPrivate, console } = options;
-    if (!isPrivate && console?.claims(request.url?.split('?', 1)[0] ?? '') === true) {
+    const { console } = options;
+    if (console?.claims(request.url?.split('?', 1)[0] ?? '') === true) {
       console.handle(request, response, true);
       return;
     }

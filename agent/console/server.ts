@@ -43,7 +43,7 @@ export class ConsoleServer {
 
   /** Whether a request on the admin listener is for the console; the rest is the admin API's. */
   claims(path: string): boolean {
-    return this.#options.config.loopback !== 'off' && !path.startsWith('/v1/') && path !== '/metrics';
+    return this.#options.config.loopback !== 'off' && isConsolePath(path);
   }
 
   handle(request: IncomingMessage, response: ServerResponse, isLoopback: boolean): void {
@@ -121,4 +121,9 @@ export class ConsoleServer {
     if (!door.isLoopback || this.#options.config.loopback !== 'view') return undefined;
     return { name: null, grants: [{ role: 'view', namespaces: ['*'] }], csrf: this.#anonymousCsrf };
   }
+}
+
+/** Of the paths on the admin listener; the rest is the admin API's. */
+export function isConsolePath(path: string): boolean {
+  return path.startsWith('/') && !path.startsWith('/v1/') && path !== '/metrics';
 }

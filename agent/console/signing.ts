@@ -8,6 +8,8 @@ import type { SignedRevision } from '../documents/views.ts';
 import { type LoginStatement, loginStatement } from './login/statement.ts';
 import type { DocumentCheck } from './shapes/mesh.ts';
 
+const URI_TAG = 0x86;
+
 export interface OperatorKey {
   readonly key: CryptoKey;
   /** DER. */
@@ -22,7 +24,7 @@ export async function readOperatorKey(keyPem: string, certificatePem: string): P
   const certificate = pemBytes(certificatePem, 'CERTIFICATE');
   if (pkcs8 === undefined) throw new Error('operator.key: no PRIVATE KEY in PEM');
   if (certificate === undefined) throw new Error('operator.crt: no CERTIFICATE in PEM');
-  const author = /spiffe:\/\/[a-z0-9._-]+\/operator\/[A-Za-z0-9._-]+/.exec(ascii(certificate))?.[0];
+  const author = identityIn(certificate);
   if (author === undefined) throw new Error('operator.crt: it names no operator');
   const key = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', false, ['sign']);
   return { key, certificate, author };
@@ -82,6 +84,13 @@ function toBase64(bytes: Uint8Array): string {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
 }
 
-function ascii(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ' ')).join('');
+/** The URI of its subjectAltName: tag [6], a length, `spiffe://TRUST-DOMAIN/operator/NAME`. Whether it holds, agents judge. */
+function identityIn(certificate: Uint8Array): string | undefined {
+  for (let i = 0; i + 2 < certificate.length; i++) {
+    if (certificate[i] !== URI_TAG) continue;
+    const length = certificate[i + 1]!;
+    const text = new TextDecoder('latin1').decode(certificate.subarray(i + 2, i + 2 + length));
+    if (text.length === length && /^spiffe:\/\/[a-z0-9._-]+\/operator\/[\w.-]+$/.test(text)) return text;
+  }
+  return undefined;
 }

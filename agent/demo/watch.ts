@@ -1,6 +1,7 @@
 /** The demo as people see it: a page redrawn once a second, or a line every few seconds where there is no terminal. @module */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EndpointView } from '../admin/views.ts';
+import { ConsoleDoors } from './console-door.ts';
 import { Histogram } from './histogram.ts';
 import type { Load } from './load.ts';
 import { DemoMesh, type DemoMeshOptions, type RunningAgent } from './mesh.ts';
@@ -35,6 +36,8 @@ export async function watchDemo({ mesh: meshOptions, signal, isLive, seconds, sa
   say(`${mesh.topology.nodes.length} nodes on ${mesh.ground.description}; waiting until all see each other`);
   await mesh.waitUntilUp(signal);
   say(`everything is up after ${((performance.now() - startMs) / 1_000).toFixed(1)} s`);
+  await using consoles = await ConsoleDoors.open(mesh);
+  say(`the console: ${consoles.urls[0]} (any node has it: ${consoles.urls.slice(1).join(', ')})`);
   const recent = new Recent();
   const rates = new ServiceRates();
   await using load = mesh.startLoad({
@@ -43,10 +46,10 @@ export async function watchDemo({ mesh: meshOptions, signal, isLive, seconds, sa
     onReport: (report) => recent.add(report),
   });
   using screen = isLive && process.stdout.isTTY ? new Screen(process.stdout) : undefined;
-  if (!screen) for (const { what, command } of triesOf(mesh)) say(`try: ${what}: ${command}`);
+  if (!screen) for (const { what, command } of triesOf(mesh, consoles)) say(`try: ${what}: ${command}`);
   const endMs = seconds === undefined ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1_000;
   while (!signal.aborted && performance.now() < endMs) {
-    const picture = await takePicture({ mesh, load, recent, rates, events, startMs });
+    const picture = await takePicture({ mesh, consoles, load, recent, rates, events, startMs });
     if (screen) screen.draw(renderPicture(picture, screen));
     else process.stdout.write(`${summarize(picture)}\n`);
     const pauseMs = Math.min(screen ? REDRAW_MS : LINE_MS, endMs - performance.now());
@@ -59,6 +62,7 @@ export async function watchDemo({ mesh: meshOptions, signal, isLive, seconds, sa
 
 interface Scene {
   readonly mesh: DemoMesh;
+  readonly consoles: ConsoleDoors;
   readonly load: Load;
   readonly recent: Recent;
   readonly rates: ServiceRates;
@@ -66,7 +70,7 @@ interface Scene {
   readonly startMs: number;
 }
 
-async function takePicture({ mesh, load, recent, rates, events, startMs }: Scene): Promise<Picture> {
+async function takePicture({ mesh, consoles, load, recent, rates, events, startMs }: Scene): Promise<Picture> {
   const [view] = await Promise.all([firstView(mesh.agents), scrapeAll(mesh.agents, rates)]);
   const endpoints = view?.endpoints ?? [];
   const { requests, failed, failures } = load.tally;
@@ -85,7 +89,7 @@ async function takePicture({ mesh, load, recent, rates, events, startMs }: Scene
       lastFailure: lastFailure && `${lastFailure.at.slice(11, 19)} ${lastFailure.reason}`,
     },
     events: events.latest(),
-    tries: triesOf(mesh),
+    tries: triesOf(mesh, consoles),
     notes: mesh.ground.cannotShow,
   };
 }
@@ -124,7 +128,7 @@ function serviceRow(name: string, { mesh, endpoints, recent, rates }: ServiceFac
   };
 }
 
-function triesOf(mesh: DemoMesh): Try[] {
+function triesOf(mesh: DemoMesh, consoles: ConsoleDoors): Try[] {
   const victim = mesh.agentOf(VICTIM);
   const stoppable = mesh.pods.find(({ pod }) => pod.name === 'catalog-v1');
   const client = mesh.topology.pods.find((pod) => pod.program.kind === 'traffic')!;
@@ -132,6 +136,7 @@ function triesOf(mesh: DemoMesh): Try[] {
   const { weft, samplePolicy } = mesh.workspace;
   const [inPod, cut, heal] = ['in-pod', 'cut', 'heal'].map((name) => mesh.workspace.script(name));
   return [
+    { what: 'look at it', command: consoles.urls[0]! },
     { what: `kill node ${VICTIM}`, command: `kill -9 ${victim.program.child.pid}` },
     ...(cut && heal ? [{ what: `cut off ${VICTIM}`, command: `${cut} ${VICTIM}; sleep 20; ${heal}` }] : []),
     ...(stoppable ? [{ what: `stop a pod`, command: `kill ${stoppable.program.child.pid}` }] : []),

@@ -18,7 +18,7 @@ import { grantOf, NAMESPACE, type NodeSpec, type PodSpec, podsOf, type Topology,
 
 const FOLDER_PREFIX = 'weft-demo';
 const GOSSIP_PORT = 7946;
-const ADMIN_PORT = 15_000;
+export const ADMIN_PORT = 15_000;
 export const METRICS_PORT = 15_020;
 /** The policy of the walk-through, in deploy/sample and in the folder of a run. */
 const SAMPLE_POLICY = 'deny-client.yaml';

@@ -5,8 +5,9 @@ import type { EdgeDetail } from '../shapes/edge.ts';
 import type { ServiceDetail, Services } from '../shapes/services.ts';
 import type { Topology } from '../shapes/topology.ts';
 import { edgeView } from '../views/edge.ts';
+import { MAX_DETAILED, type TroubleFigures, troubled } from '../views/problems.ts';
 import { serviceRow, serviceView } from '../views/service.ts';
-import { type TopologyKind, topologyView } from '../views/topology.ts';
+import { graphOf, type TopologyKind, topologyView } from '../views/topology.ts';
 import { type ConsoleWorld, coverageOf, type MeshFigures, registerOf } from '../world.ts';
 import type { Range } from './asked.ts';
 import { policiesAbout } from './documents.ts';
@@ -16,6 +17,7 @@ const STRIP_STEP_MS = 300_000;
 /** Shorter than a tick of the stream. */
 const LIVE_MS = 1_500;
 const STRIP_MS = 30_000;
+const USUAL_MS = 300_000;
 const TREND_STEPS = 24;
 const CALLERS: readonly Dimension[] = ['source', 'sourceService', 'destination', 'protocol'];
 
@@ -32,12 +34,13 @@ export class TrafficRoutes {
 
   async topology(view: TopologyKind, range: Range, namespaces: Seen): Promise<Topology> {
     const { toMs, rangeMs } = range;
-    const [edges, services, versions, inbound, strip] = await Promise.all([
+    const [edges, services, versions, inbound, strip, usual] = await Promise.all([
       this.#ask(range, view === 'node' ? [...CALLERS, 'node'] : CALLERS),
       this.#ask(range, ['destination']),
       this.#ask(range, ['destination', 'version']),
       this.#ask(range, ['source', 'destination', 'protocol'], { direction: 'inbound' }),
       this.#strip(toMs),
+      this.#usual(toMs),
     ]);
     const figures = {
       edges: edges.figures,
@@ -45,10 +48,15 @@ export class TrafficRoutes {
       versions: versions.figures,
       inbound: inbound.figures,
       strip: strip.figures,
+      usual: usual.figures,
     };
     const coverage = coverageOf([edges.coverage, services.coverage, versions.coverage, inbound.coverage]);
-    const register = registerOf(this.#world.running);
-    return topologyView({ view, namespaces, rangeMs, asOfMs: toMs }, { register, figures, coverage, events: [] });
+    const question = { view, namespaces, rangeMs, asOfMs: toMs };
+    const parts = { register: registerOf(this.#world.running), figures, coverage, events: [] };
+    const graph = graphOf(question, parts);
+    const worst = view === 'service' ? troubled(graph.nodes).slice(0, MAX_DETAILED) : [];
+    const details = await Promise.all(worst.map(async ({ id }) => [id, await this.#trouble(id, range)] as const));
+    return topologyView(question, parts, graph, new Map(details));
   }
 
   async services(range: Range, namespaces: Seen): Promise<Services> {
@@ -89,6 +97,7 @@ export class TrafficRoutes {
         calls: calls.figures,
       },
       coverage: coverageOf([series.coverage, now.coverage, versions.coverage, routes.coverage]),
+      health: graph.nodes.find((node) => node.id === id)!.health,
       problem: graph.problems.find(({ service }) => service === id) ?? null,
       events: [],
       policies: await policiesAbout(this.#world, id),
@@ -104,6 +113,20 @@ export class TrafficRoutes {
     const coverage = coverageOf([series.coverage, now.coverage, versions.coverage]);
     const figures = { series: series.figures, now: now.figures, versions: versions.figures };
     return edgeView({ from, to }, { register: registerOf(this.#world.running), figures, coverage });
+  }
+
+  async #trouble(service: string, range: Range): Promise<TroubleFigures> {
+    const [series, versions, routes] = await Promise.all([
+      this.#ask(range, ['destination'], { service, isInSteps: true }),
+      this.#ask(range, ['destination', 'version'], { service }),
+      this.#ask(range, ['destination', 'method', 'route'], { service }),
+    ]);
+    return { series: series.figures, versions: versions.figures, routes: routes.figures };
+  }
+
+  #usual(toMs: number): Promise<MeshFigures> {
+    const range = { fromMs: toMs - DAY_MS, toMs, rangeMs: DAY_MS, stepMs: DAY_MS };
+    return this.#ask(range, ['destination'], { keptMs: USUAL_MS });
   }
 
   #strip(toMs: number): Promise<MeshFigures> {

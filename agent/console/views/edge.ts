@@ -37,14 +37,13 @@ export function edgeView(
   const row = mergeRows(rows);
   const now = signalsOf(row, figures.now);
   const endpoints = register.endpointsOf(to);
-  const ready = endpoints.filter(({ state }) => state === 'ready').length;
   const { health } = judge({
-    signals: now,
-    requests: row === undefined ? null : totalsOf(row).requests,
-    connections: row === undefined ? 0 : totalsOf(row).connections,
-    endpointsReady: ready,
-    endpointsTotal: endpoints.length,
+    row,
+    isCovered: figures.now.coveredMs.some((ms) => ms > 0),
     isUnseen: coverage.missing.length > 0,
+    usualP99Ms: null,
+    endpointsReady: endpoints.length === 0 ? null : endpoints.filter(({ state }) => state === 'ready').length,
+    callers: row === undefined ? [] : [from],
   });
   const identities = rows.map(({ labels }) => labels.source ?? '').filter((source) => source !== '');
   const versions = own(figures.versions.rows);
@@ -73,7 +72,7 @@ export function edgeView(
 /** What the mesh answered is among the statuses too: it is taken from there, so that nothing counts twice. */
 export function outcomesOf(row: FiguresRow): EdgeDetail['outcomes'] {
   const all = totalsOf(row).requests ?? 0;
-  const statuses = new Map(Object.entries(row.statuses).map(([status, count]) => [Number(status), count]));
+  const statuses = new Map(Object.entries(row.statuses).map(([status, count]) => [statusOf(status), count]));
   const ofMesh = Object.entries(row.reasons).map(([reason, count]) => {
     const status: number = reason in REASONS ? REASONS[reason as keyof typeof REASONS].status : 0;
     if (statuses.has(status)) statuses.set(status, Math.max(0, statuses.get(status)! - count));
@@ -84,4 +83,9 @@ export function outcomesOf(row: FiguresRow): EdgeDetail['outcomes'] {
     .filter(({ count }) => count > 0)
     .map((outcome) => ({ ...outcome, ratio: share(outcome.count, all) ?? 0 }))
     .sort((a, b) => b.count - a.count);
+}
+
+/** Where only the class was counted, `5xx`, the status that stands for it. */
+function statusOf(text: string): number {
+  return /^\dxx$/.test(text) ? Number(text[0]) * 100 : Number(text) || 0;
 }

@@ -1,9 +1,10 @@
 /** Nodes of the mesh: what gossip here knows of them, and what each says itself. Pure. @module */
 import type { PeerHealth } from '../../../gossip/view.ts';
 import type { Coverage, MeshAnswers } from '../../mesh-query/shapes.ts';
+import type { Judgement } from '../../observe/health.ts';
 import type { NodeSummary } from '../node-summary.ts';
 import type { Identities, MemberDetail, MemberRow, Members } from '../shapes/mesh.ts';
-import { type Judged, percent } from './health.ts';
+import { percent } from './health.ts';
 import { type Register, serviceOf } from './register.ts';
 
 const LITTLE_LIFE = 1 / 3;
@@ -77,7 +78,7 @@ function judgeMember(
     readonly name: string;
     readonly nowMs: number;
   },
-): Judged {
+): Judgement {
   if (state === 'dead' || state === 'unresponsive') return { health: 'bad', cause: `the mesh takes it for ${state}` };
   if (state === 'suspect') return { health: 'warn', cause: 'others doubt that it is alive' };
   if (said === undefined) {

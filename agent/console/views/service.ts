@@ -1,10 +1,9 @@
 /** One service: how it fares, who is affected, what it is made of; and the list of all. Pure. @module */
 import type { Figures, FiguresRow } from '../../history/figures.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
-import type { MeshEvent, Problem, Source } from '../shapes/common.ts';
+import type { Health, MeshEvent, Problem, Source } from '../shapes/common.ts';
 import type { EndpointRow, Neighbour, ObservedRoute, ServiceDetail, ServiceRow } from '../shapes/services.ts';
 import type { TopologyNode } from '../shapes/topology.ts';
-import { judge } from './health.ts';
 import { type Register, splitId } from './register.ts';
 import { mergeRows, seriesOf, share, signalsOf, totalsOf } from './signals.ts';
 
@@ -29,6 +28,7 @@ export interface ServiceParts {
   readonly register: Register;
   readonly figures: ServiceFigures;
   readonly coverage: Coverage;
+  readonly health: Health;
   readonly problem: Problem | null;
   readonly events: readonly MeshEvent[];
   /** Documents that are about it. */
@@ -40,19 +40,10 @@ export function serviceView(id: string, asOfMs: number, parts: ServiceParts): Se
   const endpoints = register.endpointsOf(id);
   const row = rowOf(figures.now, id);
   const now = signalsOf(row, figures.now);
-  const lost = new Set(coverage.missing.map(({ node }) => node));
-  const { health } = judge({
-    signals: now,
-    requests: row === undefined ? null : totalsOf(row).requests,
-    connections: row === undefined ? 0 : totalsOf(row).connections,
-    endpointsReady: endpoints.filter(({ state }) => state === 'ready').length,
-    endpointsTotal: endpoints.length,
-    isUnseen: endpoints.length > 0 && endpoints.every(({ node }) => lost.has(node)),
-  });
   return {
     id,
     asOfMs,
-    health,
+    health: parts.health,
     problem,
     now,
     facts: [],

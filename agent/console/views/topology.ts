@@ -2,12 +2,13 @@
 import type { Endpoint } from '../../../gossip/records/endpoint.ts';
 import type { Figures, FiguresRow } from '../../history/figures.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
+import type { Judgement } from '../../observe/health.ts';
 import type { MeshEvent } from '../shapes/common.ts';
 import type { Topology, TopologyEdge, TopologyNode } from '../shapes/topology.ts';
-import { type Judged, judge } from './health.ts';
-import { problemsOf } from './problems.ts';
+import { judge } from './health.ts';
+import { problemsView, type TroubleFigures } from './problems.ts';
 import { OUTSIDE, type Register, splitId } from './register.ts';
-import { seriesOf, share, signalsOf, totalsOf, UNKNOWN } from './signals.ts';
+import { mergeRows, seriesOf, share, signalsOf, totalsOf, UNKNOWN } from './signals.ts';
 
 export type TopologyKind = 'service' | 'workload' | 'version' | 'node';
 
@@ -22,6 +23,8 @@ export interface TopologyFigures {
   readonly inbound: Figures;
   /** outbound, nothing apart; steps of 5 min over 24 h. */
   readonly strip: Figures;
+  /** outbound, by destination; one step of 24 h, for what is usual. */
+  readonly usual: Figures;
 }
 
 export interface TopologyQuestion {
@@ -32,7 +35,6 @@ export interface TopologyQuestion {
   readonly asOfMs: number;
 }
 
-/** Until it is kept for the mesh, what happened lately is empty. */
 export interface TopologyParts {
   readonly register: Register;
   readonly figures: TopologyFigures;
@@ -40,24 +42,35 @@ export interface TopologyParts {
   readonly events: readonly MeshEvent[];
 }
 
+export interface BuiltGraph {
+  readonly nodes: readonly TopologyNode[];
+  readonly edges: readonly TopologyEdge[];
+}
+
 const MAX_PROBLEMS = 20;
 
-export function topologyView(question: TopologyQuestion, parts: TopologyParts): Topology {
-  const graph = new Graph(question, parts);
-  const { nodes, edges } = graph.build();
-  const { asOfMs, rangeMs } = question;
+/** The first half: what there is. More has to be asked about what of it is in trouble. */
+export function graphOf(question: TopologyQuestion, parts: TopologyParts): BuiltGraph {
+  return new Graph(question, parts).build();
+}
+
+/** @param details by service in trouble */
+export function topologyView(
+  { asOfMs, rangeMs }: TopologyQuestion,
+  { register, figures, coverage, events }: TopologyParts,
+  { nodes, edges }: BuiltGraph,
+  details: ReadonlyMap<string, TroubleFigures>,
+): Topology {
+  const problems = problemsView({ nodes, edges, details, services: figures.services, register, events });
   return {
     asOfMs,
     rangeMs,
-    coverage: parts.coverage,
-    problems: problemsOf({ nodes, edges, versions: parts.figures.versions, services: parts.figures.services }).slice(
-      0,
-      MAX_PROBLEMS,
-    ),
+    coverage,
+    problems: problems.slice(0, MAX_PROBLEMS),
     nodes: [...nodes],
     edges: [...edges],
-    strip: seriesOf(parts.figures.strip.rows[0], parts.figures.strip),
-    events: [...parts.events],
+    strip: seriesOf(figures.strip.rows[0], figures.strip),
+    events: [...events],
   };
 }
 
@@ -75,6 +88,8 @@ class Graph {
   readonly #byService: ReadonlyMap<string, FiguresRow>;
   readonly #byVersion: ReadonlyMap<string, readonly FiguresRow[]>;
   readonly #lost: ReadonlySet<string>;
+  readonly #usual: ReadonlyMap<string, number>;
+  readonly #isCovered: boolean;
 
   constructor(question: TopologyQuestion, parts: TopologyParts) {
     this.#question = question;
@@ -82,16 +97,26 @@ class Graph {
     const { services, versions } = parts.figures;
     this.#byService = new Map(services.rows.map((row) => [row.labels.destination ?? '', row]));
     this.#byVersion = Map.groupBy(versions.rows, ({ labels }) => labels.destination ?? '');
+    this.#isCovered = services.coveredMs.some((ms) => ms > 0);
+    this.#usual = new Map(
+      parts.figures.usual.rows.flatMap(({ labels, p99Ms: [p99Ms] }) =>
+        typeof p99Ms === 'number' ? [[labels.destination ?? '', p99Ms] as const] : [],
+      ),
+    );
     this.#lost = new Set(parts.coverage.missing.map(({ node }) => node));
   }
 
-  build(): { readonly nodes: readonly TopologyNode[]; readonly edges: readonly TopologyEdge[] } {
+  build(): BuiltGraph {
     const calls = this.#calls().filter(({ from, to }) => this.#isShown(from) || this.#isShown(to));
     const known = this.#known().filter(([id]) => this.#isShown(id));
     const ids = [...new Set([...known.map(([id]) => id), ...calls.flatMap(({ from, to }) => [from, to])])].sort();
     const places = new Map(ids.map((id, i) => [id, i]));
     const endpoints = new Map(known);
-    const nodes = ids.map((id) => this.#node(id, endpoints.get(id) ?? []));
+    const callers = Map.groupBy(calls, ({ to }) => to);
+    const nodes = ids.map((id) => {
+      const names = (callers.get(id) ?? []).map(({ from }) => from);
+      return this.#node(id, endpoints.get(id) ?? [], names);
+    });
     const edges = calls.map((call) => this.#edge(call, places));
     return { nodes, edges: edges.sort((a, b) => a.from - b.from || a.to - b.to) };
   }
@@ -174,26 +199,25 @@ class Graph {
     }
   }
 
-  #node(id: string, endpoints: readonly Endpoint[]): TopologyNode {
+  #node(id: string, endpoints: readonly Endpoint[], callers: readonly string[]): TopologyNode {
     const { register, figures } = this.#parts;
     const [namespace, name] = splitId(id);
     const isService = this.#question.view === 'service';
     const row = isService ? this.#byService.get(id) : this.#rowOf(id);
     const signals = signalsOf(row, figures.services);
-    const totals = row === undefined ? undefined : totalsOf(row);
     const ready = endpoints.filter(({ state }) => state === 'ready').length;
     const ejected = endpoints.filter((endpoint) => register.ejected.has(endpoint.id)).length;
-    const isUnseen = endpoints.length > 0 && endpoints.every(({ node }) => this.#lost.has(node));
-    const judged: Judged =
+    const judged: Judgement =
       id === OUTSIDE
         ? { health: 'quiet', cause: 'callers outside the mesh' }
         : judge({
-            signals,
-            requests: totals?.requests ?? (figures.services.coveredMs.some((ms) => ms > 0) ? 0 : null),
-            connections: totals?.connections ?? 0,
-            endpointsReady: ready,
-            endpointsTotal: endpoints.length,
-            isUnseen: isUnseen || this.#lost.has(id),
+            row,
+            isCovered: this.#isCovered,
+            isUnseen:
+              this.#lost.has(id) || (endpoints.length > 0 && endpoints.every(({ node }) => this.#lost.has(node))),
+            usualP99Ms: this.#usual.get(id) ?? null,
+            endpointsReady: endpoints.length === 0 ? null : ready,
+            callers,
           });
     return {
       ...signals,
@@ -230,20 +254,17 @@ class Graph {
 
   #edge({ from, to, protocol, rows }: Call, places: ReadonlyMap<string, number>): TopologyEdge {
     const { figures, register } = this.#parts;
+    const row = mergeRows(rows);
     const isWhole =
       rows.length === 1 && (this.#question.view === 'service' || this.#targets(serviceIn(to)).length === 1);
-    const signals = isWhole ? signalsOf(rows[0], figures.edges) : UNKNOWN;
-    const totals = rows.map(totalsOf);
-    const requests = totals.reduce((all, one) => all + (one.requests ?? 0), 0);
-    const connections = totals.reduce((all, one) => all + one.connections, 0);
-    const endpoints = register.endpointsOf(to).length;
+    const signals = isWhole ? signalsOf(row, figures.edges) : UNKNOWN;
     const { health } = judge({
-      signals,
-      requests: isWhole ? requests : null,
-      connections,
-      endpointsReady: endpoints,
-      endpointsTotal: endpoints,
+      row: isWhole ? row : undefined,
+      isCovered: false,
       isUnseen: false,
+      usualP99Ms: null,
+      endpointsReady: null,
+      callers: [],
     });
     const tls = from === OUTSIDE ? 'plaintext' : register.services.has(serviceIn(to)) ? 'mutual' : 'unknown';
     return { ...signals, from: places.get(from)!, to: places.get(to)!, protocol, tls, health };

@@ -31,13 +31,13 @@ export interface Geometry {
 }
 
 export const CARDS: Geometry = {
-  width: 164,
+  width: 148,
   height: 46,
-  slotX: 208,
-  slotY: 64,
+  slotX: 188,
+  slotY: 60,
   pad: 16,
   padTop: 30,
-  gapX: 56,
+  gapX: 44,
   gapY: 28,
   rows: 8,
   perRow: null,

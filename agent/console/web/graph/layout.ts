@@ -22,6 +22,8 @@ export interface LayoutEdge {
 const HUB_RATIO = 0.4;
 const HUB_LEAST_CALLERS = 5;
 const SWEEPS = 6;
+/** What a graph is fitted to, about: only the shape counts. */
+const SCREEN = { width: 900, height: 640 } as const;
 
 /** Places in `nodes` of services that nearly everybody calls. */
 export function hubsOf(count: number, edges: readonly LayoutEdge[]): Set<number> {
@@ -42,7 +44,7 @@ export function layout(nodes: readonly LayoutNode[], edges: readonly LayoutEdge[
   const inside = groups.map(([, members]) => columnsInside(members, arcs, geometry));
   const sizes = inside.map((columns) => sizeOf(columns, geometry));
   const groupOf = new Map(groups.flatMap(([, members], group) => members.map((i) => [i, group] as const)));
-  const boxes = stack(groupColumns(groups.length, groupArcs(arcs, groupOf)), sizes, geometry);
+  const boxes = stack(groupColumns(sizes, groupArcs(arcs, groupOf), geometry), sizes, geometry);
   const at = new Map<number, Point>();
   for (const [group, columns] of inside.entries()) fill(columns, boxes[group]!, geometry, at);
   if (geometry.perRow === null) settle(inside, arcs, at);
@@ -84,16 +86,27 @@ function groupArcs(arcs: readonly Arc[], groupOf: ReadonlyMap<number, number>): 
   return [...sums.values()];
 }
 
-/** No more columns of namespaces than look well: many that call each other in a chain share one. */
-function groupColumns(count: number, arcs: readonly Arc[]): number[][] {
-  const rank = ranks(count, arcs);
+/** As many columns of namespaces as make the whole largest on a screen: many that call each other in a chain share one. */
+function groupColumns(sizes: readonly Size[], arcs: readonly Arc[], geometry: Geometry): number[][] {
+  const rank = ranks(sizes.length, arcs);
   const used = Math.max(...rank) + 1;
-  const most = Math.max(5, Math.ceil(Math.sqrt(count * 1.2)));
-  const squeezed = used <= most ? rank : spread(rank, most);
-  const columns = Array.from({ length: Math.max(...squeezed) + 1 }, (_, column) =>
-    squeezed.flatMap((value, i) => (value === column ? [i] : [])),
-  );
-  return sweep(columns, arcs, SWEEPS);
+  let best: { readonly columns: number[][]; readonly zoom: number } | undefined;
+  for (let count = used; count >= Math.min(2, used); count -= 1) {
+    const squeezed = count === used ? rank : spread(rank, count);
+    const columns = Array.from({ length: count }, (_, column) =>
+      squeezed.flatMap((value, i) => (value === column ? [i] : [])),
+    );
+    const { width, height } = stacked(columns, sizes, geometry);
+    const zoom = Math.min(SCREEN.width / width, SCREEN.height / height);
+    if (best === undefined || zoom > best.zoom * 1.05) best = { columns, zoom };
+  }
+  return sweep(best!.columns, arcs, SWEEPS);
+}
+
+function stacked(columns: readonly (readonly number[])[], sizes: readonly Size[], { gapX, gapY }: Geometry): Size {
+  const heights = columns.map((column) => column.reduce((sum, group) => sum + sizes[group]!.height + gapY, -gapY));
+  const widths = columns.map((column) => Math.max(...column.map((group) => sizes[group]!.width)));
+  return { width: widths.reduce((sum, width) => sum + width + gapX, -gapX), height: Math.max(...heights) };
 }
 
 /** In the same order, so many columns of about the same number. */

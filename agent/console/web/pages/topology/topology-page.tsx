@@ -1,17 +1,182 @@
-/** What is broken, who feels it, and since when. @module */
+/** What is broken, who feels it, since when: a sentence, the graph, what needs attention, and the last 24 hours. @module */
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Topology } from '../../../shapes/topology.ts';
+import { useKeys } from '../../app/keys.ts';
+import { hrefTo, navigate, setQuery, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
+import { parseFilter } from '../../filter/filter.ts';
+import { plural } from '../../format/numbers.ts';
+import { type GraphHandle, GraphView } from '../../graph/graph-view.tsx';
+import { detailFor } from '../../graph/lod.ts';
+import { affectedBy } from '../../graph/walk.ts';
 import { useTopic } from '../../state/hooks.ts';
-import { ErrorState, Loading } from '../../ui/states.tsx';
+import { Segmented } from '../../ui/button.tsx';
+import { SidePanel } from '../../ui/side-panel.tsx';
+import { EmptyState, ErrorState, Loading } from '../../ui/states.tsx';
+import { showToast } from '../../ui/toast.tsx';
+import { Attention } from './attention.tsx';
+import { FilterField } from './filter-field.tsx';
+import { Legend } from './legend.tsx';
+import { Selection } from './selection.tsx';
+import { Strip } from './strip.tsx';
+import { GraphTools } from './tools.tsx';
+import { TopologyTable } from './topology-table.tsx';
+import { useGraphPart } from './use-part.ts';
+import { headline } from './words.ts';
+import './topology.css';
+
+const VIEWS = ['service', 'workload', 'version', 'node'] as const;
+type ViewName = (typeof VIEWS)[number];
+const NARROW = '(max-width: 640px)';
 
 export function TopologyPage() {
-  const { api } = useRange();
-  const { data, error } = useTopic<Topology>(`/topology?view=service&${api}`);
-  if (error !== undefined) return <ErrorState error={error} />;
-  if (data === undefined) return <Loading what="the topology" />;
+  const { query } = usePlace();
+  const { api, namespaces, atMs } = useRange();
+  const view: ViewName = VIEWS.find((name) => name === query.get('view')) ?? 'service';
+  const chosen = query.get('sel');
+  const filterText = query.get('f') ?? '';
+  const filter = useMemo(() => parseFilter(filterText), [filterText]);
+  const isOnlyTrouble = query.get('only') === 'trouble';
+  const isTable = query.has('as') ? query.get('as') === 'table' : matchMedia(NARROW).matches;
+  const { data, state, error } = useTopic<Topology>(`/topology?view=${view}&${api}`);
+  const key = `${view}/${namespaces.toSorted().join(',')}`;
+  const part = useGraphPart(data, { filter, isOnlyTrouble, key: `${key}/${atMs ?? ''}` });
+  const detail = detailFor(part.nodes.length, part.edges.length, query.get('all') === '1');
+  const [affected, setAffected] = useState<string | null>(null);
+  const [isLegend, setLegend] = useState(false);
+  const graph = useRef<GraphHandle>(null);
+  const lit = useMemo(() => (affected === null ? null : affectedBy(affected, part)), [affected, part]);
+
+  const choose = (id: string | null) => {
+    setQuery({ sel: id });
+    if (id === null) setAffected(null);
+  };
+  const showAffected = (id: string) => {
+    choose(id);
+    setAffected(id);
+  };
+  const open = (id: string) => {
+    const path = pathOf(id, view);
+    if (path !== undefined) navigate(hrefTo(path));
+  };
+  const tidy = () => {
+    graph.current?.tidy();
+    showToast('Laid out anew; press U to have it as before');
+  };
+  useKeys([
+    ...VIEWS.map((name, i) => ({
+      keys: String(i + 1),
+      does: `By ${name}`,
+      group: 'Graph',
+      run: () => setQuery({ view: name, sel: null }),
+    })),
+    { keys: '+', does: 'Larger', group: 'Graph', run: () => graph.current?.zoomBy(1.25) },
+    { keys: '-', does: 'Smaller', group: 'Graph', run: () => graph.current?.zoomBy(0.8) },
+    { keys: '0', does: 'All in view', group: 'Graph', run: () => graph.current?.fit() },
+    { keys: 'T', does: 'As table or graph', group: 'Graph', run: () => setQuery({ as: isTable ? 'graph' : 'table' }) },
+    {
+      keys: 'A',
+      does: 'Who is affected',
+      group: 'Graph',
+      run: () => (chosen === null ? false : setAffected(affected === null ? chosen : null)),
+    },
+    { keys: 'U', does: 'Take Tidy back', group: 'Graph', run: () => graph.current?.undoTidy() },
+    {
+      keys: 'Enter or Shift+Enter',
+      does: 'Open what is chosen',
+      group: 'Graph',
+      run: () => (chosen === null ? false : open(chosen)),
+    },
+    {
+      keys: 'Escape',
+      does: 'One level back',
+      group: 'Graph',
+      run: () => (affected !== null ? setAffected(null) : chosen !== null ? choose(null) : false),
+    },
+  ]);
+  useEffect(() => {
+    void document.fonts.load('12px "Inter Variable"'); // a canvas draws with what is there
+  }, []);
+
+  if (data === undefined)
+    return error === undefined ? <Loading what="the topology" rows={6} /> : <ErrorState error={error} />;
+  const isEmpty = data.nodes.length === 0;
   return (
-    <div className="page">
-      <h1>{data.problems.length} problems</h1>
+    <div className={`topology${state === 'stale' ? ' is-stale' : ''}`}>
+      <div className="topology-main">
+        <header className="topology-head">
+          <h1>{headline(data, view)}</h1>
+          <Segmented
+            name="Graph of"
+            value={view}
+            options={VIEW_OPTIONS}
+            onChange={(name) => setQuery({ view: name, sel: null })}
+          />
+          <FilterField value={filterText} problems={filter.problems} />
+        </header>
+        {isEmpty && (
+          <EmptyState
+            why="Services appear here by themselves some seconds after their first request."
+            command="weft capture show"
+          />
+        )}
+        {!isEmpty && isTable && <TopologyTable {...{ part, view, chosen }} onChoose={choose} />}
+        {!isEmpty && !isTable && (
+          <GraphView
+            key={`${key}/${detail}`}
+            ref={graph}
+            layoutKey={key}
+            gone={part.gone}
+            onChoose={choose}
+            onOpen={open}
+            {...{ part, detail, chosen, lit }}
+          />
+        )}
+        {!isEmpty && (
+          <GraphTools
+            {...{ detail, isTable, isOnlyTrouble, graph }}
+            isAll={query.get('all') === '1'}
+            onLegend={() => setLegend(true)}
+            onTidy={tidy}
+            note={noteOf(detail, part.nodes.length, data.nodes.length)}
+          />
+        )}
+        <Strip data={data} />
+      </div>
+      {chosen === null ? (
+        <SidePanel title={<span className="unseen">Attention</span>}>
+          <Attention data={data} onShow={choose} onAffected={showAffected} />
+        </SidePanel>
+      ) : (
+        <Selection
+          key={chosen}
+          {...{ data, chosen, view }}
+          onChoose={choose}
+          onAffected={setAffected}
+          onNamespace={(name) => setQuery({ ns: name, sel: null }, { replace: false })}
+        />
+      )}
+      {isLegend && <Legend part={part} onClose={() => setLegend(false)} />}
     </div>
   );
+}
+
+const VIEW_OPTIONS = VIEWS.map((value) => ({ value, text: value[0]!.toUpperCase() + value.slice(1) }));
+
+function noteOf(detail: string, shown: number, all: number): string {
+  const left = shown < all ? `${shown} of ${plural(all, 'service')} fit. ` : '';
+  return `${left}${detail === 'dots' ? 'A dot is a service. Choose a namespace to see inside.' : ''}`;
+}
+
+/** Where a double click leads. */
+function pathOf(id: string, view: ViewName): string | undefined {
+  if (id.startsWith('ns:')) return `/?ns=${encodeURIComponent(id.slice(3))}`;
+  const [from, to] = id.split('>');
+  if (to !== undefined) return from?.includes('/') ? `/edges/${from}/${to}` : undefined;
+  if (view === 'node') return `/members/${encodeURIComponent(id)}`;
+  if (view === 'version') {
+    const [service, version] = id.split('@');
+    return `/services/${service}?version=${encodeURIComponent(version ?? '')}`;
+  }
+  return view === 'service' ? `/services/${id}` : undefined;
 }

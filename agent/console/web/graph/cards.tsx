@@ -1,0 +1,190 @@
+/** The layer above the canvas: a card a service, or a card a namespace with a dot a service. Real buttons, in the colours of tokens. @module */
+import { memo, type PointerEvent } from 'react';
+import type { TopologyNode } from '../../shapes/topology.ts';
+import { duration, plural, rate, share } from '../format/numbers.ts';
+import { Icon, type IconName } from '../ui/icon.tsx';
+import { HealthGlyph, MARK_WORDS } from '../ui/status-mark.tsx';
+import { type Box, CARDS, DOTS, type Point, type Positions } from './geometry.ts';
+import { failedOf, isTrouble, type NamespaceSum } from './lod.ts';
+import './cards.css';
+
+const KIND_ICONS: Readonly<Record<string, IconName>> = {
+  ingress: 'ingress',
+  outside: 'outside',
+  store: 'store',
+  node: 'node',
+};
+
+interface CardProps {
+  readonly node: TopologyNode;
+  readonly x: number;
+  readonly y: number;
+  readonly callers: number;
+  readonly callees: number;
+  readonly isHub: boolean;
+  readonly isChosen: boolean;
+  readonly isApart: boolean;
+  readonly isGone: boolean;
+  readonly onDown: (id: string, event: PointerEvent<HTMLButtonElement>) => void;
+}
+
+export const Card = memo(function Card({
+  node,
+  x,
+  y,
+  callers,
+  callees,
+  isHub,
+  isChosen,
+  isApart,
+  isGone,
+  onDown,
+}: CardProps) {
+  const failed = failedOf(node);
+  const tone = isTrouble(node.health) ? ` is-${node.health}` : '';
+  const classes = `node-card kind-${node.kind} health-${node.health}${isChosen ? ' is-chosen' : ''}${isApart ? ' is-apart' : ''}${isGone ? ' is-gone' : ''}`;
+  const badges = [...(isHub ? [plural(callers, 'caller')] : []), ...versionBadge(node), ...node.badges].slice(0, 2);
+  const icon = KIND_ICONS[node.kind];
+  const isSlow = node.cause.startsWith('p99');
+  return (
+    <button
+      type="button"
+      className={classes}
+      style={{ transform: `translate(${x - CARDS.width / 2}px, ${y - CARDS.height / 2}px)` }}
+      data-id={node.id}
+      aria-label={spoken(node, callers, callees, isGone)}
+      aria-pressed={isChosen}
+      title={node.cause || undefined}
+      onPointerDown={(event) => onDown(node.id, event)}
+    >
+      <span className="node-name">
+        {node.health === 'ok' ? icon && <Icon name={icon} size={12} /> : <HealthGlyph health={node.health} size={12} />}
+        {node.kind === 'unmeshed' && <HealthGlyph health="mesh" size={12} />}
+        <b>{node.name}</b>
+        {badges.map((badge) => (
+          <span key={badge} className="node-badge">
+            {badge}
+          </span>
+        ))}
+      </span>
+      <span className="node-figures">
+        {isGone ? (
+          'gone'
+        ) : (
+          <>
+            <span>{rate(node.requestsPerSec)}</span>
+            <span className={failed !== null && failed >= 0.01 ? `strong${tone}` : ''}>{share(failed)}</span>
+            <span className={isSlow ? `strong${tone}` : ''}>{duration(node.p99Ms)}</span>
+          </>
+        )}
+      </span>
+    </button>
+  );
+});
+
+/** Of two versions or more the smaller share. */
+function versionBadge({ versions }: TopologyNode): string[] {
+  const least = versions
+    .filter(({ shareRatio }) => shareRatio !== null)
+    .sort((a, b) => a.shareRatio! - b.shareRatio!)[0];
+  return versions.length > 1 && least !== undefined ? [`${least.name} ${share(least.shareRatio)}`] : [];
+}
+
+function spoken(node: TopologyNode, callers: number, callees: number, isGone: boolean): string {
+  if (isGone) return `${node.name}, ${node.namespace}, gone`;
+  return [
+    node.name,
+    node.namespace,
+    MARK_WORDS[node.health].toLowerCase(),
+    `${rate(node.requestsPerSec).replace('/s', '')} requests a second`,
+    `${share(failedOf(node))} failing`,
+    plural(callers, 'caller'),
+    plural(callees, 'callee'),
+  ].join(', ');
+}
+
+/** What lies below the edges, and its title, which lies above them. */
+export const NamespaceBox = memo(function NamespaceBox({ box }: { readonly box: Box }) {
+  const { left, top, right, bottom } = box;
+  return (
+    <div
+      className="ns-box"
+      style={{ transform: `translate(${left}px, ${top}px)`, width: right - left, height: bottom - top }}
+    />
+  );
+});
+
+export function NamespaceTitle(props: { name: string; box: Box; onChoose: (id: string) => void }) {
+  const { name, box, onChoose } = props;
+  return (
+    <button
+      type="button"
+      className="ns-title"
+      style={{ transform: `translate(${box.left}px, ${box.top}px)` }}
+      onClick={() => onChoose(`ns:${name}`)}
+    >
+      {name}
+    </button>
+  );
+}
+
+interface DotsProps {
+  readonly sum: NamespaceSum;
+  readonly box: Box;
+  readonly positions: Positions;
+  readonly chosen: string | null;
+  readonly onChoose: (id: string) => void;
+}
+
+/** A namespace with a dot a service; trouble as glyphs. Dots are for the pointer, the panel's list for keys. */
+export function DotsCard({ sum, box, positions, chosen, onChoose }: DotsProps) {
+  const tone = isTrouble(sum.health) ? ` health-${sum.health}` : '';
+  const width = box.right - box.left;
+  const height = box.bottom - box.top;
+  const at = (node: TopologyNode): Point => {
+    const point = positions.get(node.id) ?? { x: box.left, y: box.top };
+    return { x: point.x - box.left, y: point.y - box.top };
+  };
+  return (
+    <div
+      className={`ns-card${tone}${chosen === `ns:${sum.name}` ? ' is-chosen' : ''}`}
+      style={{ transform: `translate(${box.left}px, ${box.top}px)`, width, height }}
+    >
+      <button
+        type="button"
+        onClick={() => onChoose(`ns:${sum.name}`)}
+        data-id={`ns:${sum.name}`}
+        aria-label={`${sum.name}, ${plural(sum.nodes.length, 'service')}, ${MARK_WORDS[sum.health].toLowerCase()}, ${share(sum.failedRatio)} failing`}
+      >
+        {isTrouble(sum.health) && <HealthGlyph health={sum.health} size={11} />}
+        <b>{sum.name}</b>
+        <span className="ns-count">{sum.nodes.length}</span>
+        <span className="ns-figures">
+          {rate(sum.rate)}{' '}
+          <span className={tone === '' ? '' : `strong is-${sum.health}`}>{share(sum.failedRatio)}</span>
+        </span>
+      </button>
+      <svg width={width} height={height} aria-hidden="true">
+        <path
+          className="dots"
+          d={sum.nodes
+            .filter(({ health }) => !isTrouble(health))
+            .map((node) => dot(at(node)))
+            .join('')}
+        />
+        {sum.nodes
+          .filter(({ health }) => isTrouble(health))
+          .map((node) => (
+            <g key={node.id} transform={`translate(${at(node).x - 6} ${at(node).y - 6})`}>
+              <HealthGlyph health={node.health} size={12} />
+            </g>
+          ))}
+      </svg>
+    </div>
+  );
+}
+
+const R = DOTS.width / 2 - 1;
+function dot({ x, y }: Point): string {
+  return `M${x - R} ${y}a${R} ${R} 0 1 0 ${2 * R} 0a${R} ${R} 0 1 0 ${-2 * R} 0`;
+}

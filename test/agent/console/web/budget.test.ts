@@ -1,0 +1,62 @@
+/** What a browser has to load, gzip, of a build made here: a page without the graph, the graph, and styles. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildConsole } from '../../../../scripts/console.ts';
+
+const KB = 1_000;
+let dist: string;
+let files: readonly string[];
+
+beforeAll(async () => {
+  dist = mkdtempSync(join(tmpdir(), 'weft-budget-'));
+  await buildConsole(dist);
+  files = readdirSync(join(dist, 'assets'));
+});
+afterAll(() => rmSync(dist, { recursive: true, force: true }));
+
+function gzipOf(name: string): number {
+  return gzipSync(readFileSync(join(dist, 'assets', name))).length;
+}
+
+/** What a chunk needs at once: its static imports, and theirs. */
+function withImports(name: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  const text = readFileSync(join(dist, 'assets', name), 'utf8');
+  for (const match of text.matchAll(/(?:\bfrom|\bimport)\s*"\.\/([\w.-]+\.js)"/g)) withImports(match[1]!, seen);
+  return seen;
+}
+
+const sum = (names: Iterable<string>) => [...names].reduce((all, name) => all + gzipOf(name), 0);
+const scripts = () => files.filter((name) => name.endsWith('.js') && !name.startsWith('stream-worker'));
+const entry = () => /src="\/assets\/([\w.-]+\.js)"/.exec(readFileSync(join(dist, 'index.html'), 'utf8'))![1]!;
+
+test('the shell and any page without the graph take at most 130 kB', () => {
+  const shell = withImports(entry());
+  expect(sum(shell)).toBeLessThanOrEqual(130 * KB);
+  const pages = scripts().filter((name) => name.includes('-page-') && !name.startsWith('topology'));
+  for (const page of pages) expect(sum(withImports(page, new Set(shell))), page).toBeLessThanOrEqual(130 * KB);
+});
+
+test('the graph adds at most 160 kB to the shell', () => {
+  const shell = withImports(entry());
+  const graph = scripts().find((name) => name.startsWith('topology-page'))!;
+  const added = withImports(graph, new Set(shell)).difference(shell);
+  expect(sum(added)).toBeLessThanOrEqual(160 * KB);
+  expect(sum(added)).toBeGreaterThan(50 * KB); // or the graph went into the shell
+});
+
+test('all styles together take at most 12 kB, and fonts are ours alone', () => {
+  expect(sum(files.filter((name) => name.endsWith('.css')))).toBeLessThanOrEqual(12 * KB);
+  const fonts = files.filter((name) => name.endsWith('.woff2'));
+  expect(fonts).toHaveLength(2);
+});
+
+test('index.html has no script or style inside it, and what shrinks has a brotli copy', () => {
+  const html = readFileSync(join(dist, 'index.html'), 'utf8');
+  expect(html).not.toMatch(/<style|style="|<script(?![^>]*\bsrc=)|\son\w+="/);
+  for (const name of files.filter((file) => /\.(js|css)$/.test(file))) expect(files).toContain(`${name}.br`);
+});

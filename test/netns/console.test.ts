@@ -1,0 +1,191 @@
+/** The console of two real agents under traffic: every route has the shape it says, documents are signed as in a browser, streams tell what changes. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { z } from 'zod';
+import { type Frame, frame } from '../../agent/console/live/frames.ts';
+import { applyPatch, type Json } from '../../agent/console/live/patch.ts';
+import { session } from '../../agent/console/shapes/common.ts';
+import { edgeDetail, explained } from '../../agent/console/shapes/edge.ts';
+import * as mesh from '../../agent/console/shapes/mesh.ts';
+import { serviceDetail, services } from '../../agent/console/shapes/services.ts';
+import { topology } from '../../agent/console/shapes/topology.ts';
+import { readOperatorKey, signDocument } from '../../agent/console/signing.ts';
+import { labObstacle } from '../../agent/lab/support.ts';
+import { TrafficGround } from './traffic-ground.ts';
+
+const obstacle = await labObstacle();
+const ROUTE = `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: cart, namespace: shop }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: cart, port: 80 }]
+  rules:
+    - name: all
+      retry: { attempts: 2, codes: [503] }
+      backendRefs: [{ name: cart, port: 80 }]
+`;
+
+describe.skipIf(obstacle !== undefined)(
+  `the console on real agents${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`,
+  () => {
+    let ground: TrafficGround;
+
+    beforeAll(async () => {
+      ground = await TrafficGround.create('consol');
+      await ground.add(ground.mesh.lab.node(2), 'cart', 'cart');
+      await ground.add(ground.mesh.lab.node(2), 'flaky', 'flaky', { status: 500 });
+      await ground.mesh.untilRouted(ground.agents, ['cart', 'flaky']);
+      await calls('cart', 40);
+      await calls('flaky', 40);
+      await ground.agents[0]!.until('figures of the calls', async () => {
+        const { edges } = await get('/topology?rangeMs=60000', topology);
+        return edges.filter(({ requestsPerSec }) => (requestsPerSec ?? 0) > 0).length === 2;
+      });
+    }, 90_000);
+    afterAll(() => ground?.[Symbol.asyncDispose]());
+
+    async function calls(service: string, count: number): Promise<void> {
+      await ground.mesh.curl(ground.client, '-o', '/dev/null', `http://${service}.shop.weft/v1/items/[1-${count}]`);
+    }
+
+    async function curl(...args: readonly string[]): Promise<string> {
+      const argv = ['curl', '--silent', '--show-error', '--max-time', '8', ...args];
+      return (await ground.mesh.lab.exec(ground.agents[0]!.node.namespace, argv)).stdout;
+    }
+
+    const url = (path: string): string => `http://127.0.0.1:15000/api/v1${path}`;
+
+    async function get<T>(path: string, shape: z.ZodType<T>): Promise<T> {
+      const parsed = shape.safeParse(JSON.parse(await curl(url(path))));
+      if (!parsed.success) throw new Error(`${path}: ${JSON.stringify(parsed.error.issues.slice(0, 5))}`);
+      return parsed.data;
+    }
+
+    async function send(path: string, body: unknown, method = 'POST'): Promise<{ status: number; body: unknown }> {
+      const { csrf } = await get('/session', session);
+      const file = join(ground.mesh.directory, 'body.json');
+      writeFileSync(file, JSON.stringify(body));
+      const headers = ['-H', 'content-type: application/json', '-H', `x-weft-csrf: ${csrf}`];
+      const text = await curl('-X', method, ...headers, '-w', '\n%{http_code}', '-d', `@${file}`, url(path));
+      const at = text.lastIndexOf('\n');
+      return { status: Number(text.slice(at)), body: JSON.parse(text.slice(0, at)) };
+    }
+
+    test('the graph says who calls whom, and what fails', async () => {
+      const { nodes, edges, problems, coverage } = await get('/topology?rangeMs=60000', topology);
+      const named = (i: number): string => nodes[i]!.id;
+      expect(edges.map(({ from, to, tls }) => [named(from), named(to), tls])).toEqual([
+        ['shop/client', 'shop/cart', 'mutual'],
+        ['shop/client', 'shop/flaky', 'mutual'],
+      ]);
+      const flaky = nodes.find(({ id }) => id === 'shop/flaky')!;
+      expect([flaky.health, flaky.appFailedRatio, flaky.endpointsReady]).toEqual(['bad', 1, 1]);
+      expect(problems.map(({ service, health }) => [service, health])).toEqual([['shop/flaky', 'bad']]);
+      expect(coverage).toEqual({ asked: 2, answered: 2, missing: [] });
+    });
+
+    test.each(['workload', 'version', 'node'])('so does the graph by %s', async (view) => {
+      const { nodes, edges } = await get(`/topology?view=${view}&rangeMs=60000`, topology);
+      expect(nodes.length).toBeGreaterThan(1);
+      expect(edges.length).toBeGreaterThan(0);
+    });
+
+    test('a service says who calls it, and which of its routes', async () => {
+      const detail = await get('/services/shop/cart?rangeMs=60000&stepMs=10000', serviceDetail);
+      expect(detail.callers.map(({ service, hops }) => [service, hops])).toEqual([['shop/client', 1]]);
+      expect(detail.now.p99Ms).toBeGreaterThan(0);
+      expect(detail.endpoints.map(({ workload, state }) => [workload, state])).toEqual([['cart', 'ready']]);
+      expect(detail.series.requestsPerSec.some((rate) => (rate ?? 0) > 0)).toBe(true);
+      const list = await get('/services?rangeMs=60000', services);
+      expect(list.services.map(({ id }) => id)).toEqual(['shop/cart', 'shop/client', 'shop/flaky']);
+      expect(JSON.parse(await curl(url('/services/shop/nobody')))).toHaveProperty('error');
+    });
+
+    test('an edge says how requests ended', async () => {
+      const edge = await get('/edges/shop/client/shop/flaky?rangeMs=60000', edgeDetail);
+      expect(edge.outcomes.reduce((all, { count }) => all + count, 0)).toBeGreaterThanOrEqual(40);
+      expect(edge.now.appFailedRatio).toBe(1);
+    });
+
+    test('members, identities, documents and names have their shape', async () => {
+      const { members } = await get('/members', mesh.members);
+      expect(members.map(({ state, workloads, health }) => [state, workloads, health])).toEqual([
+        ['alive', 1, 'ok'],
+        ['alive', 2, 'ok'],
+      ]);
+      const other = await get(`/members/${ground.agents[1]!.node.name}`, mesh.memberDetail);
+      expect(other.workloads.map(({ service }) => service).sort()).toEqual(['shop/cart', 'shop/flaky']);
+      const { identities, edges } = await get('/identities?rangeMs=60000', mesh.identities);
+      expect(identities.length).toBeGreaterThanOrEqual(3);
+      expect(edges.map(({ tls }) => tls)).toEqual(['mutual', 'mutual']);
+      await get('/documents', mesh.documents);
+      expect((await get('/index', mesh.nameIndex)).entries.length).toBeGreaterThan(10);
+    });
+
+    test('what a browser signs is published, and a second time refused', async () => {
+      const trust = join(ground.mesh.directory, 'trust');
+      const pem = (file: string): string => readFileSync(join(trust, file), 'utf8');
+      const operator = await readOperatorKey(pem('operator.key'), pem('operator.crt'));
+      const broken = await send('/documents/check', { yaml: ROUTE.replace('attempts: 2', 'attempts: many') });
+      expect(mesh.documentCheck.parse(broken.body).problems[0]).toMatchObject({ severity: 'error', line: 8 });
+      const check = mesh.documentCheck.parse((await send('/documents/check', { yaml: ROUTE })).body);
+      expect([check.problems.filter(({ severity }) => severity === 'error'), check.present]).toEqual([[], null]);
+      const revision = await signDocument(operator, check);
+      expect((await send('/documents', { revision: { ...revision, name: 'other' } })).status).toBe(422);
+      expect(await send('/documents', { revision, isDryRun: true })).toMatchObject({ status: 200 });
+      expect(await send('/documents', { revision })).toMatchObject({ status: 200, body: { outcome: 'written' } });
+      await ground.agents[0]!.until('the route on both nodes', async () => {
+        const { documents } = await get('/documents', mesh.documents);
+        return documents[0]?.nodesApplied === 2;
+      });
+      const detail = await get('/documents/HTTPRoute/shop/cart', mesh.documentDetail);
+      expect(detail.yaml).toContain('name: cart');
+      const again = mesh.documentCheck.parse((await send('/documents/check', { yaml: ROUTE })).body);
+      expect(again.present?.rev).toBe(detail.document.rev);
+      const late = await send('/documents', { revision: await signDocument(operator, check) });
+      expect([200, 409]).toContain(late.status); // the very same revision is known; one signed a moment later is not
+    });
+
+    test('a call is explained in nine steps, the route with its document', async () => {
+      const question = { from: 'shop/client', to: 'shop/cart', port: 80, method: 'GET', path: '/v1', headers: [] };
+      await ground.agents[0]!.until('the same documents on both nodes', async () => {
+        const { body } = await send('/explain', question);
+        return explained.parse(body).agreement.every(({ isSame }) => isSame === true);
+      });
+      const { steps, verdict, command } = explained.parse((await send('/explain', question)).body);
+      expect(verdict).toBe('allowed');
+      expect(steps.map(({ step }) => step)).toHaveLength(9);
+      expect(steps[1]!.lines[0]!.from).toMatchObject({ kind: 'HTTPRoute', namespace: 'shop', name: 'cart' });
+      expect(command).toBe('weft explain --from shop/client --to shop/cart:80 GET /v1');
+    });
+
+    test('a stream tells what changes, and what it tells comes to what a GET answers', async () => {
+      const file = join(ground.mesh.directory, 'stream');
+      writeFileSync(file, '');
+      const argv = ['curl', '--silent', '--no-buffer', '--output', file, url('/stream')];
+      const child = ground.mesh.lab.spawn(ground.agents[0]!.node.namespace, argv);
+      const frames = (): Frame[] =>
+        [...readFileSync(file, 'utf8').matchAll(/^data: (.*)\n\n/gm)].map(([, text]) => frame.parse(JSON.parse(text!)));
+      const agent = ground.agents[0]!;
+      await agent.until('hello', async () => frames().length > 0);
+      const [hello] = frames();
+      if (hello?.kind !== 'hello') throw new Error('no hello');
+      const topic = '/members';
+      expect((await send(`/stream/${hello.streamId}/topics`, { topics: [topic] }, 'PUT')).status).toBe(200);
+      await agent.until('a patch', async () => frames().some(({ kind }) => kind === 'patch'));
+      child.kill();
+      let state: Json = null;
+      let seq = 0;
+      for (const one of frames()) {
+        if (one.kind === 'snapshot') state = one.data as Json;
+        if (one.kind === 'patch') {
+          expect(one.base).toBe(seq);
+          state = applyPatch(state, one.patch);
+        }
+        if (one.kind === 'snapshot' || one.kind === 'patch') seq = one.seq;
+      }
+      expect(mesh.members.parse(state).members).toHaveLength(2);
+    });
+  },
+);
