@@ -58,7 +58,7 @@ function Conclusion({ detail }: { readonly detail: ServiceDetail }) {
       tone={health === 'bad' ? 'bad' : 'warn'}
       actions={
         <>
-          <ButtonLink icon="trace" to={`/traces?q=${encodeURIComponent(`service:${id} failed:true`)}`}>
+          <ButtonLink icon="trace" to={`/traces?q=${encodeURIComponent(`service:${id} failed`)}`}>
             See a failing trace
           </ButtonLink>
           {after !== null && (
