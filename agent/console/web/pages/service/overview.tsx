@@ -92,7 +92,7 @@ function Charts({ detail: { series, now, events } }: { readonly detail: ServiceD
         <TimeChart
           {...shared}
           title="Requests"
-          figure={<Now value={rate(now.requestsPerSec)} note="a second" />}
+          figure={<Now value={rate(now.requestsPerSec)} note="requests" />}
           lines={[{ name: 'requests', values: series.requestsPerSec, color: 'series1' }]}
           format={rate}
         />
