@@ -17,6 +17,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the content security policy allows no data: but images
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: { checks: { pluginTimings: false } },
     chunkSizeWarningLimit: 600, // kB before gzip; test/agent/console/web/budget.test.ts holds the real budget
   },
   worker: { format: 'es' },

@@ -188,6 +188,8 @@ export class StreamLink {
       const data = await get<unknown>(topic);
       this.#lastFrameMs = Date.now();
       if (this.#isStreamless) this.#setState('live');
+      const isStreamed = !this.#isStreamless && (this.#held.get(topic)?.seq ?? 0) > 0;
+      if (isStreamed) return; // the stream was faster, and its patches need what it sent
       this.#put(topic, 0, { data, problem: null, atMs: Date.now() });
     } catch (error) {
       const { status = 0, message } = error as { status?: number; message: string };

@@ -24,10 +24,15 @@ export function Strip({ data }: { readonly data: Topology }) {
   const top = Math.max(LEAST_TOP, ...failed.map((ratio) => ratio ?? 0));
   const shownMs = atMs ?? asOfMs;
   const go = (ms: number) => {
-    if (ms >= endMs - strip.stepMs) goLive();
+    if (ms > endMs - strip.stepMs / 2) goLive();
     else setQuery({ at: writeInstant(Math.max(strip.startMs + strip.stepMs, ms)) });
   };
-  const step = (count: number) => go(Math.round((shownMs + count * strip.stepMs) / strip.stepMs) * strip.stepMs);
+  const step = (count: number) => {
+    const last = Math.ceil(shownMs / strip.stepMs) * strip.stepMs;
+    const next = last + count * strip.stepMs;
+    // Back from a moment just after a mark leads to the mark before it.
+    go(count < 0 && shownMs - next < strip.stepMs / 2 ? next - strip.stepMs : next);
+  };
   useKeys([
     { keys: '[', does: 'Five minutes back', run: () => step(-1) },
     { keys: ']', does: 'Five minutes forward', run: () => step(1) },
