@@ -23,17 +23,21 @@ import { explainWorld } from './access/explain-world.ts';
 import { accessRoutes } from './admin/access-routes.ts';
 import { AdminServer } from './admin/admin-server.ts';
 import { auditRoutes } from './admin/audit-routes.ts';
+import { catalogRoutes } from './admin/catalog-routes.ts';
 import { addCertsMetrics } from './admin/certs-metrics.ts';
 import { documentRoutes } from './admin/document-routes.ts';
 import { addEjectionMetrics } from './admin/ejection-metrics.ts';
 import { buildRegistry } from './admin/metrics.ts';
 import { MetricsServer } from './admin/metrics-server.ts';
+import { addObservationMetrics } from './admin/observation-metrics.ts';
+import { observationRoutes } from './admin/observation-routes.ts';
 import type { AdminRoutes } from './admin/routes.ts';
 import { addGauge } from './admin/scraped.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { AuditTrail } from './audit/trail.ts';
 import { Linux } from './capture/linux.ts';
 import { Captures } from './captures.ts';
+import { Catalog } from './catalog/catalog.ts';
 import type { AgentConfig } from './config.ts';
 import type { Console } from './console/console.ts';
 import { startConsole } from './console/start.ts';
@@ -61,6 +65,8 @@ import { SvidKeeper } from './svids.ts';
 import { FORMAT, listensOf } from './takeover/inheritance.ts';
 import { Predecessor } from './takeover/predecessor.ts';
 import { type HandOver, takeoverRoutes } from './takeover/routes.ts';
+import { Observation } from './telemetry/observation.ts';
+import { trafficPage, wholeText } from './telemetry/traffic-page.ts';
 import { DataPlane } from './threads/data-plane.ts';
 import { MeshThread, type Succession } from './threads/mesh.ts';
 import { declaredService } from './traffic/compiled.ts';
@@ -178,6 +184,7 @@ class Agent implements AsyncDisposable {
       workers: config.workers,
       logLevel: config.log.level,
       isCapturing: captures !== undefined,
+      maxSeries: config.telemetry.maxSeries,
       log,
       reopen: (worker) => enrolment?.reopen(worker) ?? [],
       unreachable: (workload, port) => refused?.suspect(workload, port),
@@ -323,6 +330,9 @@ class Agent implements AsyncDisposable {
       log.info({ pid: predecessor.inheritance.pid }, 'the running agent has handed over');
     }
 
+    const observed = { config: config.telemetry, hub: plane.records, stats: plane.stats, query: queries, log };
+    const place = { node: node.name, trustDomain: node.trustDomain, dataDirectory: config.dataDirectory };
+    const observation = this.#state.use(await Observation.start({ ...observed, ...place }));
     audit = this.#state.use(await AuditTrail.open({ directory: join(config.dataDirectory, 'audit'), log }));
     const documents = this.#state.use(
       new AgentDocuments({
@@ -398,6 +408,7 @@ class Agent implements AsyncDisposable {
       mesh,
       queries,
       history,
+      observation,
       directory,
       services: this.#services,
       remembered,
@@ -414,6 +425,7 @@ class Agent implements AsyncDisposable {
       }),
     );
     this.#reach.changed();
+    const catalog = this.#state.use(new Catalog(running, { documents, log }));
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
     const console = this.#state.use(await startConsole(running, { documents, service: documentService, log }));
@@ -432,6 +444,8 @@ class Agent implements AsyncDisposable {
         stats: () => plane.stats.access(),
       }),
       trafficRoutes(() => trafficWorld(running, documents.access, documents.traffic)),
+      catalogRoutes(catalog),
+      observationRoutes(queries),
     ]);
   }
 
@@ -459,10 +473,11 @@ class Agent implements AsyncDisposable {
     const { config, log, stop, predecessor } = this.#options;
     const waits = (): readonly string[] => waitingFor(running);
     const sources = adminSources(running, {
-      metrics: () => registry.metrics(),
+      metrics: async () => (await registry.metrics()) + (await wholeText(traffic())),
       waitingFor: waits,
       shutdown: () => stop.abort(),
     });
+    const traffic = trafficPage(running);
     const registry = buildRegistry({
       status: sources.status,
       workloads: sources.workloads,
@@ -476,9 +491,10 @@ class Agent implements AsyncDisposable {
       read: () => [[{}, running.remembered.ageMs / 1_000]],
     });
     addEjectionMetrics(registry, running.ejections);
+    addObservationMetrics(registry, running.observation);
     addCertsMetrics(registry, { certificates: () => running.certificates.view(), svids: () => running.svids });
     const { listen } = config.metrics;
-    this.#state.use(await MetricsServer.start({ listen, registry, waitingFor: waits, log }));
+    this.#state.use(await MetricsServer.start({ listen, registry, traffic, waitingFor: waits, log }));
     const mayReplace = predecessor !== undefined;
     const admin = this.#doors.use(
       await AdminServer.start({ ...config.admin, mayReplace, sources, routes, console, log }),

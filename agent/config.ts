@@ -9,6 +9,7 @@ import { certsConfig } from '../certs/config.ts';
 import { type GossipConfig, gossipConfig } from '../gossip/config.ts';
 import { type ProxyConfig, proxyConfig } from '../proxy/config.ts';
 import { loopbackAddress, socketAddress } from './address-schemas.ts';
+import { catalogConfig } from './catalog/config.ts';
 import { checkDocument, type Parsed, parseYaml } from './checked-yaml.ts';
 import { consoleConfig, withPaths } from './console/config.ts';
 import { AgentError, messageOf } from './errors.ts';
@@ -16,6 +17,7 @@ import { historyConfig } from './history/config.ts';
 import { LOG_LEVELS } from './log.ts';
 import { defaultSocket, type Machine, thisMachine } from './machine.ts';
 import { formatProblem, type Problem } from './problem.ts';
+import { telemetryConfig } from './telemetry/config.ts';
 
 /** DNS label (RFC 1123), dots allowed: it becomes the last segment of `spiffe://TD/node/NAME`. */
 const nodeName = z
@@ -116,6 +118,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('Metrics and probes.'),
+  catalog: catalogConfig.prefault({}).describe('What is known of services.'),
   log: z
     .strictObject({
       level: z
@@ -150,8 +153,9 @@ export const agentConfig = z.strictObject({
     })
     .prefault({})
     .describe('How nodes find and watch each other.'),
+  proxy: proxyConfig.omit({ node: true, zone: true, telemetry: true }).prefault({}).describe('The data plane.'),
+  telemetry: telemetryConfig.prefault({}).describe('What is told of requests: access logs, traces, taps.'),
   history: historyConfig.prefault({}),
-  proxy: proxyConfig.omit({ node: true, zone: true }).prefault({}).describe('The data plane.'),
 });
 
 type Written = z.output<typeof agentConfig>;
@@ -232,11 +236,11 @@ function complete(written: Written, options: { file: string | undefined; machine
       })),
     },
     gossip: { ...written.gossip, dataDirectory: at(written.gossip.dataDirectory || undefined, dataDirectory) },
+    proxy: { ...written.proxy, node: nodeName, zone: written.zone, telemetry: written.telemetry },
     history: {
       ...written.history,
       ...(written.history.directory === undefined ? {} : { directory: resolve(base, written.history.directory) }),
     },
-    proxy: { ...written.proxy, node: nodeName, zone: written.zone },
     file,
   };
 }

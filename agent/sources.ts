@@ -22,6 +22,7 @@ import type { Certificates } from './identity/certificates.ts';
 import type { MeshQuery } from './mesh-query/shapes.ts';
 import { type ServiceDirectory, serviceId } from './services.ts';
 import type { SvidKeeper } from './svids.ts';
+import type { Observation } from './telemetry/observation.ts';
 import type { DataPlane } from './threads/data-plane.ts';
 import type { MeshThread } from './threads/mesh.ts';
 import { weftVersion } from './version.ts';
@@ -45,6 +46,7 @@ export interface Running {
   readonly services: ServiceDirectory;
   readonly remembered: RememberedEndpoints;
   readonly ejections: EjectionKeeper;
+  readonly observation: Observation;
   readonly captures: Captures | undefined;
   /** What is probably a mistake in documents about traffic that are in use. */
   readonly trafficAdvice: () => readonly string[];

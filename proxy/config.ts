@@ -1,6 +1,7 @@
 /** What an operator may set about the data plane; defaults fit a service mesh inside one data centre. @module */
 
 import { z } from 'zod';
+import { recordsConfig } from './telemetry/config.ts';
 
 const httpConfig = z.strictObject({
   maxHeadBytes: z
@@ -195,6 +196,14 @@ const tcpConfig = z.strictObject({
     .describe(
       'Where no protocol is declared: silence after which a connection is opaque. Lower helps server-first protocols.',
     ),
+  maxWarm: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(4)
+    .describe(
+      'Connections made ahead per workload, endpoint and worker, where two or more were opened within 10 s. Each costs some 90 kB at either agent. 0: none.',
+    ),
   idleTimeoutMs: z
     .int()
     .min(1_000)
@@ -223,6 +232,7 @@ export const proxyConfig = z.strictObject({
   tunnel: tunnelConfig.prefault({}),
   http2: http2Config.prefault({}),
   tcp: tcpConfig.prefault({}),
+  telemetry: recordsConfig.prefault({}),
 });
 
 export type ProxyConfig = z.output<typeof proxyConfig>;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { CertificateMemory } from '../certs/memory.ts';
@@ -27,7 +28,11 @@ import { MeshSessions } from './sessions.ts';
 import type { SnapshotUpdate } from './snapshot.ts';
 import type { Sockets } from './sockets.ts';
 import type { OpaqueRelay } from './tcp/relay.ts';
+import type { RequestRecord } from './telemetry/record.ts';
+import { RecordKeeper } from './telemetry/record-keeper.ts';
 import type { StatsWriter } from './telemetry/stats-writer.ts';
+import type { TapFilter } from './telemetry/taps.ts';
+import { TraceIds } from './telemetry/trace-ids.ts';
 import { TlsSessions } from './upstream/tls-sessions.ts';
 import { World } from './world.ts';
 
@@ -49,6 +54,10 @@ export interface ProxyDeps {
   readonly dns?: DnsFactory;
   /** Told of a port of a workload of this node that may take no more connections; for each at most ten times a second. */
   readonly unreachable?: (workload: string, port: number) => void;
+  /** Takes what is told of requests, in batches; left out: nobody wants to know. */
+  readonly records?: (records: readonly RequestRecord[]) => void;
+  /** Of the ids of traces, four words; left out: the system's randomness. */
+  readonly traceSeed?: Int32Array;
   /** Runs a young collection of this thread's heap, at once. */
   readonly collectGarbage?: () => void;
 }
@@ -78,6 +87,7 @@ export class Proxy implements AsyncDisposable {
   readonly #guarded: GuardedConnections;
   readonly #budget: ConnectionBudget;
   readonly #context: TunnelContext;
+  readonly #records: RecordKeeper;
   readonly #listeners = new Map<string, OpenListener>();
   #clock: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
@@ -88,6 +98,8 @@ export class Proxy implements AsyncDisposable {
     this.#world = new World({ log, stats, shared, place: { node: config.node, zone: config.zone } });
     this.#guarded = new GuardedConnections(stats);
     this.#budget = new ConnectionBudget(config.maxConnections);
+    const ids = new TraceIds(deps.traceSeed ?? randomSeed());
+    this.#records = new RecordKeeper({ config: config.telemetry, ids, stats, send: deps.records ?? (() => {}) });
     this.#context = {
       node: config.node,
       clientAddress: config.clientAddress,
@@ -101,6 +113,7 @@ export class Proxy implements AsyncDisposable {
       sockets,
       reader: new SharedReader(),
       random,
+      records: this.#records,
       unreachable: deps.unreachable ?? (() => {}),
       world: this.#world,
       memory: new CertificateMemory(),
@@ -136,6 +149,11 @@ export class Proxy implements AsyncDisposable {
     this.#world.apply(update);
     if (update.revocations !== undefined) this.#cutRevoked();
     this.#judgeAgain(update);
+  }
+
+  /** Which requests are told of because somebody watches; replaces those before. */
+  watch(taps: readonly TapFilter[]): void {
+    this.#records.watch(taps);
   }
 
   /** @throws ProxyError when the listener is incomplete or its address cannot be bound */
@@ -213,6 +231,7 @@ export class Proxy implements AsyncDisposable {
     for (const connection of this.#connections) connection.destroy();
     for (const relay of this.#relays) relay.destroy();
     for (const listener of listeners) listener.destroy();
+    this.#records.close();
     this.#world.close();
     this.#deadlines.close();
     this.#alarms.close();
@@ -269,6 +288,10 @@ export class Proxy implements AsyncDisposable {
     const stop = (): Promise<void> => Promise.resolve(server[Symbol.asyncDispose]());
     return { port: server.port ?? spec.port ?? 0, stop, destroy: () => undefined };
   }
+}
+
+function randomSeed(): Int32Array {
+  return new Int32Array(Uint8Array.from(randomBytes(16)).buffer);
 }
 
 function checkSpec(spec: ListenerSpec): void {

@@ -26,6 +26,8 @@ export interface LocalWorkload {
   readonly service: string;
   /** SPIFFE id. */
   readonly identity: string;
+  /** Left out or empty: none. */
+  readonly version?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Where its connections to other nodes come from; undefined where only the connection can tell. */
   readonly address?: string;
@@ -129,5 +131,12 @@ export function endpointServerName(port: number, service: string, namespace: str
 }
 
 /** What agents agree to speak after the handshake; docs/tunnel.md describes the first. */
-export const ALPN = { tunnel: 'weft/1', http2: 'h2', http1: 'http/1.1', tcp: 'weft-tcp/1' } as const;
+export const ALPN = {
+  tunnel: 'weft/1',
+  http2: 'h2',
+  http1: 'http/1.1',
+  tcp: 'weft-tcp/1',
+  /** The same, but it begins with a byte that says so: it may be made ahead. */
+  tcpAhead: 'weft-tcp/2',
+} as const;
 export type Alpn = (typeof ALPN)[keyof typeof ALPN];

@@ -5,6 +5,7 @@ import type tls from 'node:tls';
 import { parseCertificates } from '../certs/trust-bundle.ts';
 import { hash32 } from './balancer/hash.ts';
 import type { LocalWorkload } from './snapshot.ts';
+import type { Parties } from './telemetry/series.ts';
 import type { LocalTarget } from './upstream/local-target.ts';
 
 /** A workload of this node with its TLS credentials, which are replaced while connections run. */
@@ -33,6 +34,12 @@ export class Workload {
     }
     return this.#chain;
   }
+}
+
+/** Whom its calls are counted under. @param destination 'namespace/service', or 'passthrough' */
+export function outboundParties({ data }: Workload, destination: string): Parties {
+  const { identity: source, namespace, service } = data;
+  return { direction: 'outbound', source, sourceService: `${namespace}/${service}`, destination };
 }
 
 /** A port of a local workload, as a TLS server name finds it. */

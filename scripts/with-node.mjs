@@ -29,6 +29,7 @@ const SYSTEM = {
     openssl: 'openssl',
     'redis-server': 'redis-server',
     chromium: 'chromium',
+    promtool: 'prometheus',
   },
   bench: {
     nft: 'nftables',

@@ -124,7 +124,7 @@ async function answer(request: IncomingMessage, { sources, routes = [], isPrivat
   if (!isPrivate && !isFromThisMachine(request)) {
     return refusal(403, 'only this machine may ask: use http://127.0.0.1, http://localhost or the unix socket');
   }
-  const part = routes.find(({ paths }) => paths.includes(path));
+  const part = routes.find(({ paths }) => paths.some((known) => isAt(path, known)));
   if (part !== undefined) return part.answer(request, isPrivate);
   const read = READS.get(path);
   const action = ACTIONS.get(path);
@@ -137,6 +137,10 @@ async function answer(request: IncomingMessage, { sources, routes = [], isPrivat
   if (action !== undefined) return refusal(405, `${path} is an action; use POST`);
   const known = [...READS.keys(), ...ACTIONS.keys(), ...routes.flatMap(({ paths }) => paths)];
   return refusal(404, `no such path; known: ${known.join(', ')}`);
+}
+
+function isAt(path: string, known: string): boolean {
+  return path === known || (known.endsWith('/') && path.startsWith(known));
 }
 
 function isFromThisMachine({ headers }: IncomingMessage): boolean {

@@ -1,5 +1,6 @@
 /** /metrics for Prometheus, /healthz and /readyz for whoever restarts or waits for the agent. @module */
 import type { RequestListener, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { HttpListener } from './listen.ts';
@@ -8,6 +9,8 @@ export interface MetricsServerOptions {
   /** `address:port`. */
   readonly listen: string;
   readonly registry: Registry;
+  /** What is written after that of the registry, in pieces. */
+  readonly traffic: () => AsyncIterable<string>;
   /** What the agent still waits for, such as `no member of the seed list answered`; empty when it is ready. */
   readonly waitingFor: () => readonly string[];
   readonly log: Logger;
@@ -36,7 +39,7 @@ export class MetricsServer implements AsyncDisposable {
   }
 }
 
-function handler({ registry, waitingFor, log }: MetricsServerOptions): RequestListener {
+function handler({ registry, traffic, waitingFor, log }: MetricsServerOptions): RequestListener {
   return (request, response) => {
     request.resume();
     if (request.method !== 'GET' && request.method !== 'HEAD') return text(response, 405, 'use GET');
@@ -50,18 +53,34 @@ function handler({ registry, waitingFor, log }: MetricsServerOptions): RequestLi
           : text(response, 503, `waiting for:\n${reasons.join('\n')}`);
       }
       case '/metrics':
-        registry.metrics().then(
-          (body) => response.writeHead(200, { 'content-type': registry.contentType }).end(body),
-          (err: unknown) => {
-            log.error({ err }, 'metrics could not be collected');
-            text(response, 500, 'metrics could not be collected; the log of the agent says why');
-          },
-        );
+        answer(response, registry, traffic).catch((err: unknown) => {
+          log.error({ err }, 'metrics could not be collected');
+          if (response.headersSent) response.destroy();
+          else text(response, 500, 'metrics could not be collected; the log of the agent says why');
+        });
         return;
       default:
         return text(response, 404, 'known here: /metrics, /healthz, /readyz');
     }
   };
+}
+
+async function answer(
+  response: ServerResponse,
+  registry: Registry,
+  traffic: () => AsyncIterable<string>,
+): Promise<void> {
+  const first = await registry.metrics();
+  response.writeHead(200, { 'content-type': registry.contentType });
+  const pieces = async function* (): AsyncGenerator<string> {
+    yield first;
+    yield* traffic();
+  };
+  try {
+    await pipeline(pieces, response);
+  } catch (err) {
+    if (!response.destroyed) throw err; // else whoever asked has left
+  }
 }
 
 function text(response: ServerResponse, status: number, body: string): void {

@@ -10,7 +10,7 @@ import type { AdminSources } from './views.ts';
 
 /** Where the numbers come from. All but gossip's are in memory of this thread. */
 export interface MetricsSources extends Pick<AdminSources, 'status' | 'workloads'> {
-  readonly proxy: Pick<StatsReader, 'counters' | 'series' | 'access'>;
+  readonly proxy: Pick<StatsReader, 'counters' | 'each' | 'access'>;
   gossip(): Promise<GossipStats>;
   /** How many data-plane workers died and were started again. */
   workerRestarts(): number;

@@ -1,9 +1,9 @@
 /** `weft_proxy_*`: what the data-plane workers count in shared memory, added up. @module */
 import type { Registry } from 'prom-client';
 import { COUNTER_NAMES, COUNTERS } from '../../proxy/telemetry/counters.ts';
-import { BUCKET_BOUNDS_MS } from '../../proxy/telemetry/histogram.ts';
+import { BUCKET_BOUNDS_MS, BUCKETS } from '../../proxy/telemetry/histogram.ts';
+import { isOfConnections } from '../../proxy/telemetry/series.ts';
 import type { SeriesStats, StatsReader } from '../../proxy/telemetry/stats-reader.ts';
-import type { SeriesLabels } from '../../proxy/telemetry/stats-table.ts';
 import {
   addCounter,
   addGauge,
@@ -24,9 +24,9 @@ const BOUNDS_S = BUCKET_BOUNDS_MS.filter((_, i) => i % BOUNDS_PER_BUCKET === 0).
 );
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
-export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'counters' | 'series' | 'access'>): void {
+export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'counters' | 'each' | 'access'>): void {
   const counters = oncePerScrape(() => stats.counters());
-  const series = oncePerScrape(() => stats.series());
+  const series = oncePerScrape(() => merged(stats.each()));
   for (const name of COUNTER_NAMES) {
     addCounter(registry, {
       name: `weft_proxy_${snakeCase(name)}_total`,
@@ -35,8 +35,8 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
     });
   }
 
-  const each = (value: (stats: SeriesStats) => number) => () =>
-    series().map((one): Sample => [labelsOf(one.labels), value(one)]);
+  const each = (value: (stats: Merged) => number) => () =>
+    series().map((one): Sample => [one.labels, value(one)]);
   addCounter(registry, {
     name: 'weft_proxy_connections_opened_total',
     help: 'Connections of workloads, by caller and destination.',
@@ -68,7 +68,7 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
     read: () =>
       series().flatMap(({ labels, requests }) =>
         STATUS_CLASSES.map(
-          (status_class, i): Sample => [{ ...labelsOf(labels), status_class }, requests[i] ?? 0],
+          (status_class, i): Sample => [{ ...labels, status_class }, requests[i] ?? 0],
         ).filter(([, value]) => value > 0),
       ),
   });
@@ -78,7 +78,7 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
     labels: [...SERIES_LABELS, 'reason'],
     read: () =>
       series().flatMap(({ labels, failures }) =>
-        Object.entries(failures).map(([reason, value]): Sample => [{ ...labelsOf(labels), reason }, value]),
+        Object.entries(failures).map(([reason, value]): Sample => [{ ...labels, reason }, value]),
       ),
   });
   addHistogram(registry, {
@@ -88,7 +88,7 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
     bounds: BOUNDS_S,
     read: () =>
       series()
-        .filter(({ labels }) => labels.protocol === 'http')
+        .filter(({ labels }) => labels.protocol !== 'tcp')
         .map(durations),
   });
   addCounter(registry, {
@@ -104,15 +104,56 @@ export function addProxyMetrics(registry: Registry, stats: Pick<StatsReader, 'co
   });
 }
 
-function labelsOf({ direction, source, destination, protocol }: SeriesLabels): Record<string, string> {
-  return { direction, source, destination, protocol };
+/** All rows between two parties; calls of gRPC are requests like others here. */
+interface Merged {
+  readonly labels: Readonly<Record<(typeof SERIES_LABELS)[number], string>>;
+  connectionsOpened: number;
+  connectionsActive: number;
+  bytesReceived: number;
+  bytesSent: number;
+  latencySumMs: number;
+  readonly requests: number[];
+  readonly latencyCounts: number[];
+  readonly failures: Record<string, number>;
 }
 
-function durations({ labels, latencyCounts, latencySumMs }: SeriesStats): HistogramSample {
+function merged(series: Iterable<SeriesStats>): readonly Merged[] {
+  const all = new Map<string, Merged>();
+  for (const one of series) {
+    const { direction, source, destination } = one.labels;
+    const protocol = one.labels.protocol === 'tcp' ? 'tcp' : 'http';
+    const key = `${direction} ${protocol} ${source} ${destination}`;
+    const into = all.get(key) ?? nothing({ direction, source, destination, protocol });
+    all.set(key, into);
+    into.connectionsOpened += one.connectionsOpened;
+    into.connectionsActive += one.connectionsActive;
+    if (isOfConnections(one.labels)) {
+      into.bytesReceived += one.bytesReceived;
+      into.bytesSent += one.bytesSent;
+    }
+    into.latencySumMs += one.latencySumMs;
+    addTo(into.requests, one.requests);
+    addTo(into.latencyCounts, one.latencyCounts);
+    for (const [reason, count] of Object.entries(one.failures))
+      into.failures[reason] = (into.failures[reason] ?? 0) + count;
+  }
+  return [...all.values()];
+}
+
+function nothing(labels: Merged['labels']): Merged {
+  const counts = { connectionsOpened: 0, connectionsActive: 0, bytesReceived: 0, bytesSent: 0, latencySumMs: 0 };
+  return { labels, ...counts, requests: [0, 0, 0, 0, 0], latencyCounts: Array(BUCKETS).fill(0) as number[], failures: {} };
+}
+
+function addTo(sums: number[], counts: readonly number[]): void {
+  for (let i = 0; i < counts.length; i++) sums[i]! += counts[i]!;
+}
+
+function durations({ labels, latencyCounts, latencySumMs }: Merged): HistogramSample {
   // Bucket i ends at bound i, and every second bound is exported: an exported bucket holds the one before its own too.
   const counts = Array.from({ length: BOUNDS_S.length + 1 }, (_, i) => {
     const last = i * BOUNDS_PER_BUCKET;
     return (latencyCounts[last - 1] ?? 0) + (latencyCounts[last] ?? 0);
   });
-  return { labels: labelsOf(labels), counts, sum: latencySumMs / 1000 };
+  return { labels, counts, sum: latencySumMs / 1000 };
 }

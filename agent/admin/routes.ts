@@ -8,6 +8,7 @@ export interface Answer {
 }
 
 export interface AdminRoutes {
+  /** One that ends with a slash stands for all below it. */
   readonly paths: readonly string[];
   /**
    * Answers a request for one of the paths.

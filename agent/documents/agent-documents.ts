@@ -12,6 +12,7 @@ import { AccessKeeper } from '../access/access-keeper.ts';
 import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access/advice.ts';
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
+import { DeclaredEntities } from '../catalog/declared/entities.ts';
 import type { CompiledService } from '../traffic/compiled.ts';
 import type { RunningService } from '../traffic/service-facts.ts';
 import { TrafficAdvisor, type TrafficSight } from '../traffic/traffic-advisor.ts';
@@ -56,6 +57,7 @@ export class AgentDocuments implements AsyncDisposable {
   readonly access: AccessKeeper;
   readonly traffic: TrafficKeeper;
   readonly advisor: TrafficAdvisor;
+  readonly catalog = new DeclaredEntities();
   readonly #meshConfig: MeshConfigConsumer;
   readonly #services: AgentDocumentsOptions['services'];
   readonly #audit: DocumentAudit;
@@ -98,6 +100,7 @@ export class AgentDocuments implements AsyncDisposable {
         new RevocationConsumer(),
         new TrustBundleConsumer(followRoots),
         ...this.traffic.consumers,
+        ...this.catalog.consumers,
       ],
       compiler: this.#compiler,
       audit: this.#audit,

@@ -1,5 +1,6 @@
 /** The kinds this version of the agent understands. Others are stored, passed on, and reported as pending. @module */
 import { accessPolicyKind } from './access-policy.ts';
+import { catalogKinds } from './catalog-entities.ts';
 import { faultInjectionKind } from './fault-injection.ts';
 import { grpcRouteKind } from './grpc-route.ts';
 import { httpRouteKind } from './http-route.ts';
@@ -28,5 +29,6 @@ export const KINDS: ReadonlyMap<string, DocumentKind> = new Map(
     trafficPolicyKind,
     rateLimitKind,
     faultInjectionKind,
+    ...catalogKinds,
   ].map((kind) => [kind.kind, kind]),
 );

@@ -13,34 +13,57 @@ export const dnsName = z
     /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
     'use lower-case letters, digits, - and . only',
   );
+/** Entities of a catalog (Backstage): names in either case and with `_`, and a namespace that may be left out. */
+const CATALOG_API = /^backstage\.io\//;
+const DEFAULT_NAMESPACE = 'default';
+export const entityName = z
+  .string()
+  .max(63)
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$/,
+    'use at most 63 letters, digits, -, _ and . between them',
+  );
 const text = z.record(z.string().max(317), z.string().max(4_096));
 
 /** What every kind has in common. What a kind's own schema says of `spec` comes on top, where this version knows it. */
-export const resourceSchema = z.looseObject({
-  apiVersion: z.string().min(1).max(253).describe('Group and version of the kind, such as weft.dev/v1alpha1.'),
-  kind: z
-    .string()
-    .regex(/^[A-Z][A-Za-z0-9]{0,62}$/, 'use a word in CamelCase, such as AccessPolicy')
-    .describe('What it is.'),
-  metadata: z
-    .looseObject({
-      name: dnsName.describe('Unique within kind and namespace.'),
-      namespace: dnsLabel.optional().describe('Left out for what concerns the mesh as a whole.'),
-      labels: text.optional(),
-      annotations: text.optional(),
-      revision: z
-        .string()
-        .regex(/^[0-9a-f]{8,32}$/, 'use a revision as weft get -o yaml prints it, or leave it out')
-        .optional()
-        .describe('The revision this was made from: a write is refused when another is in force by then.'),
-    })
-    .describe('Who it is.'),
-});
+export const resourceSchema = z
+  .looseObject({
+    apiVersion: z.string().min(1).max(253).describe('Group and version of the kind, such as weft.dev/v1alpha1.'),
+    kind: z
+      .string()
+      .regex(/^[A-Z][A-Za-z0-9]{0,62}$/, 'use a word in CamelCase, such as AccessPolicy')
+      .describe('What it is.'),
+    metadata: z
+      .looseObject({
+        name: z.string().describe('Unique within kind and namespace.'),
+        namespace: dnsLabel.optional().describe('Left out for what concerns the mesh as a whole.'),
+        labels: text.optional(),
+        annotations: text.optional(),
+        revision: z
+          .string()
+          .regex(/^[0-9a-f]{8,32}$/, 'use a revision as weft get -o yaml prints it, or leave it out')
+          .optional()
+          .describe('The revision this was made from: a write is refused when another is in force by then.'),
+      })
+      .describe('Who it is.'),
+  })
+  .superRefine(({ apiVersion, metadata: { name } }, context) => {
+    const allowed = (CATALOG_API.test(apiVersion) ? entityName : dnsName).safeParse(name);
+    for (const { message } of allowed.error?.issues ?? []) {
+      context.addIssue({ code: 'custom', path: ['metadata', 'name'], message: `"${name}" is no name; ${message}` });
+    }
+  });
 
 export type Resource = z.output<typeof resourceSchema>;
 
-/** MeshConfig and the like have no namespace; every kind we do not know may have one. */
-export function keyOf({ kind, metadata }: Resource): DocumentKey {
+/**
+ * MeshConfig and the like have no namespace; every kind we do not know may have one. Names of a catalog that differ in case
+ * only are one.
+ */
+export function keyOf({ apiVersion, kind, metadata }: Pick<Resource, 'apiVersion' | 'kind' | 'metadata'>): DocumentKey {
+  if (CATALOG_API.test(apiVersion)) {
+    return { kind, namespace: metadata.namespace ?? DEFAULT_NAMESPACE, name: metadata.name.toLowerCase() };
+  }
   return { kind, namespace: metadata.namespace ?? '', name: metadata.name };
 }
 

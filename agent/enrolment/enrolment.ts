@@ -338,6 +338,7 @@ export class Enrolment implements AsyncDisposable {
       service,
       identity: this.#identity(workload),
       labels: workload.labels,
+      version: workload.version,
       address: unit.addressOf(workload),
       ports: ports.map((port) => ({
         ...port,

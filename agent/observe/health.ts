@@ -14,6 +14,8 @@ export const FAILED_WARN_RATIO = 0.01;
 export const MIN_REQUESTS = 20;
 const SLOW_FACTOR = 3;
 const SLOW_BY_MS = 100;
+/** Made once: making one takes longer than judging a service. */
+const NUMBERS = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 
 export interface Observed {
   /** Of the window; null where no node knows. */
@@ -132,5 +134,5 @@ function milliseconds(ms: number): string {
 }
 
 function number(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 1 });
+  return NUMBERS.format(value);
 }

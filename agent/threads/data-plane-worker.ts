@@ -13,6 +13,9 @@ import { messageOf } from '../errors.ts';
 import { createLogger } from '../log.ts';
 import type { FromWorker, ToWorker, WorkerData } from './data-plane-protocol.ts';
 
+/** What the idle limit of statistics is counted in. */
+const STATS_SWEEP_MS = 60_000;
+
 const control = parentPort!;
 const { index, config, logLevel, isCapturing, stats: buffer, shared } = born as WorkerData;
 const log = createLogger({ level: logLevel, node: config.node }).child({ worker: index });
@@ -29,6 +32,7 @@ const proxy = Proxy.start(config, {
   log,
   random: Math.random,
   unreachable: (workload, port) => tell({ kind: 'unreachable', workload, port }),
+  records: (records) => tell({ kind: 'records', records }),
   collectGarbage: youngCollection(),
   ...(captured === undefined
     ? {}
@@ -41,6 +45,7 @@ const proxy = Proxy.start(config, {
       }),
 });
 process.on('exit', () => captured?.[Symbol.dispose]()); // also after an uncaught error: descriptors outlive a thread
+setInterval(() => stats.sweep(), STATS_SWEEP_MS).unref();
 control.on('message', (message: ToWorker) => void obey(message));
 tell({ kind: 'ready' });
 
@@ -52,6 +57,8 @@ async function obey(message: ToWorker): Promise<void> {
       return captured?.set(message.place);
     case 'unit-gone':
       return captured?.delete(message.unit);
+    case 'series-freed':
+      return stats.freed(message.row);
     case 'listen':
       return answer(message.request, async () => (await proxy.listen(message.spec)).port);
     case 'unlisten':
@@ -59,6 +66,8 @@ async function obey(message: ToWorker): Promise<void> {
         await proxy.unlisten(message.id);
         return 0;
       });
+    case 'taps':
+      return proxy.watch(message.taps);
     case 'sync':
       return tell({ kind: 'done', request: message.request, port: 0 });
     case 'close':

@@ -17,6 +17,7 @@ import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
 import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
 import type { UnitNamespace } from '../capture/sockets.ts';
 import type { LogLevel } from '../log.ts';
+import { RecordHub, type RecordHubOptions } from '../telemetry/records.ts';
 import type { FromWorker, ToWorker, WorkerData } from './data-plane-protocol.ts';
 
 /** The pause before a dead worker is started again; doubled for each death within a minute of its start. */
@@ -25,7 +26,7 @@ const RESTART_MAX_MS = 5_000;
 const STABLE_MS = 60_000;
 /** How long open requests and connections may go on when the agent stops. */
 const DRAIN_MS = 5_000;
-/** How often slots of shared state are looked through for those that nobody uses. */
+/** How often slots of shared state, and series, are looked through for those that nobody uses. */
 const SWEEP_MS = 60_000;
 
 export interface DataPlaneOptions {
@@ -33,6 +34,8 @@ export interface DataPlaneOptions {
   readonly workers: number;
   readonly logLevel: LogLevel;
   readonly isCapturing: boolean;
+  /** Rows of statistics, of each worker and of all together. */
+  readonly maxSeries?: number;
   readonly log: Logger;
   /** Opens a restarted worker's own descriptors: the listeners of every unit, for that worker. */
   readonly reopen: (worker: number) => readonly ListenerSpec[];
@@ -80,7 +83,9 @@ class Table<T extends { readonly id: string }> {
 type Row<K extends 'workloads' | 'services' | 'endpoints'> = NonNullable<SnapshotUpdate[K]>['upsert'][number];
 
 export class DataPlane implements AsyncDisposable {
-  readonly stats = new StatsReader();
+  readonly stats: StatsReader;
+  /** What workers tell of requests. */
+  readonly records: RecordHub;
   /** What all workers know together; this thread is a member too. */
   readonly shared: SharedTable;
   readonly #shared: SharedArrayBuffer;
@@ -105,9 +110,17 @@ export class DataPlane implements AsyncDisposable {
 
   private constructor(options: DataPlaneOptions) {
     this.#options = options;
+    this.stats = new StatsReader(options.maxSeries);
     this.#shared = createSharedBuffer(options.workers);
     this.shared = new SharedTable(this.#shared, options.workers);
-    this.#sweeping = setInterval(() => this.shared.sweep(), SWEEP_MS).unref();
+    const watch: RecordHubOptions['watch'] = (taps) => {
+      for (const slot of this.#slots) this.#send(slot, { kind: 'taps', taps });
+    };
+    this.records = new RecordHub({ watch, log: options.log });
+    this.#sweeping = setInterval(() => {
+      this.shared.sweep();
+      this.stats.sweep();
+    }, SWEEP_MS).unref();
   }
 
   /** Starts all workers; resolves when each says it is ready, rejects when one fails to start. */
@@ -216,7 +229,7 @@ export class DataPlane implements AsyncDisposable {
 
   #startWorker(index: number, restartMs: number): Promise<void> {
     const { config, logLevel, isCapturing } = this.#options;
-    const stats = createStatsBuffer();
+    const stats = createStatsBuffer(this.#options.maxSeries);
     this.stats.attach(String(index), stats);
     const workerData: WorkerData = { index, config, logLevel, isCapturing, stats, shared: this.#shared };
     const { entry = new URL(`./data-plane-worker${extname(import.meta.url)}`, import.meta.url) } = this.#options;
@@ -234,9 +247,10 @@ export class DataPlane implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') resolve();
-        else if (message.kind === 'series') this.stats.register(String(index), message.row, message.labels);
+        else if (message.kind === 'series') this.#registerSeries(slot, index, message);
         else if (message.kind === 'access-series')
           this.stats.registerAccess(String(index), message.row, message.labels);
+        else if (message.kind === 'records') this.records.deliver(message.records);
         else if (message.kind === 'unreachable') this.#options.unreachable?.(message.workload, message.port);
         else settle(slot, message);
       });
@@ -254,6 +268,11 @@ export class DataPlane implements AsyncDisposable {
         else if (this.#closing === undefined) this.#restartLater(index, slot);
       });
     });
+  }
+
+  #registerSeries(slot: Slot, index: number, { row, labels }: Extract<FromWorker, { readonly kind: 'series' }>): void {
+    this.stats.register(String(index), row, labels);
+    if (labels === undefined) this.#send(slot, { kind: 'series-freed', row });
   }
 
   #restartLater(index: number, dead: Slot): void {
@@ -287,6 +306,7 @@ export class DataPlane implements AsyncDisposable {
     }
     for (const place of this.#units.values()) this.#send(slot, { kind: 'unit', place });
     this.#send(slot, { kind: 'update', update: this.#whole() });
+    if (this.records.taps.length > 0) this.#send(slot, { kind: 'taps', taps: this.records.taps });
     slot.isServing = true; // from here on single listeners are told; those until now are what `reopen` gives
     const listens = await Promise.allSettled(reopen(index).map((spec) => this.#listen(slot, spec)));
     for (const result of listens) {

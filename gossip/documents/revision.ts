@@ -60,7 +60,8 @@ export const MAX_KEY_LENGTH = 63 + 63 + 253 + 2;
 
 const KIND = /^[A-Z][A-Za-z0-9]{0,62}$/;
 const NAMESPACE = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$/;
-const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+/** A DNS name, or one with `_` as catalogs have them. */
+const NAME = /^[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*$/;
 const ID = /^[0-9a-f]{32}$/;
 const ID_BYTES = 16;
 
@@ -79,7 +80,7 @@ export function revisionProblem(revision: RevisionContent): string | undefined {
   const { kind, namespace, name, number, base, hlc, body, certificate } = revision;
   if (!KIND.test(kind)) return 'its kind is not a word in CamelCase of at most 63 letters and digits';
   if (!NAMESPACE.test(namespace)) return 'its namespace is not a DNS label';
-  if (name.length > 253 || !NAME.test(name)) return 'its name is not a DNS name';
+  if (name.length > 253 || !NAME.test(name)) return 'its name is not a DNS name, with _ at most';
   if (!Number.isSafeInteger(number) || number < 1) return 'its number is below 1';
   if (number === 1 ? base !== '' : !ID.test(base)) return 'its base does not fit its number';
   if (!isHlc(hlc)) return 'its time is no hybrid logical clock';

@@ -105,7 +105,8 @@ export class HeadRequest implements AccessRequest {
   }
 
   get rawPath(): string {
-    this.#rawPath ??= pathOf(this.#head!);
+    const head = this.#head!;
+    this.#rawPath ??= head.target === AS_IT_IS ? head.path() : withoutQuery(targetOf(head));
     return this.#rawPath;
   }
 
@@ -177,10 +178,6 @@ function linesOf(text: string): readonly (readonly [name: string, value: string]
       const colon = line.indexOf(':');
       return [line.slice(0, colon), line.slice(colon + 1).trim()];
     });
-}
-
-function pathOf(head: Head): string {
-  return withoutQuery(targetOf(head));
 }
 
 /** The request target as it goes on: never in absolute-form. */

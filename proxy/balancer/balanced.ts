@@ -1,5 +1,6 @@
 /** What balancers choose from, and what they are asked. @module */
 
+import type { Answerer } from '../telemetry/place.ts';
 import type { PeakEwma } from './peak-ewma.ts';
 
 export interface Balanced {
@@ -13,6 +14,10 @@ export interface Balanced {
   readonly latency?: PeakEwma;
   /** Whether no agent of this mesh speaks for it, so that nobody vouches for what its answers say about the mesh. */
   readonly isForeign?: boolean;
+  /** As records call it. Not for the hot path. */
+  readonly answerer?: Answerer;
+  /** What runs there, as statistics keep it apart. */
+  readonly version?: string;
 }
 
 export interface Candidate extends Balanced {

@@ -1,7 +1,6 @@
 /** Responses that the mesh makes itself: refusals, in plain text for people and `weft-reason` for programs, and what routes say. @module */
 
 import { STATUS_CODES } from 'node:http';
-import { FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
 
 export interface Answer {
@@ -12,6 +11,8 @@ export interface Answer {
   readonly body: string;
   /** Complete lines; '' for none. Where there are some, the body is empty. */
   readonly trailers: string;
+  /** Why the mesh says no; left out where it does not. */
+  readonly reason?: ReasonCode;
 }
 
 /** Why a request is refused, and what more is to be said of it. */
@@ -37,7 +38,7 @@ export function refusal({ reason, detail, node, policy, lines = '', isGrpc = fal
     lines;
   if (isGrpc) {
     const trailers = `grpc-status: ${grpcStatusOf(status)}\r\ngrpc-message: ${grpcMessage(`weft: ${text}${told}`)}\r\n`;
-    return { status: 200, lines: `content-type: application/grpc\r\n${mesh}`, body: '', trailers };
+    return { status: 200, lines: `content-type: application/grpc\r\n${mesh}`, body: '', trailers, reason };
   }
   const allow = status === 405 ? 'allow: GET, HEAD, POST, PUT, DELETE, PATCH\r\n' : '';
   return {
@@ -45,6 +46,7 @@ export function refusal({ reason, detail, node, policy, lines = '', isGrpc = fal
     lines: `content-type: text/plain; charset=utf-8\r\n${mesh}${allow}`,
     body: `weft: ${text}${told}\n`,
     trailers: '',
+    reason,
   };
 }
 
@@ -53,17 +55,6 @@ export function answerHead({ status, lines, body, trailers }: Answer, connection
   const framing =
     trailers === '' ? (status === 204 ? '' : `content-length: ${body.length}\r\n`) : 'transfer-encoding: chunked\r\n';
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n${lines}${framing}${connection}\r\n`;
-}
-
-/** Whether a request is a call of gRPC. Not for the hot path. */
-export function isGrpcCall(head: Head): boolean {
-  for (let field = 0; field < head.fieldCount; field++) {
-    const at = field * FIELD_STRIDE;
-    if (head.fields[at + 1]! - head.fields[at]! === 12 && head.name(field).toLowerCase() === 'content-type') {
-      return /^application\/grpc(?:$|[+;])/i.test(head.value(field));
-    }
-  }
-  return false;
 }
 
 /** What a status of HTTP is to a client of gRPC (grpc/doc/http-grpc-status-mapping.md), with 429 and 504 named exactly. */

@@ -4,14 +4,17 @@ import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Answer } from './answer.ts';
 import type { MirrorSink, Plan } from './plan.ts';
 import type { StreamPool } from './streams.ts';
 
 export abstract class DirectPlan implements Plan {
-  abstract readonly row: number;
+  abstract readonly requests: RequestRows;
+  readonly route: string = '';
   readonly answer: Plan['answer'] = undefined;
   readonly fault: Plan['fault'] = undefined;
+  readonly decided: Plan['decided'] = undefined;
 
   get policy(): Plan['policy'] {
     return undefined;

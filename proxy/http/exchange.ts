@@ -14,10 +14,13 @@ import { passingTrailers } from '../http1/grammar/trailers.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { type Outcome, observeLatency, outcomeOf } from '../resilience/outcome.ts';
 import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
+import type { RecordKeeper } from '../telemetry/record-keeper.ts';
+import { type Ending, Witness } from '../telemetry/witness.ts';
 import { Alarm, type AlarmOwner } from './alarm.ts';
-import { type Answer, isGrpcCall, refusal } from './answer.ts';
+import { type Answer, refusal } from './answer.ts';
 import { Attempts } from './attempts.ts';
 import { deadlineLines, remainingMs } from './deadline-fields.ts';
+import { grpcStatusOf } from './grpc-call.ts';
 import { RequestLedger } from './ledger.ts';
 import type { MirrorSink, Plan } from './plan.ts';
 import type { Admission, Denial, Place } from './request-guard.ts';
@@ -49,6 +52,7 @@ export interface HttpContext extends RelayContext {
   /** For what must not be late by more than some milliseconds. */
   readonly alarms: Deadlines;
   readonly random: () => number;
+  readonly records: RecordKeeper;
 }
 
 const MAX_INTERIM = 16;
@@ -61,6 +65,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   readonly #attempts: Attempts;
   readonly #ledger: RequestLedger;
   readonly #alarm: Alarm;
+  readonly #witness: Witness;
   /** The request; undefined between two. */
   #head: Head | undefined = undefined;
   #plan: Plan | undefined = undefined;
@@ -74,6 +79,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #isWaiting = false;
   /** When the endpoint that is asked now was picked. */
   #askedAtMs = 0;
+  /** When the pause before the next attempt began; 0 for none. */
+  #pausedAtMs = 0;
   #requestEnded = false;
   #requestTrailers = '';
   #responseStarted = false;
@@ -95,7 +102,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#context = context;
     const { http, upstream, stats, alarms } = context;
     this.#attempts = new Attempts({ maxAttempts: upstream.maxAttempts, replayBytes: http.replayBytes });
-    this.#ledger = new RequestLedger(stats);
+    this.#ledger = new RequestLedger(stats, route.requests);
+    this.#witness = new Witness(context.records);
     this.#alarm = new Alarm(this, alarms);
   }
 
@@ -107,7 +115,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   begin(head: Head): void {
     this.#head = head;
-    this.#ledger.begin(head.end - head.start);
+    this.#ledger.begin(head, this.#route.requests);
+    this.#witness.begin(head);
     this.#askedAtMs = this.#ledger.startedAtMs;
     this.#extra = head.upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
     this.#requestEnded = head.body === BODY.none;
@@ -122,6 +131,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     }
     const plan = this.#route.plan(head);
     this.#plan = plan;
+    this.#ledger.planned(plan, head);
     this.#attempts.begin(head, plan.policy);
     if (plan.answer !== undefined) {
       this.#begin(plan);
@@ -180,7 +190,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   requestAborted(reason: ReasonCode): void {
     if (this.#head === undefined) return;
-    this.#ledger.failed(this.#row, this.#arrival, reason);
+    this.#ledger.failed(reason);
+    this.#witness.failed(reason);
+    this.#ledger.answered(0);
     this.#leaveUnanswered('none');
     this.#abandonAttempt();
     this.#status = 0;
@@ -188,7 +200,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   requestRefused(reason: ReasonCode): void {
-    if (this.#head === undefined) this.#ledger.begin(0);
+    if (this.#head === undefined) {
+      this.#ledger.begin(undefined, this.#route.requests);
+      this.#witness.begin(undefined);
+    }
     this.#leaveUnanswered('none');
     this.#abandonAttempt();
     if (this.#responseStarted) this.#breakOff(reason);
@@ -227,7 +242,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#askedAtMs = performance.now(); // not before it was picked: an answer to an earlier request would prove nothing
     this.#arrival = arrival;
     this.#pool = pool;
+    this.#ledger.sentTo(pool);
     endpoint.outstanding++;
+    this.#witness.asked(endpoint);
     this.#edits = this.#plan!.editRequest(head);
     const denial = arrival?.guard.judge(head, this.#edits) ?? this.#admit(arrival?.admission);
     if (denial !== undefined) {
@@ -258,6 +275,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #waited(): void {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
+    this.#step('queue', this.#askedAtMs);
     this.#plan!.policy?.endWait();
   }
 
@@ -280,7 +298,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     stream.begin(this);
     const { requestMs } = this.#alarm;
     const deadline = requestMs === NEVER ? '' : deadlineLines(head, requestMs - performance.now());
-    stream.sendHead(head, this.#extra + this.#edits + deadline + (this.#arrival ?? this.#route).lines);
+    const trace = this.#route.place === undefined ? '' : this.#witness.trace.pass(head, this.#arrival !== undefined);
+    stream.sendHead(head, this.#extra + this.#edits + deadline + trace + (this.#arrival ?? this.#route).lines);
     if (stream.isReused) this.#context.stats.count('upstreamReused');
     for (const kept of this.#attempts.kept) stream.sendData(kept, 0, kept.length);
     if (this.#requestEnded) stream.sendEnd(this.#requestTrailers);
@@ -319,8 +338,10 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#attempts.settle();
     this.#alarm.setAttempt(NEVER);
     this.#ledger.bytesOut += head.end - head.start;
+    this.#ledger.told(head);
     this.#responseStarted = true;
     this.#status = head.status;
+    this.#witness.answered(head);
     this.#downstream.sendHead(head, plan.editResponse(head));
     if (head.status === 101) this.#switchProtocols();
   }
@@ -335,11 +356,15 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   responseEnd(trailers: Head | undefined): void {
+    if (trailers !== undefined) {
+      this.#ledger.told(trailers);
+      this.#witness.trailers(trailers);
+    }
     this.#downstream.sendEnd(trailers === undefined ? '' : passingTrailers(trailers, this.#head!));
   }
 
   responseComplete(): void {
-    this.#ledger.answered(this.#row, this.#arrival, this.#status);
+    this.#ledger.answered(this.#status);
     this.#finish();
     this.#downstream.done();
   }
@@ -401,7 +426,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const nowMs = performance.now();
     if (!attempts.goesOn(failure, this.#pool!.endpoint, nowMs)) return false;
     if (typeof attempts.pick(this.#plan!, this.#head!.upgrade, nowMs) === 'string') return false;
-    if (this.#arrival !== undefined) this.#ledger.passedOver(this.#arrival, failure.reason, status);
+    this.#step('attempt', this.#askedAtMs, status, failure.reason);
+    if (this.#arrival !== undefined) this.#tellPassedOver(failure.reason, status);
+    this.#ledger.passedOver(failure.reason, status);
     this.#leaveEndpoint();
     this.#arrival = undefined;
     this.#alarm.setAttempt(NEVER);
@@ -412,7 +439,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const pauseMs = this.#attempts.pauseMs(this.#context.random);
     if (pauseMs >= 1) {
       this.#downstream.hold();
-      this.#alarm.wakeAt(performance.now() + pauseMs);
+      this.#pausedAtMs = performance.now();
+      this.#alarm.wakeAt(this.#pausedAtMs + pauseMs);
       return;
     }
     this.#acquire();
@@ -465,6 +493,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       if (!this.#downstream.isBlocked) this.#upstream.resumeResponse();
       return;
     }
+    if (this.#pausedAtMs > 0) this.#step('backoff', this.#pausedAtMs);
+    this.#pausedAtMs = 0;
     this.#proceed(this.#plan!);
     this.#takeBody();
     this.flush();
@@ -506,7 +536,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.flush();
     const upstream = this.#upstream!.detach();
     const downstream = this.#downstream.detach();
-    this.#ledger.answered(this.#row, this.#arrival, 101);
+    this.#ledger.answered(101);
     const { row } = this.#route;
     const arrival = this.#arrival;
     const endpoint = this.#pool!.endpoint;
@@ -544,21 +574,25 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #deny({ reason, detail, policy, lines = '' }: Denial): void {
-    const isGrpc = this.#head !== undefined && isGrpcCall(this.#head);
-    this.#ledger.refused(this.#row, this.#arrival, reason);
+    const isGrpc = this.#head !== undefined && this.#ledger.isGrpc;
+    this.#witness.failed(reason);
     this.#respond(refusal({ reason, detail, policy, lines, isGrpc, node: this.#context.node }));
   }
 
   #respond(answer: Answer): void {
-    this.#ledger.answered(this.#row, this.#arrival, answer.status);
+    if (answer.reason !== undefined) this.#ledger.refused(answer.reason);
+    if (this.#ledger.isGrpc) this.#ledger.grpcStatus = grpcStatusOf(answer.trailers);
+    this.#ledger.answered(answer.status);
+    this.#witness.responded(answer);
     this.#finish();
     this.#downstream.respond(answer);
   }
 
   /** The response has begun and will not be whole, or is not to come at all. */
   #breakOff(reason: ReasonCode): void {
-    this.#ledger.failed(this.#row, this.#arrival, reason);
-    this.#ledger.answered(this.#row, this.#arrival, this.#status);
+    this.#ledger.failed(reason);
+    this.#witness.failed(reason);
+    this.#ledger.answered(this.#status);
     this.#status = 0;
     this.#finish();
     this.#downstream.cut(reason === 'fault-injected');
@@ -576,10 +610,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#waited();
   }
 
-  get #row(): number {
-    return (this.#plan ?? this.#route).row;
-  }
-
   #leaveEndpoint(): void {
     if (this.#pool === undefined) return;
     this.#pool.endpoint.outstanding--;
@@ -592,8 +622,45 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#place = undefined;
   }
 
+  // What is told of it.
+
+  /** A part of the request's time is over. @param sinceMs on the clock of `performance.now()` */
+  #step(kind: 'queue' | 'attempt' | 'backoff', sinceMs: number, status = 0, reason: ReasonCode | '' = ''): void {
+    const { startedAtMs } = this.#ledger;
+    this.#witness.step(kind, sinceMs - startedAtMs, performance.now() - startedAtMs, { status, reason });
+  }
+
+  #tell(): void {
+    const ending = this.#ending();
+    if (ending === undefined) return;
+    const isAsked = this.#pool !== undefined;
+    this.#witness.ended(ending, isAsked ? this.#askedAtMs - this.#ledger.startedAtMs : -1);
+  }
+
+  #tellPassedOver(reason: ReasonCode, status: number): void {
+    const ending = this.#ending();
+    if (ending !== undefined) this.#witness.passedOver(ending, reason, status);
+  }
+
+  #ending(): Ending | undefined {
+    const { place } = this.#route;
+    if (place === undefined) return undefined;
+    const { startedAtMs, tookMs, bytesIn, bytesOut } = this.#ledger;
+    return {
+      head: this.#head,
+      place,
+      arrival: this.#arrival?.place,
+      decided: this.#plan?.decided,
+      startedAtMs,
+      tookMs,
+      bytesIn,
+      bytesOut,
+    };
+  }
+
   /** Lets go of everything of this request. */
   #finish(): void {
+    if (this.#witness.isWorthTelling(this.#ledger.tookMs)) this.#tell();
     this.#leaveEndpoint();
     this.#leaveDestination();
     if (this.#isEntered) this.#plan!.policy!.leave();

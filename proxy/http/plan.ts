@@ -8,19 +8,25 @@ import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
+import type { Decided } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Retries, Timeouts } from '../traffic/rules.ts';
 import type { Answer } from './answer.ts';
 import type { StreamPool } from './streams.ts';
 
 export interface Plan {
-  /** Row in the statistics that the request is counted in. */
-  readonly row: number;
+  /** Where in the statistics the request is counted. */
+  readonly requests: RequestRows;
+  /** What the rule that matched says the route is; '' where that is read off the path. */
+  readonly route: string;
   /** What the mesh answers by itself: a redirect, a refusal of a limit. */
   readonly answer: Answer | undefined;
   /** What holds for all calls like this one; undefined at the destination, where nothing is repeated. */
   readonly policy: CallPolicy | undefined;
   /** What is done to it on purpose; undefined for nothing. */
   readonly fault: AppliedFault | undefined;
+  /** By which document, where one decided. Not for the hot path. */
+  readonly decided: Decided | undefined;
   /** Begins the copies that go elsewhere as well; undefined for none. To be asked once, before the head is edited. */
   mirror(head: Head): readonly MirrorSink[] | undefined;
   /**

@@ -1,12 +1,16 @@
 /** Where the requests of one downstream connection go. @module */
 
 import type { Head } from '../http1/grammar/head.ts';
+import type { Place } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Plan } from './plan.ts';
 import type { Admission, RequestGuard } from './request-guard.ts';
 
 export interface Route {
-  /** Row in the statistics. */
+  /** Row in the statistics of the connection. */
   readonly row: number;
+  /** Where its requests are counted. */
+  readonly requests: RequestRows;
   /** The Host that a request without one gets (HTTP/1.0 allows that). */
   readonly authority: string;
   /** Whether the endpoint is an application of this node: what it says about the mesh is then not passed on. */
@@ -17,6 +21,8 @@ export interface Route {
   readonly guard: RequestGuard | undefined;
   /** Says how many at a time; undefined where anybody's are taken. */
   readonly admission: Admission | undefined;
+  /** Between whom the requests go; undefined for copies, which nobody is told of. */
+  readonly place: Place | undefined;
   /** What becomes of a request. The head must not have been edited. */
   plan(head: Head): Plan;
 }

@@ -11,6 +11,8 @@ import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
+import type { Place } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Answer } from './answer.ts';
 import type { Admission, RequestGuard } from './request-guard.ts';
 
@@ -105,12 +107,16 @@ export interface Waiter {
 
 /** The destination's half of a hop that ends on this node: what another agent would judge and count is done in the same pass. */
 export interface Arrival {
-  /** Row in the statistics, beside that of the route. */
+  /** Row in the statistics of its connections, beside that of the route. */
   readonly row: number;
+  readonly requests: RequestRows;
+  /** Of the workload that it is. */
+  readonly version: string;
   readonly guard: RequestGuard;
   readonly admission: Admission | undefined;
   /** Complete header lines that each request gets; '' for none. */
   readonly lines: string;
+  readonly place: Place;
   /** The request has become bytes between this client and the application. */
   switched(client: RawEnd): void;
 }

@@ -18,7 +18,7 @@ const SHORT_STATUS_LINE = 12;
  */
 export function writeRequestHead(out: Outbox, head: Head, extra: string): void {
   const { bytes, target } = head;
-  out.reserve(head.end - head.start + target.prefix.length + extra.length + 64);
+  out.reserve(head.end - head.start + target.prefix.length + extra.length + head.tail.length + 64);
   const isOneOne = bytes[head.lineEnd - 1] === ONE;
   if (target === AS_IT_IS && isOneOne) {
     writeFrom(out, head, head.start, extra);
@@ -60,7 +60,12 @@ function writeFrom(out: Outbox, head: Head, from: number, extra: string): void {
       run = field + 1 < head.fieldCount ? head.fields[at + FIELD_STRIDE]! : head.end - 2;
     }
   }
-  if (extra === '') out.copy(head.bytes, run, head.end);
+  const { tail } = head;
+  if (tail.length > 0) {
+    out.copy(head.bytes, run, head.end - 2);
+    if (extra !== '') out.text(extra);
+    out.copy(tail, 0, tail.length);
+  } else if (extra === '') out.copy(head.bytes, run, head.end);
   else {
     out.copy(head.bytes, run, head.end - 2);
     out.text(`${extra}\r\n`);

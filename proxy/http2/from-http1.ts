@@ -31,6 +31,7 @@ export function encodeRequest(out: ByteSink, head: Head, extra: string): void {
   // gRPC servers refuse a call without it, and no other server minds: this hop does take trailers.
   encodeField(out, 'te', 'trailers');
   encodeLines(out, extra);
+  if (head.tail.length > 0) encodeLines(out, head.tail.toString('latin1'));
 }
 
 export function encodeResponse(out: ByteSink, head: Head, extra: string): void {

@@ -13,7 +13,7 @@ import { connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import { LocalRoute } from '../upstream/routes.ts';
-import type { Call } from './call.ts';
+import { type Call, inboundParties } from './call.ts';
 import { dialApp } from './dial-app.ts';
 import { Guard } from './guard.ts';
 import type { Guarded } from './guarded.ts';
@@ -42,13 +42,15 @@ export function serveHttp(
   options: { readonly idleTimeoutMs: number; readonly endIsAbort: boolean },
   context: InboundContext,
 ): void {
-  const { row, guard } = enter(call, 'http', context);
+  const requests = context.stats.requests(inboundParties(call));
+  const guard = new Guard(call, context);
+  const row = requests.connections;
   const guarded: Guarded = { guard, socket, transport, row, drain: () => connection.drain() };
   const connection = new Http1ServerConnection({
     ...options,
     socket,
     transport,
-    route: new LocalRoute(call, guard, row, context),
+    route: new LocalRoute(call, guard, requests, context),
     context,
     onGone: (gone) => {
       context.connections.delete(gone);
@@ -121,10 +123,12 @@ function serveStreams(
   connect: (owner: CarrierOwner) => Session,
   context: InboundContext,
 ): ServerSession {
-  const { row, guard } = enter(call, 'http', context);
+  const requests = context.stats.requests(inboundParties(call));
+  const guard = new Guard(call, context);
+  const row = requests.connections;
   const session = new ServerSession({
     connect,
-    route: new LocalRoute(call, guard, row, context),
+    route: new LocalRoute(call, guard, requests, context),
     context,
     onGone: (gone) => context.connections.delete(gone),
   });
@@ -138,7 +142,8 @@ export function relayOpaque(
   { socket, transport, call, leftover, answer }: InboundConnection,
   context: InboundContext,
 ): void {
-  const { row, guard } = enter(call, 'tcp', context);
+  const row = context.stats.connections(inboundParties(call), 'tcp');
+  const guard = new Guard(call, context);
   const denial = guard.judgeOpaque();
   if (denial !== undefined) {
     context.stats.opened(row);
@@ -164,10 +169,4 @@ export function relayOpaque(
     }),
     context,
   });
-}
-
-function enter(call: Call, protocol: 'http' | 'tcp', context: InboundContext): { row: number; guard: Guard } {
-  const source = call.identity ?? 'plaintext';
-  const row = context.stats.series({ direction: 'inbound', source, destination: call.target.service, protocol });
-  return { row, guard: new Guard(call, context) };
 }

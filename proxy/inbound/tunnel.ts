@@ -22,6 +22,7 @@ import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
 import type { Workload } from '../workload.ts';
+import { awaitStart } from './awaited.ts';
 import { serveHbone } from './hbone.ts';
 import { shownWorkload } from './hbone-target.ts';
 import { type InboundContext, relayOpaque, serveHttp, serveTunnel } from './serve.ts';
@@ -34,7 +35,7 @@ export interface TunnelContext extends InboundContext {
 }
 
 /** What this agent speaks, best first. */
-const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.http1, ALPN.tcp];
+const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.http1, ALPN.tcpAhead, ALPN.tcp];
 
 /** Stands for all server names that are none of ours, where tickets are told apart by them. */
 const NAMELESS = '';
@@ -163,7 +164,7 @@ export class Tunnel {
     }
     const { transport, changesBefore } = shaking;
     this.#settle(key, transport);
-    const { world, stats, sessions, tunnel } = this.#context;
+    const { world, stats, sessions, tunnel, connections } = this.#context;
     const named = typeof socket.servername === 'string' ? world.target(this.#unit, socket.servername) : undefined;
     const shown = named?.workload ?? this.#shown.get(socket);
     const name = named?.target.serverName ?? NAMELESS;
@@ -206,6 +207,14 @@ export class Tunnel {
     } else if (socket.alpnProtocol === ALPN.tcp) {
       socket.pause();
       relayOpaque(connection, this.#context);
+    } else if (socket.alpnProtocol === ALPN.tcpAhead) {
+      const { identity } = shown.data; // as it was shown
+      const begin = (leftover: Buffer | undefined): void => {
+        const now = world.target(this.#unit, named.target.serverName);
+        if (now?.workload.data.identity !== identity) reset({ socket, transport });
+        else relayOpaque({ ...connection, call: { ...caller, target: now.target }, leftover }, this.#context);
+      };
+      connections.add(awaitStart(socket, begin, (gone) => connections.delete(gone)));
     } else {
       stats.count('handshakesUnknownProtocol');
       socket.destroy();

@@ -9,11 +9,13 @@
 
 import type { Arrival, RawEnd, StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
 import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
-import type { Call } from '../inbound/call.ts';
+import { type Call, inboundParties, inboundPlace } from '../inbound/call.ts';
 import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
+import type { Place } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
@@ -58,7 +60,7 @@ export class LocalCalls {
     const { stats, guarded, sessions } = context;
     const call = this.#callTo(callee.target);
     const guard = new Guard(call, context);
-    const row = arrivalRow(call, 'tcp', context);
+    const row = stats.connections(inboundParties(call), 'tcp');
     const refused = (reason: ReasonCode): ReasonCode => {
       stats.opened(row);
       stats.failure(row, reason);
@@ -105,25 +107,36 @@ interface LocalHopOptions {
 /** One downstream connection's way to one port of this node: streams to the application, and what its agent would do. */
 class LocalHop implements StreamPool, Arrival {
   readonly endpoint: UpstreamEndpoint;
-  readonly row: number;
+  readonly requests: RequestRows;
   readonly guard: Guard;
   readonly admission: CallAdmission;
   /** Of its connections to the application, which calls of the same workload share. */
   readonly key: string;
   readonly lines: string;
+  readonly place: Place;
   readonly #options: LocalHopOptions;
   readonly #context: RouteContext;
 
   constructor(options: LocalHopOptions, context: RouteContext) {
     const { endpoint, call, caller } = options;
     this.endpoint = endpoint;
-    this.row = arrivalRow(call, 'http', context);
+    this.requests = context.stats.requests(inboundParties(call));
     this.guard = new Guard(call, context);
     this.admission = new CallAdmission(call, context);
     this.key = connectionKey(`workload ${caller.data.id}`, call, context);
     this.lines = forwardedLines(call, context);
+    this.place = inboundPlace(call, serviceOf(caller));
     this.#options = options;
     this.#context = context;
+  }
+
+  /** Not kept: the table gives it to somebody else when it was not used for long. */
+  get row(): number {
+    return this.requests.connections;
+  }
+
+  get version(): string {
+    return this.#options.call.target.version;
   }
 
   get arrival(): Arrival {
@@ -158,13 +171,13 @@ class LocalHop implements StreamPool, Arrival {
 
   dialer(): Dialer {
     const { stats, sessions } = this.#context;
-    const { row } = this;
     return {
       dial: (done) =>
         dialLocal(this.#options, this.#context, (result) => {
           if (result.ok) {
             const { socket, transport, issued } = result;
             sessions.add({ socket, transport }, issued);
+            const { row } = this;
             stats.opened(row);
             socket.once('close', () => stats.closed(row));
           }
@@ -178,6 +191,6 @@ class LocalHop implements StreamPool, Arrival {
   }
 }
 
-function arrivalRow({ identity = '', target }: Call, protocol: 'http' | 'tcp', { stats }: RouteContext): number {
-  return stats.series({ direction: 'inbound', source: identity, destination: target.service, protocol });
+function serviceOf({ data }: Workload): string {
+  return `${data.namespace}/${data.service}`;
 }

@@ -15,17 +15,17 @@ import { Http2Connection } from '../http2/connection.ts';
 import type { ListenerSpec } from '../listeners/listener-spec.ts';
 import { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
-import { ALPN, type Protocol } from '../snapshot.ts';
+import type { Protocol } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { ServerSession } from '../streams/server-session.ts';
 import { type Attempt, connectOpaque } from '../tcp/connect.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
-import { dialMesh, dialTcp } from '../upstream/dial.ts';
-import { hboneDialer, meshDestination } from '../upstream/routes.ts';
+import { dialTcp } from '../upstream/dial.ts';
+import { bytesDialer, hboneDialer } from '../upstream/routes.ts';
 import { EndpointRoute, ServiceRoute } from '../upstream/service-route.ts';
-import type { Workload } from '../workload.ts';
+import { outboundParties, type Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
 import { detect } from './detect.ts';
 import { readFirstBytes } from './first-bytes.ts';
@@ -65,7 +65,6 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
   if (destination !== undefined) enter(socket, destination, workload, context);
   else if (world.isVip(address)) refuse(socket, context, 'unknownService');
   else {
-    const labels = labelsOf(workload, 'passthrough', 'tcp');
     const tcp = { unit: workload.data.unit, address, port, failure: 'connect-failed' } as const;
     const attempt: Attempt = {
       endpoint: { weight: 1, outstanding: 0 },
@@ -74,7 +73,7 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
     socket.pause();
     connectOpaque({
       downstream: { socket, transport: socket, leftover: undefined },
-      row: stats.series(labels),
+      row: stats.connections(outboundParties(workload, 'passthrough'), 'tcp'),
       maxAttempts: 1,
       next: () => attempt,
       context,
@@ -161,11 +160,11 @@ function serveHttp2(
 }
 
 function routeOf(socket: Socket, destination: Destination, workload: Workload, context: OutboundContext): Route {
-  const row = context.stats.series(labelsOf(workload, serviceOf(destination), 'http'));
+  const requests = context.stats.requests(outboundParties(workload, serviceOf(destination)));
   const caller = { workload, local: localCalls(socket, workload, context) };
-  if (destination.kind === 'cluster') return new ServiceRoute(destination.cluster, caller, row, context);
+  if (destination.kind === 'cluster') return new ServiceRoute(destination.cluster, caller, requests, context);
   const { endpoint, cluster } = destination;
-  return new EndpointRoute(endpoint, cluster, caller, row, context);
+  return new EndpointRoute(endpoint, cluster, caller, requests, context);
 }
 
 function localCalls(socket: Socket, workload: Workload, context: OutboundContext): LocalCalls {
@@ -191,7 +190,7 @@ function relay(
 ): void {
   const { stats, world } = context;
   const { cluster } = destination;
-  const row = stats.series(labelsOf(workload, cluster.service, 'tcp'));
+  const row = stats.connections(outboundParties(workload, cluster.service), 'tcp');
   const downstream = { socket, transport: socket, leftover };
   const calls = world.calls(workload, cluster);
   if (!calls.openConnection()) {
@@ -213,8 +212,8 @@ function relay(
       const { dial } = hboneDialer(endpoint, workload, context);
       return attempts.observed({ endpoint, dial });
     }
-    const target = meshDestination(workload, endpoint, [ALPN.tcp], world);
-    return attempts.observed({ endpoint, dial: (done) => dialMesh(target, dialContext(context), done) });
+    const dialer = bytesDialer(endpoint, workload, context);
+    return attempts.observed({ endpoint, dial: (done) => dialer.dial(done) });
   };
   connectOpaque({
     downstream,
@@ -239,15 +238,6 @@ function protocolOf(destination: Destination): Protocol {
 
 function serviceOf(destination: Destination): string {
   return destination.cluster.service;
-}
-
-function labelsOf(workload: Workload, destination: string, protocol: 'http' | 'tcp') {
-  return {
-    direction: 'outbound',
-    source: workload.data.identity,
-    destination,
-    protocol,
-  } as const;
 }
 
 function refuse(socket: Socket, context: OutboundContext, counter: Counter): void {

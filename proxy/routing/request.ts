@@ -39,8 +39,8 @@ abstract class LazyRequest implements RouteRequest {
   }
 
   get path(): string {
-    if (this.#path === undefined) this.#split();
-    return this.#path!;
+    this.#path ??= this.pathAlone();
+    return this.#path;
   }
 
   header(name: string): string | undefined {
@@ -54,8 +54,8 @@ abstract class LazyRequest implements RouteRequest {
   query(name: string): string | undefined {
     const known = this.#queries.get(name);
     if (known !== undefined || this.#queries.has(name)) return known;
-    if (this.#query === undefined) this.#split();
-    const value = parameterOf(this.#query!, name);
+    this.#query ??= queryOf(this.target());
+    const value = parameterOf(this.#query, name);
     this.#queries.set(name, value);
     return value;
   }
@@ -68,11 +68,10 @@ abstract class LazyRequest implements RouteRequest {
     return value;
   }
 
-  #split(): void {
+  protected pathAlone(): string {
     const target = this.target();
     const question = target.indexOf('?');
-    this.#path = question === -1 ? target : target.slice(0, question);
-    this.#query = question === -1 ? '' : target.slice(question + 1);
+    return question === -1 ? target : target.slice(0, question);
   }
 }
 
@@ -96,6 +95,10 @@ export class HeadRouteRequest extends LazyRequest {
 
   protected override target(): string {
     return targetOf(this.#head!);
+  }
+
+  protected override pathAlone(): string {
+    return this.#head!.path(); // nothing was rewritten yet
   }
 
   protected override find(name: string, separator: string): string | undefined {
@@ -138,6 +141,11 @@ export class DescribedRouteRequest extends LazyRequest {
     const values = this.#lines.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
     return values.length === 0 ? undefined : values.join(separator);
   }
+}
+
+function queryOf(target: string): string {
+  const question = target.indexOf('?');
+  return question === -1 ? '' : target.slice(question + 1);
 }
 
 function parameterOf(query: string, name: string): string | undefined {

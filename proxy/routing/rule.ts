@@ -6,7 +6,8 @@
  */
 
 import type { Head } from '../http1/grammar/head.ts';
-import type { Backend, HttpMatch, HttpRule, Mirror } from '../traffic/rules.ts';
+import type { Decided } from '../telemetry/place.ts';
+import { type Backend, type HttpMatch, type HttpRule, type Mirror, subjectOf } from '../traffic/rules.ts';
 import { type CompiledCors, compileCors } from './cors.ts';
 import { applyEdits, type CompiledEdits, compileEdits } from './edits.ts';
 import { type CompiledRedirect, compileRedirect } from './redirect.ts';
@@ -33,6 +34,8 @@ export class CompiledRule {
   readonly rule: HttpRule;
   /** 'Kind/namespace/name' of the route it is of. */
   readonly route: string;
+  /** As records tell it. */
+  readonly decided: Decided;
   readonly backends: readonly CompiledBackend[];
   readonly mirrors: readonly CompiledMirror[];
   readonly rewrite: CompiledRewrite | undefined;
@@ -62,6 +65,8 @@ export class CompiledRule {
     const { kind, namespace, name } = rule.origin;
     this.rule = rule;
     this.route = `${kind}/${namespace}/${name}`;
+    const path = rule.matches.length === 1 ? (match?.path?.value ?? '') : '';
+    this.decided = { kind: 'route', subject: subjectOf(rule.origin), route: path, destination: undefined };
     this.backends = rule.backends.map(compileBackend);
     this.mirrors = actions.mirrors.map((mirror) => ({ mirror, backend: compileBackend(mirror.backend) }));
     this.rewrite = compileRewrite(actions.rewrite, match, ignored);

@@ -8,7 +8,7 @@
  */
 
 import type { AccessPeer } from '../access/peer.ts';
-import type { HttpRule, ServiceRoutes } from '../traffic/rules.ts';
+import type { HttpMatch, HttpRule, ServiceRoutes } from '../traffic/rules.ts';
 import { type Condition, compileConditions } from './conditions.ts';
 import { PathIndex, type PathVisitor, type Placed } from './paths.ts';
 import { type Ranked, ranked } from './precedence.ts';
@@ -22,6 +22,8 @@ export interface Entry extends Placed {
   /** Share of the requests, 0 to 1. */
   readonly share: number;
   readonly compiled: CompiledRule;
+  /** As a label of statistics: `/v1/*`; '' where it asks for no path. */
+  readonly route: string;
 }
 
 export class RouteTable {
@@ -34,6 +36,7 @@ export class RouteTable {
   /** The answer to everything. */
   readonly #settled: CompiledRule | undefined;
   readonly #search = new Search();
+  #matched: Entry | undefined = undefined;
 
   constructor(routes: ServiceRoutes) {
     const rules = new Map<HttpRule, Map<string, CompiledRule>>();
@@ -46,6 +49,7 @@ export class RouteTable {
         conditions: compileConditions(one.match),
         share: one.match.percent === undefined ? 1 : one.match.percent / 100,
         compiled: compiledOnce(one, rules),
+        route: routeOf(one.match),
       }),
     );
     this.rules = [...rules.values()].flatMap((variants) => [...variants.values()]);
@@ -60,11 +64,18 @@ export class RouteTable {
    * @returns undefined where no rule is about the request: answered with 404
    */
   match(request: RouteRequest, caller: AccessPeer, random: () => number): CompiledRule | undefined {
+    this.#matched = this.entries[0];
     if (this.#settled !== undefined) return this.#settled;
     const search = this.#search.begin(request, caller, random);
     if (this.paths.isPathless) search.visit(this.paths.everywhere);
     else this.paths.visit(request.path, search);
-    return search.end()?.compiled;
+    this.#matched = search.end();
+    return this.#matched?.compiled;
+  }
+
+  /** What the match that was found last says its requests have in common: `/v1/*`, or '' where it asks for no path. */
+  get matchedRoute(): string {
+    return this.#matched?.route ?? '';
   }
 }
 
@@ -133,6 +144,13 @@ export function spread(draw: number, order: number): number {
   hash ^= hash >>> 13;
   hash = Math.imul(hash, 0xc2b2ae35);
   return ((hash ^ (hash >>> 16)) >>> 0) / 0x1_0000_0000;
+}
+
+function routeOf({ path }: HttpMatch): string {
+  if (path === undefined) return '';
+  if (path.type !== 'prefix') return path.value;
+  const prefix = path.value.replace(/\/$/, '');
+  return prefix === '' ? '' : `${prefix}/*`;
 }
 
 function isUnconditional({ conditions, share }: Entry): boolean {

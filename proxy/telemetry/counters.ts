@@ -39,6 +39,7 @@ export const COUNTERS = {
   upstreamHandshakesResumed: 'TLS handshakes with endpoints that resumed a session',
   upstreamSessionsRefused: 'TLS sessions that either side would not resume; a full handshake followed',
   upstreamReused: 'Requests sent over a connection that had served another before',
+  upstreamWarmed: 'Opaque connections that found one to their endpoint made ahead',
   upstreamReplayed: 'Requests repeated on a fresh connection because a pooled one turned out dead',
   upstreamRetried: 'Requests and connections moved to another endpoint after a failure to connect',
   fellBack: 'Attempts that went to a fallback, because the service itself had no endpoint',
@@ -63,7 +64,11 @@ export const COUNTERS = {
   outlierProbes: 'Requests let through to an ejected endpoint to see whether it is back',
   panicPicks: 'Requests sent while so many endpoints were ejected that all were used',
   sharedTableOverflows: 'Keys that did not fit into the table that workers share, and are counted by one worker alone',
-  seriesOverflow: 'Connections counted in the overflow row because the statistics table was full',
+  seriesOverflow:
+    'Times that a row of statistics was wanted and counting went on in the overflow row, because the table was full',
+  seriesExpired: 'Rows of statistics freed because nothing was counted in them for ten minutes',
+  recordsKept: 'Requests and connections told of to logs, traces and taps',
+  recordsDropped: 'Those that were to be told of as well and were not, because of the limits under telemetry',
   updatesApplied: 'Snapshot updates applied',
   updatesRefused: 'Parts of snapshot updates refused because they could not be used',
 } as const;

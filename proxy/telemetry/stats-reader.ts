@@ -1,12 +1,13 @@
 /**
  * Reads the shared statistics of all workers as one: rows of equal labels are added up, and what a worker counted before
- * it went away stays counted.
+ * it went away stays counted. Rows that expired everywhere are gone; only the totals remember them.
  * @module
  */
 
 import { REASON_CODES, type ReasonCode } from '../reasons.ts';
 import { COUNTER_NAMES, type Counter } from './counters.ts';
 import { BUCKETS, quantile } from './histogram.ts';
+import { isOfConnections, OVERFLOW, overflowRow, seriesKey } from './series.ts';
 import {
   ACCESS_COLUMNS,
   ACCESS_OVERFLOW,
@@ -16,20 +17,26 @@ import {
   COLUMN,
   COLUMNS,
   firstAccessRow,
-  OVERFLOW_LABELS,
-  OVERFLOW_ROW,
   rowStart,
   type SeriesLabels,
 } from './stats-table.ts';
+import { IDLE_SWEEPS } from './stats-writer.ts';
+import { CLASS_OF_COLUMN, GRPC_COLUMNS, GRPC_NAMES, STATUS_COLUMNS, STATUS_NAMES } from './statuses.ts';
 
+/** A row of connections (`isOfConnections`) has the first two and bytes; one of requests has bytes and what follows. */
 export interface SeriesStats {
   readonly labels: SeriesLabels;
   readonly connectionsOpened: number;
   readonly connectionsActive: number;
+  /** Of a row of requests: of heads and bodies. Not to be added to those of connections, which carried them. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
   /** Requests by status class, 1xx first; 1xx holds upgrades. */
   readonly requests: readonly number[];
+  /** The same by exact status; only what occurred. '0': no final response. '4xx': a status of that class that IANA does not know. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Requests of gRPC by their status, '0' to '16' or 'other'; only what occurred. */
+  readonly grpcStatuses: Readonly<Record<string, number>>;
   readonly latencySumMs: number;
   readonly latencyCounts: readonly number[];
   /** Only the reasons that occurred. */
@@ -57,31 +64,68 @@ export interface Totals {
   readonly p99Ms: number | undefined;
 }
 
+/** The rows of one worker. */
 interface Attached {
   readonly cells: Float64Array;
-  readonly labels: Map<number, SeriesLabels>;
+  readonly rows: Map<number, Series>;
   readonly accessLabels: Map<number, AccessSeriesLabels>;
 }
 
+/** Everything of equal labels. */
+interface Series {
+  readonly key: string;
+  readonly labels: SeriesLabels;
+  /** Rows of workers, by their first cells. */
+  readonly live: { readonly cells: Float64Array; readonly start: number }[];
+  /** What rows counted that are gone, of workers that died or that had nothing more to count here. */
+  retired: Float64Array | undefined;
+  /** Sweeps since it has no row. */
+  idleSweeps: number;
+}
+
 export class StatsReader {
+  readonly #maxSeries: number;
   readonly #workers = new Map<string, Attached>();
-  /** What detached workers counted. */
-  readonly #retired = new Map<string, { labels: SeriesLabels; cells: Float64Array }>();
+  readonly #series = new Map<string, Series>();
+  readonly #overflow = OVERFLOW.map(newSeries);
   readonly #retiredAccess = new Map<string, AccessStats>();
   readonly #retiredCounters = new Float64Array(COUNTER_NAMES.length);
+  /** Where the figures of a series are added up; read out before the next one. */
+  readonly #sum = new Float64Array(COLUMNS);
+  /** Expired series by direction, connections and requests in one. */
+  readonly #expired: readonly Series[] = OVERFLOW.map(newSeries);
+
+  /** @param maxSeries of all workers together; what does not fit is read as the overflow series */
+  constructor(maxSeries = Number.POSITIVE_INFINITY) {
+    this.#maxSeries = maxSeries;
+  }
 
   attach(worker: string, buffer: SharedArrayBuffer): void {
     this.detach(worker);
-    this.#workers.set(worker, {
+    const attached: Attached = {
       cells: new Float64Array(buffer),
-      labels: new Map([[OVERFLOW_ROW, OVERFLOW_LABELS]]),
+      rows: new Map(),
       accessLabels: new Map(ACCESS_OVERFLOW.map((labels) => [firstAccessRow(labels.kind), labels])),
-    });
+    };
+    this.#workers.set(worker, attached);
+    for (const [row, series] of this.#overflow.entries()) enlist(attached, row, series);
   }
 
-  /** To be called with what the worker's `SeriesListener` is told. Unknown workers are ignored: they may just be gone. */
-  register(worker: string, row: number, labels: SeriesLabels): void {
-    this.#workers.get(worker)?.labels.set(row, labels);
+  /**
+   * To be called with what the worker's `SeriesListener` is told. Unknown workers are ignored: they may just be gone.
+   *
+   * @param labels undefined: the row has expired. Its figures are kept; the worker may be told that it is `freed`.
+   */
+  register(worker: string, row: number, labels: SeriesLabels | undefined): void {
+    const attached = this.#workers.get(worker);
+    if (attached === undefined) return;
+    if (labels === undefined) {
+      const series = attached.rows.get(row);
+      attached.rows.delete(row);
+      if (series !== undefined) retire(series, attached.cells, rowStart(row), IDLE_SWEEPS);
+      return;
+    }
+    enlist(attached, row, this.#seriesOf(labels));
   }
 
   /** The same for what its `AccessSeriesListener` is told. */
@@ -95,9 +139,22 @@ export class StatsReader {
     this.#workers.delete(worker);
     for (let i = 0; i < COUNTER_NAMES.length; i++) this.#retiredCounters[i]! += gone.cells[i]!;
     addAccess(this.#retiredAccess, gone);
-    for (const [row, labels] of gone.labels) {
-      add(this.#retired, labels, gone.cells, rowStart(row));
-      this.#retired.get(keyOf(labels))!.cells[COLUMN.active] = 0; // its connections died with it
+    for (const [row, series] of gone.rows) retire(series, gone.cells, rowStart(row), 0);
+  }
+
+  /**
+   * To be called once a minute, as those of the writers. A series that has had no row for ten minutes vanishes; should it come
+   * back, it counts from zero, as Prometheus takes it. While any worker still has it, it never goes back.
+   */
+  sweep(): void {
+    for (const series of this.#series.values()) {
+      if (series.live.length > 0) {
+        series.idleSweeps = 0;
+        continue;
+      }
+      if (++series.idleSweeps <= IDLE_SWEEPS) continue;
+      this.#series.delete(series.key);
+      if (series.retired !== undefined) retire(this.#expired[overflowRow(series.labels)]!, series.retired, 0, 0);
     }
   }
 
@@ -110,16 +167,18 @@ export class StatsReader {
     return Object.fromEntries(sums) as Record<Counter, number>;
   }
 
-  /** All series of all workers; the overflow row only if it was used. */
+  /** All series of all workers; the overflow series only if they were used. */
   series(): readonly SeriesStats[] {
-    const merged = new Map<string, { labels: SeriesLabels; cells: Float64Array }>();
-    for (const { labels, cells } of this.#retired.values()) add(merged, labels, cells, 0);
-    for (const worker of this.#workers.values()) {
-      for (const [row, labels] of worker.labels) add(merged, labels, worker.cells, rowStart(row));
+    return [...this.each()];
+  }
+
+  /** The same one after the other, each as it is when its turn comes. */
+  *each(): Generator<SeriesStats> {
+    for (const series of this.#series.values()) yield toStats(series, this.#sum);
+    for (const series of this.#overflow) {
+      const stats = toStats(series, this.#sum);
+      if (isUsed(stats)) yield stats;
     }
-    return [...merged.values()]
-      .map(({ labels, cells }) => toStats(labels, cells))
-      .filter((stats) => stats.labels !== OVERFLOW_LABELS || stats.connectionsOpened > 0);
   }
 
   /** What access rules decided on all workers; only what occurred. */
@@ -129,27 +188,58 @@ export class StatsReader {
     return [...merged.values()];
   }
 
-  /** Sums over the series that `chosen` accepts; by default the outbound ones, so that a request counts once a node. */
+  /**
+   * Sums over the series that `chosen` accepts; by default the outbound ones, so that a request counts once a node. What expired
+   * is counted under the labels of the overflow series.
+   */
   totals(chosen: (labels: SeriesLabels) => boolean = (labels) => labels.direction === 'outbound'): Totals {
-    const chosenSeries = this.series().filter(({ labels }) => chosen(labels));
-    const sum = (of: (stats: SeriesStats) => number): number =>
-      chosenSeries.reduce((total, stats) => total + of(stats), 0);
+    const all = [...this.each(), ...this.#expired.map((series) => toStats(series, this.#sum))].filter(({ labels }) =>
+      chosen(labels),
+    );
+    const ofConnections = all.filter(({ labels }) => isOfConnections(labels));
+    const sum = (of: (stats: SeriesStats) => number, among = all): number =>
+      among.reduce((total, stats) => total + of(stats), 0);
     const latency = Array.from({ length: BUCKETS }, (_, i) => sum((stats) => stats.latencyCounts[i]!));
     return {
       connectionsActive: sum((stats) => stats.connectionsActive),
       requests: sum((stats) => stats.requests.reduce((a, b) => a + b, 0)),
       serverErrors: sum((stats) => stats.requests[4]!),
       failures: sum((stats) => Object.values(stats.failures).reduce((a, b) => a + b, 0)),
-      bytesReceived: sum((stats) => stats.bytesReceived),
-      bytesSent: sum((stats) => stats.bytesSent),
+      bytesReceived: sum((stats) => stats.bytesReceived, ofConnections),
+      bytesSent: sum((stats) => stats.bytesSent, ofConnections),
       p50Ms: quantile(latency, 0.5),
       p99Ms: quantile(latency, 0.99),
     };
   }
+
+  #seriesOf(labels: SeriesLabels): Series {
+    const key = seriesKey(labels);
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    if (this.#series.size >= this.#maxSeries) return this.#overflow[overflowRow(labels)]!;
+    const series = newSeries(labels);
+    this.#series.set(key, series);
+    return series;
+  }
 }
 
-function keyOf({ direction, source, destination, protocol }: SeriesLabels): string {
-  return `${direction} ${protocol} ${source} ${destination}`;
+function newSeries(labels: SeriesLabels): Series {
+  return { key: seriesKey(labels), labels, live: [], retired: undefined, idleSweeps: 0 };
+}
+
+function enlist({ rows, cells }: Attached, row: number, series: Series): void {
+  rows.set(row, series);
+  series.live.push({ cells, start: rowStart(row) });
+}
+
+/** A row is no more: what it counted stays, but for connections, which ended with it. */
+function retire(series: Series, cells: Float64Array, start: number, idleSweeps: number): void {
+  const at = series.live.findIndex((row) => row.cells === cells && row.start === start);
+  if (at !== -1) series.live.splice(at, 1);
+  series.retired ??= new Float64Array(COLUMNS);
+  for (let i = 0; i < COLUMNS; i++) series.retired[i]! += cells[start + i]!;
+  series.retired[COLUMN.active] = 0;
+  series.idleSweeps = idleSweeps;
 }
 
 function addAccess(into: Map<string, AccessStats>, { cells, accessLabels }: Attached): void {
@@ -164,36 +254,40 @@ function addAccess(into: Map<string, AccessStats>, { cells, accessLabels }: Atta
   }
 }
 
-function add(
-  into: Map<string, { labels: SeriesLabels; cells: Float64Array }>,
-  labels: SeriesLabels,
-  cells: Float64Array,
-  start: number,
-): void {
-  const key = keyOf(labels);
-  let row = into.get(key);
-  if (row === undefined) {
-    row = { labels, cells: new Float64Array(COLUMNS) };
-    into.set(key, row);
-  }
-  for (let i = 0; i < COLUMNS; i++) row.cells[i]! += cells[start + i]!;
-}
-
-function toStats(labels: SeriesLabels, cells: Float64Array): SeriesStats {
-  const failures: Partial<Record<ReasonCode, number>> = {};
-  for (const [i, code] of REASON_CODES.entries()) {
-    const count = cells[COLUMN.reasons + i]!;
-    if (count > 0) failures[code] = count;
+/** @param sum room to add up in */
+function toStats({ labels, live, retired }: Series, sum: Float64Array): SeriesStats {
+  if (retired === undefined) sum.fill(0);
+  else sum.set(retired);
+  for (const { cells, start } of live) for (let i = 0; i < COLUMNS; i++) sum[i]! += cells[start + i]!;
+  const requests = [0, 0, 0, 0, 0];
+  const statuses: Record<string, number> = {};
+  for (let i = 0; i < STATUS_COLUMNS; i++) {
+    const count = sum[COLUMN.statuses + i]!;
+    if (count === 0) continue;
+    statuses[STATUS_NAMES[i]!] = count;
+    if (i > 0) requests[CLASS_OF_COLUMN[i]!]! += count;
   }
   return {
     labels,
-    connectionsOpened: cells[COLUMN.opened]!,
-    connectionsActive: cells[COLUMN.active]!,
-    bytesReceived: cells[COLUMN.bytesReceived]!,
-    bytesSent: cells[COLUMN.bytesSent]!,
-    requests: Array.from(cells.subarray(COLUMN.statusClass, COLUMN.statusClass + 5)),
-    latencySumMs: cells[COLUMN.latencySum]!,
-    latencyCounts: Array.from(cells.subarray(COLUMN.latencyBuckets, COLUMN.latencyBuckets + BUCKETS)),
-    failures,
+    connectionsOpened: sum[COLUMN.opened]!,
+    connectionsActive: sum[COLUMN.active]!,
+    bytesReceived: sum[COLUMN.bytesReceived]!,
+    bytesSent: sum[COLUMN.bytesSent]!,
+    requests,
+    statuses,
+    grpcStatuses: occurred(GRPC_NAMES, sum.subarray(COLUMN.grpcStatuses, COLUMN.grpcStatuses + GRPC_COLUMNS)),
+    latencySumMs: sum[COLUMN.latencySum]!,
+    latencyCounts: Array.from(sum.subarray(COLUMN.latencyBuckets, COLUMN.latencyBuckets + BUCKETS)),
+    failures: occurred(REASON_CODES, sum.subarray(COLUMN.reasons)),
   };
+}
+
+function occurred<K extends string>(names: readonly K[], counts: Float64Array): Record<K, number> {
+  const some = {} as Record<K, number>;
+  for (let i = 0; i < counts.length; i++) if (counts[i]! > 0) some[names[i]!] = counts[i]!;
+  return some;
+}
+
+function isUsed({ connectionsOpened, statuses }: SeriesStats): boolean {
+  return connectionsOpened > 0 || Object.keys(statuses).length > 0;
 }

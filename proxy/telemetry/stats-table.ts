@@ -11,29 +11,55 @@ import type { AccessLabels } from '../access/compile.ts';
 import { REASON_CODES } from '../reasons.ts';
 import { COUNTER_NAMES } from './counters.ts';
 import { BUCKETS } from './histogram.ts';
+import { OVERFLOW } from './series.ts';
+import { GRPC_COLUMNS, STATUS_COLUMNS } from './statuses.ts';
 
-/** Columns of a row. Reasons and latency buckets take as many columns as there are codes and buckets. */
+const LATENCY = 6;
+const STATUS = LATENCY + BUCKETS;
+const GRPC = STATUS + STATUS_COLUMNS;
+const REASON = GRPC + GRPC_COLUMNS;
+
+/**
+ * Columns of a row. Latency buckets, statuses and reasons take as many columns as there are of them. A row of connections uses the
+ * first, one of requests the later; memory that is never touched costs nothing, so that both may be as wide.
+ */
 export const COLUMN = {
   opened: 0,
   active: 1,
   bytesReceived: 2,
   bytesSent: 3,
-  /** Five columns: 1xx to 5xx. Requests counted by the status class of the final response; 1xx holds upgrades (101). */
-  statusClass: 4,
-  latencySum: 9,
-  latencyBuckets: 10,
-  reasons: 10 + BUCKETS,
+  /** The writer's sweep in which the row was last written. */
+  sweep: 4,
+  latencySum: 5,
+  latencyBuckets: LATENCY,
+  /** Requests by final status: `statusColumn`. */
+  statuses: STATUS,
+  /** Those of gRPC once more: `grpcColumn`. */
+  grpcStatuses: GRPC,
+  reasons: REASON,
 } as const;
 
-export const COLUMNS = COLUMN.reasons + REASON_CODES.length;
+export const COLUMNS = REASON + REASON_CODES.length;
 
-/** What one row counts. `source` is the SPIFFE id of the calling workload. */
+/**
+ * What a row counts: requests of one caller to one destination by route, method and version, or connections between the two.
+ * No label names a pod, an address or a user.
+ */
 export interface SeriesLabels {
   readonly direction: 'outbound' | 'inbound';
+  /** SPIFFE id of the calling workload; 'plaintext' or empty where it showed none. */
   readonly source: string;
+  /** 'namespace/service' of the calling workload; empty on inbound rows, where only its identity is known. */
+  readonly sourceService: string;
   /** 'namespace/service', or 'passthrough' for what lies outside the mesh. */
   readonly destination: string;
-  readonly protocol: 'http' | 'tcp';
+  readonly protocol: 'http' | 'grpc' | 'tcp';
+  /** Of the endpoint that the request went to; empty for none, and for connections. */
+  readonly version: string;
+  /** `/v1/accounts/{id}`: of the route that matched, or of path templating; `/pkg.Service/Method` of gRPC. Empty: a row of connections. */
+  readonly route: string;
+  /** One of `METHODS`; empty for connections, and for requests that could not be read. */
+  readonly method: string;
 }
 
 /** What a row of access decisions counts: a rule, or callers in plaintext by address. */
@@ -75,19 +101,14 @@ export function accessRowStart(row: number): number {
   return COUNTER_NAMES.length + row * ACCESS_STRIDE;
 }
 
-/** Takes what does not fit any more. */
-export const OVERFLOW_ROW = 0;
-export const OVERFLOW_LABELS: SeriesLabels = {
-  direction: 'outbound',
-  source: 'other',
-  destination: 'other',
-  protocol: 'http',
-};
+/** Rows from here on are given out; those before take what does not fit. */
+export const FIRST_ROW = OVERFLOW.length;
 
 const SERIES_START = COUNTER_NAMES.length + ACCESS_CELLS;
 
+/** @param maxSeries rows besides those that take what does not fit */
 export function createStatsBuffer(maxSeries = 1_024): SharedArrayBuffer {
-  return new SharedArrayBuffer((SERIES_START + maxSeries * COLUMNS) * Float64Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer((SERIES_START + (FIRST_ROW + maxSeries) * COLUMNS) * Float64Array.BYTES_PER_ELEMENT);
 }
 
 export function rowsOf(cells: Float64Array): number {

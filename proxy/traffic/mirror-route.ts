@@ -9,9 +9,11 @@ import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import { applyRequest, type CompiledMirror, type CompiledRule } from '../routing/rule.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import { authorityOf, type Caller, poolOf } from '../upstream/routes.ts';
+import { outboundParties } from '../workload.ts';
 import type { Calls } from './calls.ts';
 import { mirror } from './mirror.ts';
 
@@ -41,12 +43,13 @@ export function mirrorsOf(
 }
 
 class MirrorRoute extends DirectPlan implements Route {
-  readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
   readonly isLocal = false;
   readonly guard = undefined;
   readonly admission = undefined;
   readonly lines = MARK;
+  readonly place = undefined;
   readonly #rule: CompiledRule;
   readonly #mirror: CompiledMirror;
   readonly #calls: Calls;
@@ -57,8 +60,7 @@ class MirrorRoute extends DirectPlan implements Route {
   constructor(rule: CompiledRule, one: CompiledMirror, calls: Calls, caller: Caller, context: RouteContext) {
     super();
     const { service, port } = calls.cluster;
-    const source = caller.workload.data.identity;
-    this.row = context.stats.series({ direction: 'outbound', source, destination: service, protocol: 'http' });
+    this.requests = context.stats.requests(outboundParties(caller.workload, service));
     this.authority = authorityOf(service, port);
     this.#rule = rule;
     this.#mirror = one;
@@ -66,6 +68,10 @@ class MirrorRoute extends DirectPlan implements Route {
     this.#caller = caller;
     this.#context = context;
     this.#chooser = { key: caller.workload.hash, random: context.random };
+  }
+
+  get row(): number {
+    return this.requests.connections;
   }
 
   override get policy(): CallPolicy {

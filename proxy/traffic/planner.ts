@@ -5,8 +5,9 @@
  */
 
 import { hash32 } from '../balancer/hash.ts';
-import { type Answer, isGrpcCall, refusal } from '../http/answer.ts';
+import { type Answer, refusal } from '../http/answer.ts';
 import { DirectPlan } from '../http/direct-plan.ts';
+import { isGrpcCall } from '../http/grpc-call.ts';
 import type { AppliedFault, Plan } from '../http/plan.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -14,17 +15,20 @@ import { readSession, type Session, tokenOf } from '../routing/cookie.ts';
 import { redirectLocation } from '../routing/redirect.ts';
 import { HeadRouteRequest } from '../routing/request.ts';
 import { type CompiledRule, rewriteTarget } from '../routing/rule.ts';
+import type { Decided } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Caller } from '../upstream/routes.ts';
+import { outboundParties } from '../workload.ts';
 import type { Calls } from './calls.ts';
 import type { Disturbance } from './faults.ts';
 import { RoutedPlan, scopeOfRule, scopeOfService } from './routed-plan.ts';
-import type { Balancing } from './rules.ts';
+import { type Balancing, subjectOf } from './rules.ts';
 import { answerOf } from './static-answer.ts';
 
 /** What is the same for all requests of a connection. */
 export interface Arrived {
-  readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
 }
 
@@ -33,6 +37,8 @@ export class Planner {
   readonly #arrived: Arrived;
   readonly #context: RouteContext;
   readonly #request = new HeadRouteRequest();
+  /** Of the rule that the request falls under. */
+  #route = '';
 
   constructor(caller: Caller, arrived: Arrived, context: RouteContext) {
     this.#caller = caller;
@@ -46,13 +52,14 @@ export class Planner {
     const { table } = calls;
     const rule = table?.match(request, calls.peer, random);
     const route = rule === undefined ? undefined : scopeOfRule(rule);
+    this.#route = rule === undefined ? '' : table!.matchedRoute;
     const limited = this.#limit(head, calls, route);
     if (limited !== undefined) return limited;
     const fault = calls.faults?.draw(request, calls.peer, route, Date.now(), random);
     if (fault?.abort !== undefined) return this.#abort(fault.abort, fault);
     if (table !== undefined && rule === undefined) return this.#refuse(head, 'no-route', '');
     if (rule === undefined) return this.#toService(head, calls, fault);
-    return this.#answer(head, rule, calls) ?? this.#route(head, rule, calls, fault);
+    return this.#answer(head, rule, calls) ?? this.#lead(head, rule, calls, fault);
   }
 
   /** No route, but a session, a hash or a fault to mind. */
@@ -68,27 +75,33 @@ export class Planner {
       affinity: calls.settings.affinity,
       key: this.#key(calls.settings.balancer),
       fault,
-      row: this.#arrived.row,
+      requests: this.#arrived.requests,
+      route: '',
       caller: this.#caller,
       context: this.#context,
     });
   }
 
-  #route(head: Head, rule: CompiledRule, calls: Calls, fault: Disturbance | undefined): Plan {
+  #lead(head: Head, rule: CompiledRule, calls: Calls, fault: Disturbance | undefined): Plan {
     const { world, random, stats } = this.#context;
     const { policy, effective } = calls.under(rule.rule);
     const affinity = rule.rule.affinity ?? effective.settings.affinity;
     const session = this.#session(calls, rule);
     const backend = rule.pickBackend(random, session?.backend);
     if (backend === undefined || backend.backend.problem !== undefined)
-      return this.#refuse(head, 'bad-backend', backend?.backend.problem ?? 'no backend has any weight');
+      return this.#refuse(
+        head,
+        'bad-backend',
+        backend?.backend.problem ?? 'no backend has any weight',
+        '',
+        rule.decided,
+      );
     const { service, port } = backend.backend;
     const isDialled = service === calls.cluster.service && port === calls.cluster.port;
     const cluster = isDialled ? calls.cluster : world.cluster(service, port);
-    if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`);
+    if (cluster === undefined) return this.#refuse(head, 'no-endpoint', `${service}:${port}`, '', rule.decided);
     rewriteTarget(head, rule);
     const backendCalls = isDialled ? calls : world.calls(this.#caller.workload, cluster);
-    const source = this.#caller.workload.data.identity;
     return new RoutedPlan({
       head,
       calls,
@@ -100,9 +113,8 @@ export class Planner {
       affinity,
       key: this.#key(backendCalls.settings.balancer),
       fault,
-      row: isDialled
-        ? this.#arrived.row
-        : stats.series({ direction: 'outbound', source, destination: service, protocol: 'http' }),
+      requests: isDialled ? this.#arrived.requests : stats.requests(outboundParties(this.#caller.workload, service)),
+      route: this.#route,
       caller: this.#caller,
       context: this.#context,
     });
@@ -111,41 +123,47 @@ export class Planner {
   /** What the rule answers by itself; undefined where requests go on. */
   #answer(head: Head, rule: CompiledRule, calls: Calls): Plan | undefined {
     const preflight = rule.cors?.preflight(head);
-    if (preflight !== undefined) return this.#respond({ status: 204, lines: preflight, body: '', trailers: '' });
+    const { decided } = rule;
+    if (preflight !== undefined)
+      return this.#respond({ status: 204, lines: preflight, body: '', trailers: '' }, { decided });
     if (rule.redirect !== undefined) {
       const arrived = { scheme: 'http', port: calls.cluster.port, authority: this.#arrived.authority } as const;
       const location = redirectLocation(head, rule.redirect, arrived);
       const { status } = rule.redirect.redirect;
-      return this.#respond({
-        status,
-        lines: `Location: ${location}\r\n${rule.response.lines}`,
-        body: '',
-        trailers: '',
-      });
+      const lines = `Location: ${location}\r\n${rule.response.lines}`;
+      return this.#respond({ status, lines, body: '', trailers: '' }, { decided });
     }
     const { respond } = rule.rule.actions;
-    return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines));
+    return respond === undefined ? undefined : this.#respond(answerOf(respond, rule.response.lines), { decided });
   }
 
   #limit(head: Head, calls: Calls, route: string | undefined): Plan | undefined {
     const { stats } = this.#context;
     const limited = calls.limits?.take(performance.now(), route, () => stats.count('rateLimitedShadow'));
     if (limited === undefined) return undefined;
-    const { namespace, name } = limited.limit.origin;
+    const { origin } = limited.limit;
+    const decided: Decided = { kind: 'limit', subject: subjectOf(origin), route: '', destination: undefined };
     stats.count('rateLimited');
-    return this.#refuse(head, 'rate-limited', `${namespace}/${name}`, limited.lines);
+    return this.#refuse(head, 'rate-limited', `${origin.namespace}/${origin.name}`, limited.lines, decided);
   }
 
   #abort({ status, grpcStatus }: NonNullable<Disturbance['abort']>, fault: Disturbance): Plan {
+    const reason = 'fault-injected';
     const lines = `weft-reason: fault-injected\r\nweft-node: ${this.#context.node}\r\n`;
     if (grpcStatus === undefined)
       return this.#respond(
-        { status, lines: `content-type: text/plain\r\n${lines}`, body: 'weft: fault\n', trailers: '' },
-        fault,
+        { status, lines: `content-type: text/plain\r\n${lines}`, body: 'weft: fault\n', trailers: '', reason },
+        { fault },
       );
     const trailers = `grpc-status: ${grpcStatus}\r\ngrpc-message: weft: a FaultInjection asked for it\r\n`;
-    const answer = { status: 200, lines: `content-type: application/grpc\r\n${lines}`, body: '', trailers };
-    return this.#respond(answer, fault);
+    const answer = {
+      status: 200,
+      lines: `content-type: application/grpc\r\n${lines}`,
+      body: '',
+      trailers,
+      reason,
+    } as const;
+    return this.#respond(answer, { fault });
   }
 
   #session(calls: Calls, rule: CompiledRule | undefined): Session | undefined {
@@ -171,28 +189,37 @@ export class Planner {
     return value === undefined ? this.#caller.workload.hash : hash32(value);
   }
 
-  #refuse(head: Head, reason: ReasonCode, detail: string, lines = ''): Plan {
-    const { node, stats } = this.#context;
-    stats.failure(this.#arrived.row, reason);
-    return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }));
+  #refuse(head: Head, reason: ReasonCode, detail: string, lines = '', decided?: Decided): Plan {
+    const { node } = this.#context;
+    return this.#respond(refusal({ reason, detail, node, policy: '', lines, isGrpc: isGrpcCall(head) }), { decided });
   }
 
   /** @param fault that comes before the answer */
-  #respond(answer: Answer, fault?: Disturbance): Plan {
-    return new AnswerPlan(this.#arrived.row, answer, fault);
+  #respond(answer: Answer, { fault, decided }: { fault?: Disturbance; decided?: Decided | undefined } = {}): Plan {
+    return new AnswerPlan({ requests: this.#arrived.requests, route: this.#route, answer, fault, decided });
   }
 }
 
 class AnswerPlan extends DirectPlan {
-  readonly row: number;
+  readonly requests: RequestRows;
+  override readonly route: string;
   override readonly answer: Answer;
   override readonly fault: AppliedFault | undefined;
+  override readonly decided: Decided | undefined;
 
-  constructor(row: number, answer: Answer, fault: AppliedFault | undefined) {
+  constructor({
+    requests,
+    route,
+    answer,
+    fault,
+    decided,
+  }: Pick<Plan, 'requests' | 'route' | 'fault' | 'decided'> & { readonly answer: Answer }) {
     super();
-    this.row = row;
+    this.requests = requests;
+    this.route = route;
     this.answer = answer;
     this.fault = fault;
+    this.decided = decided;
   }
 
   pick(): ReasonCode {

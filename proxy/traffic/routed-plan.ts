@@ -13,6 +13,8 @@ import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import { type Session, signSession, tokenLine } from '../routing/cookie.ts';
 import { applyRequest, type CompiledBackend, type CompiledRule, responseLines } from '../routing/rule.ts';
+import type { Decided } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import { type Caller, poolOf } from '../upstream/routes.ts';
@@ -36,13 +38,16 @@ export interface RoutedPlanOptions {
   /** What balancers that hash go by. */
   readonly key: number;
   readonly fault: AppliedFault | undefined;
-  readonly row: number;
+  readonly requests: RequestRows;
+  /** See `Plan.route`. */
+  readonly route: string;
   readonly caller: Caller;
   readonly context: RouteContext;
 }
 
 export class RoutedPlan implements Plan {
-  readonly row: number;
+  readonly requests: RequestRows;
+  readonly route: string;
   readonly answer = undefined;
   readonly policy: CallPolicy;
   readonly fault: AppliedFault | undefined;
@@ -53,12 +58,20 @@ export class RoutedPlan implements Plan {
   #endpoint: UpstreamEndpoint | undefined = undefined;
 
   constructor(options: RoutedPlanOptions) {
-    this.row = options.row;
+    this.requests = options.requests;
+    this.route = options.route;
     this.policy = options.policy;
     this.fault = options.fault;
     this.#options = options;
     this.#chooser = { key: options.key, random: options.context.random };
     this.#calls = options.backendCalls;
+  }
+
+  get decided(): Decided | undefined {
+    const { rule, calls, backendCalls } = this.#options;
+    if (rule === undefined) return undefined;
+    const { service } = backendCalls.cluster;
+    return service === calls.cluster.service ? rule.decided : { ...rule.decided, destination: service };
   }
 
   pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer {

@@ -20,6 +20,11 @@ export interface Origin {
   readonly rule: string;
 }
 
+/** As records and people call it: `HTTPRoute shop/cart rule 2`. */
+export function subjectOf({ kind, namespace, name, rule }: Origin): string {
+  return `${kind} ${namespace}/${name}${rule === '' ? '' : ` rule ${rule.replace(/^rule-/, '')}`}`;
+}
+
 /** Everything about traffic that is in force; replaces what was before as a whole. */
 export interface TrafficRules {
   readonly routes: readonly ServiceRoutes[];
@@ -359,7 +364,7 @@ export const DEFAULT_SETTINGS = {
   balancer: { name: 'peak-ewma' },
   locality: { mode: 'off', spillBelowRatio: 0.7 },
   panicRatio: 0.5,
-  circuit: { maxConnections: 1_024, maxPending: 1_024, maxRequests: 65_536, maxRetries: 1_024 },
+  circuit: { maxConnections: 65_536, maxPending: 1_024, maxRequests: 65_536, maxRetries: 1_024 },
   timeouts: { requestMs: 0, backendMs: 0, connectMs: 1_000, idleMs: 0 },
   retries: {
     attempts: 2,

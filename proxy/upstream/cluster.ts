@@ -6,10 +6,12 @@ import { PeakEwma } from '../balancer/peak-ewma.ts';
 import { EndpointHealth } from '../resilience/endpoint-health.ts';
 import type { SharedTable } from '../resilience/shared-table.ts';
 import { type Endpoint, HBONE, type Protocol, TUNNEL_LABEL } from '../snapshot.ts';
+import { type Answerer, addressOf } from '../telemetry/place.ts';
 import type { NamedTarget } from '../workload.ts';
 import type { HbonePool } from './hbone-pool.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
+import type { WarmConnections } from './warm-connections.ts';
 
 /** Lives as long as the endpoint is published under the same address and identity; connections to it may outlive it. */
 export class UpstreamEndpoint implements Candidate {
@@ -26,6 +28,8 @@ export class UpstreamEndpoint implements Candidate {
   readonly pools = new Map<string, Http1Pool>();
   /** Ways into another mesh, by the same. */
   readonly ways = new Map<string, HbonePool>();
+  /** Connections for opaque bytes, by the same. */
+  readonly warm = new Map<string, WarmConnections>();
 
   constructor(data: Endpoint, shared: SharedTable) {
     this.data = data;
@@ -45,8 +49,17 @@ export class UpstreamEndpoint implements Candidate {
     return this.speaksHbone;
   }
 
+  get version(): string {
+    return this.data.version;
+  }
+
   get weight(): number {
     return this.data.weight;
+  }
+
+  get answerer(): Answerer {
+    const { address, port, version } = this.data;
+    return { endpoint: addressOf(address, port), version };
   }
 
   /** Whether what was published anew leads to the same place, so that load and connections stay. */
@@ -65,10 +78,12 @@ export class UpstreamEndpoint implements Candidate {
 
   /** Takes no more traffic: idle connections are closed, the others when they are done. */
   retire(): void {
-    for (const pool of [...this.tunnels.values(), ...this.pools.values(), ...this.ways.values()]) pool.close();
+    const pools = [...this.tunnels.values(), ...this.pools.values(), ...this.ways.values(), ...this.warm.values()];
+    for (const pool of pools) pool.close();
     this.tunnels.clear();
     this.pools.clear();
     this.ways.clear();
+    this.warm.clear();
     this.health.close();
   }
 }

@@ -4,6 +4,7 @@ import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
+import { type Answerer, addressOf } from '../telemetry/place.ts';
 import { Gates } from '../traffic/gates.ts';
 import type { IdleLimit } from './idle-limit.ts';
 import type { Http1Pool } from './pool.ts';
@@ -36,6 +37,7 @@ export class LocalTarget implements Balanced, AccessTargetPort {
   readonly weight = 1;
   outstanding = 0;
   destination: AccessDestination;
+  version: string;
   access: DestinationAccess | undefined = undefined;
   isPermissive = false;
   /** How many requests at a time, and how often. */
@@ -62,11 +64,17 @@ export class LocalTarget implements Balanced, AccessTargetPort {
     this.protocol = port.protocol;
     this.proxyProtocol = port.proxyProtocol;
     this.destination = destinationOf(workload, port.port);
+    this.version = workload.version ?? '';
+  }
+
+  get answerer(): Answerer {
+    return { endpoint: addressOf(this.address, this.port), version: this.version };
   }
 
   /** What may change about a workload while its ports stay what they are. */
   relabel(workload: LocalWorkload): void {
     this.destination = destinationOf(workload, this.port);
+    this.version = workload.version ?? '';
   }
 
   /** Whether this target is what a workload published anew says about a port. */

@@ -8,11 +8,13 @@ import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
-import type { Call } from '../inbound/call.ts';
+import { type Call, inboundPlace } from '../inbound/call.ts';
 import { dialApp } from '../inbound/dial-app.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
+import type { Place } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
@@ -26,9 +28,10 @@ import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
+import { TCP_PROTOCOLS, WarmConnections } from './warm-connections.ts';
 
 /** How to reach an endpoint in the name of a local workload. */
-export function meshDestination(
+function meshDestination(
   workload: Workload,
   endpoint: UpstreamEndpoint,
   alpn: MeshDestination['alpn'],
@@ -54,25 +57,34 @@ export interface Caller {
   readonly local: LocalCalls;
 }
 
+export function outboundPlace({ data }: Workload, destination: string): Place {
+  const { identity: source, namespace, service } = data;
+  return { direction: 'outbound', source, sourceService: `${namespace}/${service}`, destination };
+}
+
 export class LocalRoute extends DirectPlan implements Route {
   readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
   readonly isLocal = true;
   readonly guard: RequestGuard;
   readonly admission: Admission;
   readonly lines: string;
+  readonly place: Place;
   /** Of its connections to the application. */
   readonly key: string;
   readonly #call: Call;
   readonly #context: RouteContext;
 
-  constructor(call: Call, guard: RequestGuard, row: number, context: RouteContext) {
+  constructor(call: Call, guard: RequestGuard, requests: RequestRows, context: RouteContext) {
     super();
-    this.row = row;
+    this.row = requests.connections;
+    this.requests = requests;
     this.authority = call.target.authority;
     this.guard = guard;
     this.admission = new CallAdmission(call, context);
     this.lines = forwardedLines(call, context);
+    this.place = inboundPlace(call);
     this.key = connectionKey(call.identity, call, context);
     this.#call = call;
     this.#context = context;
@@ -206,6 +218,21 @@ function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: R
 
 function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random }: RouteContext): Backoff {
   return new Backoff({ minMs, maxMs }, random);
+}
+
+/** Connects for opaque bytes, by a connection made ahead where there is one. */
+export function bytesDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
+  const { id } = workload.data;
+  const known = endpoint.warm.get(id);
+  if (known !== undefined) return known;
+  const dialer = meshDialer(endpoint, workload, TCP_PROTOCOLS, context);
+  const { stats, deadlines, tcp } = context;
+  const onEmpty = (): void => {
+    if (endpoint.warm.get(id) === warm) endpoint.warm.delete(id);
+  };
+  const warm = new WarmConnections({ dialer, max: tcp.maxWarm, stats, deadlines, onEmpty });
+  endpoint.warm.set(id, warm);
+  return warm;
 }
 
 function meshDialer(

@@ -8,28 +8,34 @@ import type { StreamPool } from '../http/streams.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
+import type { Place } from '../telemetry/place.ts';
+import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Calls } from '../traffic/calls.ts';
 import { type Planner, plannerOf } from '../traffic/planner.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import type { RouteContext } from './context.ts';
-import { authorityOf, type Caller, poolOf } from './routes.ts';
+import { authorityOf, type Caller, outboundPlace, poolOf } from './routes.ts';
 
 /** What both ways have in common: settings and counts of the calls of this workload to this port. */
 abstract class CallRoute extends DirectPlan implements Route {
   readonly row: number;
+  readonly requests: RequestRows;
   readonly authority: string;
   readonly isLocal = false;
   readonly guard = undefined;
   readonly admission = undefined;
   readonly lines = '';
+  readonly place: Place;
   protected readonly caller: Caller;
   protected readonly context: RouteContext;
   protected calls: Calls;
 
-  constructor(cluster: Cluster, caller: Caller, row: number, context: RouteContext) {
+  constructor(cluster: Cluster, caller: Caller, requests: RequestRows, context: RouteContext) {
     super();
-    this.row = row;
+    this.row = requests.connections;
+    this.requests = requests;
     this.authority = authorityOf(cluster.service, cluster.port);
+    this.place = outboundPlace(caller.workload, cluster.service);
     this.caller = caller;
     this.context = context;
     this.calls = context.world.calls(caller.workload, cluster);
@@ -51,15 +57,15 @@ export class ServiceRoute extends CallRoute {
   /** Made when there is something to plan. */
   #planner: Planner | undefined = undefined;
 
-  constructor(cluster: Cluster, caller: Caller, row: number, context: RouteContext) {
-    super(cluster, caller, row, context);
+  constructor(cluster: Cluster, caller: Caller, requests: RequestRows, context: RouteContext) {
+    super(cluster, caller, requests, context);
     this.#chooser = { key: caller.workload.hash, random: context.random };
   }
 
   plan(head: Head): Plan {
     this.calls = this.context.world.refreshed(this.calls);
     if (this.calls.isPlain) return this;
-    this.#planner ??= plannerOf(this.caller, { row: this.row, authority: this.authority }, this.context);
+    this.#planner ??= plannerOf(this.caller, { requests: this.requests, authority: this.authority }, this.context);
     return this.#planner.plan(head, this.calls);
   }
 
@@ -74,8 +80,14 @@ export class ServiceRoute extends CallRoute {
 export class EndpointRoute extends CallRoute {
   readonly #endpoint: UpstreamEndpoint;
 
-  constructor(endpoint: UpstreamEndpoint, cluster: Cluster, caller: Caller, row: number, context: RouteContext) {
-    super(cluster, caller, row, context);
+  constructor(
+    endpoint: UpstreamEndpoint,
+    cluster: Cluster,
+    caller: Caller,
+    requests: RequestRows,
+    context: RouteContext,
+  ) {
+    super(cluster, caller, requests, context);
     this.#endpoint = endpoint;
   }
 

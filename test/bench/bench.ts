@@ -35,7 +35,7 @@ import { startWeft } from './weft.ts';
 const OWN_CASES: readonly OwnCase[] = [
   ...IDLE_CONNECTIONS,
   ACCESS,
-  GRPC,
+  ...GRPC,
   HANDSHAKE,
   LIMITS,
   MEMORY,
@@ -67,7 +67,7 @@ try {
   if (values.output === 'json') {
     const flat = own.map(({ name, figures }) => ({ name, ...figures }));
     console.log(JSON.stringify({ cases: [...cases, ...flat] }, undefined, 2));
-  } else for (const { lines } of own) console.log(lines.join('\n'));
+  }
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
@@ -81,10 +81,17 @@ function isChosen({ name }: { readonly name: string }): boolean {
   return values.case === undefined || isNamed(name, values.case);
 }
 
+/** One that fails costs its own figures only, and the exit code. */
 async function runOwn(): Promise<(OwnResult & { readonly name: string })[]> {
   const results: (OwnResult & { readonly name: string })[] = [];
-  for (const own of OWN_CASES.filter(isChosen))
-    results.push({ name: own.name, ...(await own.measure({ rounds, minutes })) });
+  for (const { name, measure } of OWN_CASES.filter(isChosen)) {
+    const result = await measure({ rounds, minutes }).catch((err: Error): OwnResult => {
+      process.exitCode = 1;
+      return { figures: { failed: err.message }, lines: [`${name}: failed, ${err.message}`] };
+    });
+    if (values.output !== 'json') console.log(result.lines.join('\n'));
+    results.push({ name, ...result });
+  }
   return results;
 }
 

@@ -17,6 +17,7 @@ import { Proxy } from '../../proxy/proxy.ts';
 import { SharedTable } from '../../proxy/resilience/shared-table.ts';
 import type { Endpoint, LocalWorkload, Protocol, SnapshotUpdate } from '../../proxy/snapshot.ts';
 import { plainSockets, type Sockets } from '../../proxy/sockets.ts';
+import type { RequestRecord } from '../../proxy/telemetry/record.ts';
 import { StatsReader } from '../../proxy/telemetry/stats-reader.ts';
 import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
 import { StatsWriter } from '../../proxy/telemetry/stats-writer.ts';
@@ -38,6 +39,8 @@ export interface WorkerOptions {
 export class ProxyUnderTest {
   readonly proxy: Proxy;
   readonly reader = new StatsReader();
+  /** What it told of requests. */
+  readonly records: RequestRecord[] = [];
 
   readonly shared: SharedTable;
 
@@ -55,12 +58,15 @@ export class ProxyUnderTest {
       (row, labels) => this.reader.register('0', row, labels),
       (row, labels) => this.reader.registerAccess('0', row, labels),
     );
-    this.proxy = Proxy.start(proxyConfig.parse({ node, ...config }), {
+    // Most tests look at heads as they were sent; those of traces ask for more.
+    const telemetry = { propagate: false };
+    this.proxy = Proxy.start(proxyConfig.parse({ node, telemetry, ...config }), {
       sockets,
       stats,
       shared,
       log: pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' }),
       random,
+      records: (records) => void this.records.push(...records),
     });
   }
 }

@@ -39,7 +39,7 @@ test('HTTP is recognised by its first bytes where no protocol is declared', asyn
   client.send('GET / HTT');
   client.send('P/1.1\r\nHost: cart\r\n\r\n');
   await client.until(/ok$/);
-  expect(mesh.a.reader.series().map(({ labels }) => labels.protocol)).toEqual(['http']);
+  expect(mesh.a.reader.series().map(({ labels }) => labels.protocol)).toEqual(['http', 'http']); // the connection and its request
 });
 
 test('what only looks like HTTP at first stays opaque', async () => {

@@ -46,27 +46,34 @@ export function applyPatch(base: Json, patch: Patch): Json {
 
 type Container = { [key: string]: Json };
 
-function compare(before: Json, after: Json, path: Path, ops: Op[]): void {
+/** @param path to where both are; one array for all, as long as it is deep, because most of what is compared is the same */
+function compare(before: Json, after: Json, path: (string | number)[], ops: Op[]): void {
   if (before === after) return;
   if (isArray(before) && isArray(after)) compareItems(before, after, path, ops);
   else if (isObject(before) && isObject(after)) compareFields(before, after, path, ops);
-  else ops.push([path, after]);
+  else ops.push([[...path], after]);
 }
 
-function compareItems(before: readonly Json[], after: readonly Json[], path: Path, ops: Op[]): void {
+function compareItems(before: readonly Json[], after: readonly Json[], path: (string | number)[], ops: Op[]): void {
   const both = Math.min(before.length, after.length);
-  for (let i = 0; i < both; i++) compare(before[i]!, after[i]!, [...path, i], ops);
+  for (let i = 0; i < both; i++) {
+    path.push(i);
+    compare(before[i]!, after[i]!, path, ops);
+    path.pop();
+  }
   if (after.length < before.length) ops.push([[...path, after.length]]);
   for (let i = both; i < after.length; i++) ops.push([[...path, i], after[i]!]);
 }
 
-function compareFields(before: Fields, after: Fields, path: Path, ops: Op[]): void {
+function compareFields(before: Fields, after: Fields, path: (string | number)[], ops: Op[]): void {
   for (const key of Object.keys(before)) {
     if (!Object.hasOwn(after, key)) ops.push([[...path, key]]);
   }
-  for (const [key, value] of Object.entries(after)) {
-    if (Object.hasOwn(before, key)) compare(before[key]!, value, [...path, key], ops);
-    else ops.push([[...path, key], value]);
+  for (const key of Object.keys(after)) {
+    path.push(key);
+    if (Object.hasOwn(before, key)) compare(before[key]!, after[key]!, path, ops);
+    else ops.push([[...path], after[key]!]);
+    path.pop();
   }
 }
 

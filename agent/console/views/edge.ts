@@ -82,7 +82,7 @@ export function outcomesOf(row: FiguresRow): EdgeDetail['outcomes'] {
   return [...ofApp, ...ofMesh]
     .filter(({ count }) => count > 0)
     .map((outcome) => ({ ...outcome, ratio: share(outcome.count, all) ?? 0 }))
-    .sort((a, b) => b.count - a.count);
+    .sort((a, b) => b.count - a.count || a.status - b.status);
 }
 
 /** Where only the class was counted, `5xx`, the status that stands for it. */

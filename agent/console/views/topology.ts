@@ -230,7 +230,7 @@ class Graph {
       endpointsReady: ready,
       endpointsTotal: endpoints.length,
       badges: ejected === 0 ? [] : [`ejected ${ejected}/${endpoints.length}`],
-      lastSeenMs: row === undefined ? null : this.#question.asOfMs,
+      lastSeenMs: row === undefined ? null : toTheMinute(this.#question.asOfMs),
     };
   }
 
@@ -274,6 +274,11 @@ class Graph {
     const { namespaces, view } = this.#question;
     return namespaces === undefined || view === 'node' || namespaces.has(splitId(id)[0]);
   }
+}
+
+/** Else every service would change with every tick. */
+function toTheMinute(ms: number): number {
+  return Math.floor(ms / 60_000) * 60_000;
 }
 
 function versionId(service: string, version: string): string {

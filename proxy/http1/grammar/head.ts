@@ -28,6 +28,11 @@ export const FIELD = {
   weftPolicy: 14,
   grpcTimeout: 15,
   weftDeadline: 16,
+  traceparent: 17,
+  tracestate: 18,
+  /** `b3`, and all of `x-b3-`. */
+  b3: 19,
+  grpcStatus: 20,
 } as const;
 
 /** How the end of a message's body is found (RFC 9112 §6.3). */
@@ -61,6 +66,7 @@ export interface Target {
 export const AS_IT_IS: Target = { pathStart: 0, pathEnd: 0, prefix: '', authority: undefined };
 
 const EMPTY = Buffer.alloc(0);
+const QUESTION = 0x3f;
 
 export class Head {
   bytes: Buffer = EMPTY;
@@ -96,6 +102,9 @@ export class Head {
   taken = 0;
   /** What becomes of the request target. */
   target: Target = AS_IT_IS;
+  #path: string | undefined = undefined;
+  /** How the head ends when it goes on, where not as it came: complete lines and the empty line, not owned. Empty: as it came. */
+  tail: Buffer = EMPTY;
 
   constructor(maxFields: number) {
     this.fields = new Int32Array(maxFields * FIELD_STRIDE);
@@ -121,6 +130,8 @@ export class Head {
     this.dropped = 0;
     this.taken = 0;
     this.target = AS_IT_IS;
+    this.#path = undefined;
+    this.tail = EMPTY;
   }
 
   /** One of the same content, with bytes of its own. */
@@ -143,6 +154,7 @@ export class Head {
     copy.upgrade = this.upgrade;
     copy.expectContinue = this.expectContinue;
     copy.dropped = this.dropped;
+    copy.#path = this.#path;
     const { target } = this;
     copy.target =
       target === AS_IT_IS
@@ -222,6 +234,25 @@ export class Head {
     return this.bytes.toString('latin1', this.start, this.methodEnd);
   }
 
+  /**
+   * The path without its query, one byte a character, decoded once. First asked for before anything is rewritten, it stays what
+   * the client sent.
+   */
+  path(): string {
+    this.#path ??= this.#readPath();
+    return this.#path;
+  }
+
+  #readPath(): string {
+    const { bytes, target } = this;
+    const isWhole = target === AS_IT_IS;
+    const start = isWhole ? this.targetStart : target.pathStart;
+    const end = isWhole ? this.targetEnd : target.pathEnd;
+    let pathEnd = start;
+    while (pathEnd < end && bytes[pathEnd] !== QUESTION) pathEnd++;
+    return target.prefix + bytes.toString('latin1', start, pathEnd);
+  }
+
   /** Request target as text, as it came. Not for the hot path. */
   rawTarget(): string {
     return this.bytes.toString('latin1', this.targetStart, this.targetEnd);
@@ -244,6 +275,7 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
   const first = bytes[start]! | 0x20;
   switch (end - start) {
     case 2:
+      if (first === 0x62) return bytes[start + 1] === 0x33 ? FIELD.b3 : FIELD.other;
       return matches(bytes, start, 'te') ? FIELD.te : FIELD.other;
     case 4:
       return first === 0x68 && matches(bytes, start, 'host') ? FIELD.host : FIELD.other;
@@ -255,12 +287,18 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
       return first === 0x77 && matches(bytes, start, 'weft-node') ? FIELD.weftNode : FIELD.other;
     case 10:
       if (first === 0x63 && matches(bytes, start, 'connection')) return FIELD.connection;
+      if (first === 0x74 && matches(bytes, start, 'tracestate')) return FIELD.tracestate;
+      if (first === 0x78) return b3Id(bytes, start);
       return first === 0x6b && matches(bytes, start, 'keep-alive') ? FIELD.keepAlive : FIELD.other;
     case 11:
+      if (first === 0x74) return matches(bytes, start, 'traceparent') ? FIELD.traceparent : FIELD.other;
+      if (first === 0x78) return b3Id(bytes, start);
+      if (first === 0x67) return matches(bytes, start, 'grpc-status') ? FIELD.grpcStatus : FIELD.other;
       if (first === 0x77 && matches(bytes, start, 'weft-reason')) return FIELD.weftReason;
       return first === 0x77 && matches(bytes, start, 'weft-policy') ? FIELD.weftPolicy : FIELD.other;
     case 12:
       if (first === 0x6d && matches(bytes, start, 'max-forwards')) return FIELD.maxForwards;
+      if (first === 0x78) return b3Id(bytes, start);
       return first === 0x67 && matches(bytes, start, 'grpc-timeout') ? FIELD.grpcTimeout : FIELD.other;
     case 14:
       if (first === 0x63 && matches(bytes, start, 'content-length')) return FIELD.contentLength;
@@ -269,10 +307,16 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
       if (first === 0x77 && matches(bytes, start, 'weft-deadline-ms')) return FIELD.weftDeadline;
       return first === 0x70 && matches(bytes, start, 'proxy-connection') ? FIELD.proxyConnection : FIELD.other;
     case 17:
+      if (first === 0x78) return b3Id(bytes, start);
       return first === 0x74 && matches(bytes, start, 'transfer-encoding') ? FIELD.transferEncoding : FIELD.other;
     default:
       return FIELD.other;
   }
+}
+
+/** Of a name that begins with x and has the length of one of B3's. */
+function b3Id(bytes: Buffer, start: number): number {
+  return matches(bytes, start, 'x-b3-') ? FIELD.b3 : FIELD.other;
 }
 
 /** Folding by `| 0x20` is exact here: among token bytes only letters fold onto letters, and only `-` onto `-`. */

@@ -8,6 +8,10 @@ async function start(options: { registry?: Registry; waitingFor?: () => readonly
   const server = await MetricsServer.start({
     listen: '127.0.0.1:0',
     registry,
+    async *traffic() {
+      yield 'weft_more 1\n';
+      yield 'weft_more 2\n';
+    },
     waitingFor,
     log: pino({ level: 'silent' }),
   });
@@ -33,6 +37,7 @@ test('metrics are those of the registry it was given', async () => {
   const { status, type, body } = await get('/metrics');
   expect([status, type]).toEqual([200, registry.contentType]);
   expect(body).toContain('weft_test 7');
+  expect(body).toMatch(/\nweft_more 1\nweft_more 2\n$/);
 });
 
 test('readiness tells what the agent waits for', async () => {

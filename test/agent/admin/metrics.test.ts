@@ -104,12 +104,13 @@ test('every number that gossip counts is a metric', async () => {
 test('what workers count is told by caller and destination', async () => {
   const { reader, writer } = dataPlane();
   writer.count('peersRefusedGrant');
-  const row = writer.series({
+  const parties = {
     direction: 'outbound',
     source: 'spiffe://t/ns/shop/sa/web',
+    sourceService: 'shop/web',
     destination: 'shop/cart',
-    protocol: 'http',
-  });
+  } as const;
+  const row = writer.requests(parties).row({ route: '/', method: 'GET' }, '', false);
   writer.request(row, 200, 3);
   writer.request(row, 503, 700);
   const values = await scrape(build({ proxy: reader }));

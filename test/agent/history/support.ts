@@ -42,6 +42,8 @@ export function series(requests: readonly number[], changes: Partial<SeriesStats
     bytesReceived: 0,
     bytesSent: 0,
     requests,
+    statuses: {},
+    grpcStatuses: {},
     latencySumMs: 0,
     latencyCounts,
     failures: {},

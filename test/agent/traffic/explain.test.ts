@@ -190,7 +190,7 @@ by ${route}
   retries: on connect-failure+refused+reset (default)
   retryBudget: ratio 0.2, window 10s, minPerSecond 10 (default)
   circuit: maxRequests 100 (${policy})
-  circuit: maxConnections 1024, maxPending 1024, maxRetries 1024 (default)
+  circuit: maxConnections 65536, maxPending 1024, maxRetries 1024 (default)
   affinity: none (default)
   99.99 % to shop/cart:80
     balancer: name peak-ewma (default)

@@ -38,7 +38,8 @@ test('without a server name the workload of the unit is shown, and CONNECT leads
   expect(shown?.subjectAltName).toContain(CART);
   expect(shown?.issuerCertificate?.issuerCertificate).toBeDefined(); // the whole chain came along
   const rows = mesh.b.reader.series().map(({ labels }) => labels);
-  expect(rows).toEqual([{ direction: 'inbound', source: ISTIO, destination: 'shop/cart', protocol: 'tcp' }]);
+  const labels = { direction: 'inbound', source: ISTIO, destination: 'shop/cart', protocol: 'tcp' };
+  expect(rows).toEqual([{ ...labels, sourceService: '', version: '', route: '', method: '' }]);
 });
 
 test.each(['cart.istio.svc', 'outbound_.8080_._.cart.shop.svc.cluster.local'])(

@@ -105,6 +105,6 @@ test('two agents may speak HBONE to each other, with rules about requests', asyn
   mesh.a.proxy.apply(mesh.update({ endpoints: [mesh.endpoint({ labels })] }));
   const response = await fetch(`http://127.0.0.1:${mesh.port}/`);
   expect([response.status, await response.text()]).toEqual([200, 'hello']);
-  const rows = mesh.b.reader.series().filter(({ labels: { protocol } }) => protocol === 'http');
+  const rows = mesh.b.reader.series().filter(({ labels: { protocol, route } }) => protocol === 'http' && route !== '');
   expect(rows.map(({ labels: { source, destination } }) => [source, destination])).toEqual([[WEB, 'shop/cart']]);
 });

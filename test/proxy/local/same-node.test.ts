@@ -109,7 +109,12 @@ test('both ends count what they count between two nodes, and the caller is told 
     [403, 'access-denied'],
     [503, 'app-unreachable'],
   ]);
-  expect(local.counted.map(({ failures }) => failures)).toEqual([{ 'access-denied': 1, 'app-unreachable': 1 }, {}]);
+  expect(local.counted.map(({ failures }) => failures)).toEqual([
+    {}, // connections
+    { 'access-denied': 1, 'app-unreachable': 1 },
+    {},
+    {},
+  ]);
 });
 
 test('bytes of a request and its response are counted at both ends', async () => {

@@ -1,0 +1,43 @@
+/** The last so many records of this node, for `weft logs`: a ring, so that nothing is moved and nothing grows. @module */
+import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
+import { type FilterTerm, fits } from '../record-filter.ts';
+
+export interface RecentQuery {
+  readonly terms: readonly FilterTerm[];
+  /** By when requests were read. */
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly limit: number;
+}
+
+export interface RecentPage {
+  /** Oldest first. */
+  readonly records: readonly RequestRecord[];
+  /** There are more that fit, older than these. */
+  readonly isCut: boolean;
+}
+
+export class RecentRecords {
+  readonly #size: number;
+  readonly #ring: RequestRecord[] = [];
+  #next = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  add(record: RequestRecord): void {
+    if (this.#size === 0) return;
+    this.#ring[this.#next] = record;
+    this.#next = (this.#next + 1) % this.#size;
+  }
+
+  /** The latest that fit. Records come when requests end, so one read long ago may be among the last. */
+  search({ terms, sinceMs, untilMs, limit }: RecentQuery): RecentPage {
+    const found = this.#ring.filter(
+      (record) => record.atMs >= sinceMs && record.atMs <= untilMs && fits(record, terms),
+    );
+    found.sort((a, b) => a.atMs - b.atMs);
+    return { records: found.slice(-limit), isCut: found.length > limit };
+  }
+}

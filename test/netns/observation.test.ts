@@ -1,0 +1,275 @@
+/** Single requests on real agents: logs, traces, spans for a collector, taps and rates, asked of one node about all three. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCli } from '../../agent/cli/cli.ts';
+import type { Span, Trace } from '../../agent/console/shapes/mesh.ts';
+import type { LabPod } from '../../agent/lab/lab.ts';
+import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
+import { labObstacle } from '../../agent/lab/support.ts';
+
+const obstacle = await labObstacle();
+const [RELAY, RECEIVER, CALLS] = ['relay', 'otlp-receiver', 'calls'].map((name) =>
+  join(import.meta.dirname, 'programs', `${name}.ts`),
+) as [string, string, string];
+const PORTS = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
+
+interface OtlpSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  /** 1 internal, 2 server, 3 client. */
+  readonly kind: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly service: string;
+}
+
+describe.skipIf(obstacle !== undefined)(
+  `requests seen one by one on three agents${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`,
+  () => {
+    let mesh: MeshLab;
+    let agents: readonly LabAgent[];
+    let client: LabPod;
+    /** What the collector was sent. */
+    const collected: OtlpSpan[] = [];
+
+    beforeAll(async () => {
+      mesh = await MeshLab.create({ name: 'obs', nodes: 3 });
+      const [n1, n2, n3] = mesh.lab.nodes as [LabPod['node'], LabPod['node'], LabPod['node']];
+      client = await mesh.addPod(n1, { name: 'client' });
+      const web = await mesh.addPod(n2, { name: 'web', ports: PORTS });
+      const cart = await mesh.addPod(n3, { name: 'cart', ports: PORTS });
+      const stock = await mesh.addPod(n1, { name: 'stock', ports: PORTS });
+      const forgetful = await mesh.addPod(n2, { name: 'forgetful', ports: PORTS });
+      const receiver = await mesh.serve(n1, RECEIVER, 4318);
+      let rest = '';
+      receiver.stdout!.on('data', (data: Buffer) => {
+        const lines = (rest + data.toString()).split('\n');
+        rest = lines.pop()!;
+        for (const line of lines) if (line.startsWith('{')) collected.push(...spansIn(line));
+      });
+      const telemetry = {
+        sampleRatio: 1,
+        userHeader: 'x-user',
+        accessLog: { sink: 'file' },
+        otlp: { endpoint: `http://${n1.address4}:4318/v1/traces`, intervalMs: 100 },
+      };
+      agents = mesh.lab.nodes.map((node) => mesh.launchAgent(node, { workers: 1, telemetry }));
+      for (const agent of agents)
+        await agent.until('three alive', async () => (await agent.alive()).length === 3, { patienceMs: 90_000 });
+      await mesh.serve(stock, RELAY, 8080);
+      await mesh.serve(cart, RELAY, 8080, 'http://stock.shop.weft');
+      await mesh.serve(web, RELAY, 8080, 'http://cart.shop.weft');
+      await mesh.serve(forgetful, RELAY, 8080, 'http://stock.shop.weft', 'drop');
+      await mesh.untilRouted(agents, ['cart', 'forgetful', 'stock', 'web']);
+    }, 180_000);
+    afterAll(() => mesh?.close());
+
+    async function weft(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+      const stop = new AbortController();
+      let out = '';
+      let err = '';
+      const code = await runCli([...argv, '-s', join(agents[1]!.home, 'agent.sock')], {
+        stdout: { write: (text) => (out += text) },
+        stderr: { write: (text) => (err += text) },
+        env: {},
+        signal: stop.signal,
+        nowMs: Date.now,
+      });
+      return { code, out, err };
+    }
+
+    const found = async <T>(...argv: readonly string[]): Promise<T> =>
+      JSON.parse((await weft(...argv, '-o', 'json')).out) as T;
+
+    /** Calls a service under a trace of the caller's own choosing, until the trace has so many spans of requests. */
+    async function traced(id: string, url: string, requests: number, ...args: readonly string[]): Promise<Span[]> {
+      const { code, stderr } = await mesh.curl(client, '-H', `traceparent: 00-${id}-00000000000000aa-01`, ...args, url);
+      expect([code, stderr]).toEqual([0, '']);
+      let spans: Span[] = [];
+      await agents[0]!
+        .until(`${requests} spans of ${id}`, async () => {
+          spans = (await found<Trace>('trace', id)).spans.filter(({ kind }) => kind !== 'internal');
+          return spans.length === requests;
+        })
+        .catch((err: unknown) => {
+          throw new Error(`${JSON.stringify(spans, null, 1)}`, { cause: err });
+        });
+      return spans;
+    }
+
+    test('a trace through three services is whole: client and server spans, each with the right parent', async () => {
+      const id = '11'.repeat(16);
+      const spans = await traced(id, 'http://web.shop.weft/v1/things/7', 6);
+      expect(chainOf(spans, '00000000000000aa')).toEqual([
+        ['client', 'shop/client', 'n1'],
+        ['server', 'shop/web', 'n2'],
+        ['client', 'shop/web', 'n2'],
+        ['server', 'shop/cart', 'n3'],
+        ['client', 'shop/cart', 'n3'],
+        ['server', 'shop/stock', 'n1'],
+      ]);
+      const tree = (await weft('trace', id)).out;
+      expect(tree).toContain('spans of 4 services');
+      expect(tree).toMatch(/└─ shop\/stock answers: /);
+    });
+
+    test('a collector of OpenTelemetry is sent the same trace', async () => {
+      const id = '11'.repeat(16);
+      const requests = (): OtlpSpan[] => collected.filter(({ traceId, kind }) => traceId === id && kind !== 1);
+      await agents[0]!.until('six spans at the collector', async () => requests().length === 6);
+      const spans = requests();
+      expect(chainOf(spans.map(asSpan), '00000000000000aa').map(([kind, service]) => [kind, service])).toEqual([
+        ['client', 'shop/client'],
+        ['server', 'shop/web'],
+        ['client', 'shop/web'],
+        ['server', 'shop/cart'],
+        ['client', 'shop/cart'],
+        ['server', 'shop/stock'],
+      ]);
+      for (const { startTimeUnixNano, endTimeUnixNano } of spans) {
+        expect(Math.abs(Number(startTimeUnixNano) / 1e6 - Date.now())).toBeLessThan(120_000);
+        expect(BigInt(endTimeUnixNano) > BigInt(startTimeUnixNano)).toBe(true);
+      }
+      const inside = collected.filter(({ traceId, kind }) => traceId === id && kind === 1);
+      const ids = new Set(spans.map(({ spanId }) => spanId));
+      expect(inside.length).toBeGreaterThan(0);
+      expect(inside.every(({ parentSpanId = '' }) => ids.has(parentSpanId))).toBe(true);
+    });
+
+    test('an application that drops headers: its call is found below the request that it answered, as a guess', async () => {
+      const id = '22'.repeat(16);
+      const spans = await traced(id, 'http://forgetful.shop.weft/v1/things/8', 4);
+      expect(chainOf(spans, '00000000000000aa')).toEqual([
+        ['client', 'shop/client', 'n1'],
+        ['server', 'shop/forgetful', 'n2'],
+        ['client', 'shop/forgetful', 'n2'],
+        ['server', 'shop/stock', 'n1'],
+      ]);
+      const guessed = spans.filter(({ inferredConfidence }) => inferredConfidence !== null);
+      expect(guessed.map(({ kind, service, inferredConfidence }) => [kind, service, inferredConfidence])).toEqual([
+        ['client', 'shop/forgetful', 1],
+      ]);
+      expect(guessed[0]!.traceId).not.toBe(id);
+    });
+
+    test('weft traces finds a request that failed deep down, by service, path and user', async () => {
+      const id = '33'.repeat(16);
+      await traced(id, 'http://web.shop.weft/v1/fail', 6, '-H', 'x-user: ada@shop.example');
+      const ids = async (...argv: readonly string[]): Promise<string[]> =>
+        (await found<{ traces: { traceId: string }[] }>('traces', ...argv)).traces.map(({ traceId }) => traceId);
+      expect(await ids('stock', '--failed')).toEqual([id]);
+      expect(await ids('--user', 'ada@shop.example')).toEqual([id]);
+      expect(await ids('--path', '/v1/fail', '--status', '5xx', '--to', 'shop/cart')).toEqual([id]);
+      expect(await ids('--path', '/v1/fail', '--status', '2xx')).toEqual([]);
+      expect((await weft('traces', '--failed')).out).toContain('shop/cart shop/client shop/stock shop/web');
+    });
+
+    test('weft logs finds lines of all nodes, in order, without what is private', async () => {
+      await traced('44'.repeat(16), 'http://web.shop.weft/users/ada@shop.example', 6, '-H', 'x-user: ada@shop.example');
+      const { out } = await weft('logs', '--trace', '44'.repeat(16), '-o', 'json');
+      const lines = out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { node: string; timestamp: string; attributes: Record<string, unknown> });
+      expect(lines.map(({ node }) => node).sort()).toEqual(['n1', 'n1', 'n2', 'n2', 'n3', 'n3']);
+      expect(lines.map(({ timestamp }) => timestamp)).toEqual(lines.map(({ timestamp }) => timestamp).sort());
+      expect(out).not.toContain('ada');
+      expect(lines.every(({ attributes }) => attributes['url.path'] === '/users/{email}')).toBe(true);
+      const byUser = (await weft('logs', '--user', 'ada@shop.example', '--from', 'client', '-o', 'json')).out;
+      expect(byUser.trimEnd().split('\n')).toHaveLength(2 * 2); // both requests of hers, where they went out and came in
+      const { stdout } = await mesh.lab.exec(client.node.namespace, [
+        'cat',
+        join(agents[0]!.home, 'data', 'access.log'),
+      ]);
+      expect(stdout).toContain('/users/{email}');
+      expect(stdout).not.toContain('ada@');
+    });
+
+    test('weft tap shows requests of all nodes as they end, those that it asks for and no others', async () => {
+      const watching = weft('tap', '--to', 'shop/stock', '--status', '5xx', '--for', '3s', '-o', 'json');
+      await agents[0]!.until('taps on all nodes', async () => (await open()).every((count) => count === 1));
+      for (const path of ['fail/1', 'well', 'fail/2']) await mesh.curl(client, `http://web.shop.weft/${path}`);
+      const { code, out, err } = await watching;
+      const seen = out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { node: string; attributes: Record<string, unknown> })
+        .map(({ node, attributes }) => [node, attributes['weft.direction'], attributes['url.path']].join(' '));
+      expect([code, err]).toEqual([0, '']);
+      expect(seen.sort()).toEqual([
+        'n1 inbound /fail/1',
+        'n1 inbound /fail/2',
+        'n3 outbound /fail/1',
+        'n3 outbound /fail/2',
+      ]);
+      expect(await open()).toEqual([0, 0, 0]);
+    });
+
+    test('weft top shows rates by caller and destination', async () => {
+      let rows: { destination: string; requestsPerSec: number; failedRatio: number; p99Ms: number }[] = [];
+      await agents[0]!.until('rates of all services', async () => {
+        await mesh.ask<number[]>(client, CALLS, 'http://web.shop.weft/busy', 20);
+        rows = (await found<{ rows: typeof rows }>('top', '--count', '1')).rows;
+        return ['shop/web', 'shop/cart', 'shop/stock'].every((name) =>
+          rows.some(({ destination }) => destination === name),
+        );
+      });
+      for (const { requestsPerSec, failedRatio, p99Ms } of rows) {
+        expect([requestsPerSec > 0, failedRatio, p99Ms > 0]).toEqual([true, 0, true]);
+      }
+    });
+
+    test('who does not answer is named', async () => {
+      await agents[2]!.kill();
+      await agents[0]!.until('n3 named as missing', async () =>
+        (await weft('logs', '--limit', '1')).err.includes('2 of 3 nodes answered; not n3'),
+      );
+      const { spans, coverage } = await found<Trace>('trace', '11'.repeat(16));
+      expect(spans.some(({ node }) => node === 'n3')).toBe(false);
+      expect(coverage.missing.map(({ node }) => node)).toEqual(['n3']);
+    });
+
+    const open = (): Promise<number[]> =>
+      Promise.all(
+        agents.map(async (agent) => Number(/^weft_telemetry_taps (\d+)$/m.exec(await agent.metrics())?.[1] ?? -1)),
+      );
+  },
+);
+
+/** From the outermost span on, each the only child of the one before. */
+function chainOf(
+  spans: readonly Pick<Span, 'spanId' | 'parentSpanId' | 'kind' | 'service' | 'node'>[],
+  from: string,
+): string[][] {
+  const chain: string[][] = [];
+  for (let parent = from; chain.length <= spans.length; ) {
+    const children = spans.filter(({ parentSpanId }) => parentSpanId === parent);
+    if (children.length !== 1) break;
+    const { kind, service, node, spanId } = children[0]!;
+    chain.push([kind, service, node]);
+    parent = spanId;
+  }
+  return chain;
+}
+
+function spansIn(line: string): OtlpSpan[] {
+  type Attribute = { readonly key: string; readonly value: { readonly stringValue?: string } };
+  type Request = {
+    readonly resourceSpans: readonly {
+      readonly resource: { readonly attributes: readonly Attribute[] };
+      readonly scopeSpans: readonly { readonly spans: readonly Omit<OtlpSpan, 'service'>[] }[];
+    }[];
+  };
+  return (JSON.parse(line) as Request).resourceSpans.flatMap(({ resource, scopeSpans }) => {
+    const attribute = (name: string): string =>
+      resource.attributes.find(({ key }) => key === name)?.value.stringValue ?? '';
+    const service = `${attribute('service.namespace')}/${attribute('service.name')}`;
+    return scopeSpans.flatMap(({ spans }) => spans.map((span) => ({ ...span, service })));
+  });
+}
+
+function asSpan({ kind, spanId, parentSpanId = '', service }: OtlpSpan): Parameters<typeof chainOf>[0][number] {
+  return { kind: kind === 2 ? 'server' : 'client', spanId, parentSpanId, service, node: '' };
+}
