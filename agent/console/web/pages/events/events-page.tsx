@@ -50,7 +50,7 @@ export function EventsPage() {
           ))}
         </fieldset>
       }
-      command={`weft audit${touches === undefined ? '' : ` --touches ${touches}`}`}
+      command="weft audit"
     >
       <EventList
         kinds={chosen}

@@ -66,14 +66,16 @@ function edgeColumns(nowMs: number): readonly Column<Edge>[] {
     {
       id: 'edge',
       head: 'Edge',
-      cell: ({ from, to }) =>
-        from.includes('/') && to.includes('/') && !from.startsWith('spiffe:') ? (
-          <Link to={edgeHref(from, to)}>
-            {shortName(from)} → {shortName(to)}
+      cell: ({ from, to }) => {
+        const caller = workloadOf(from);
+        return caller.includes('/') && to.includes('/') ? (
+          <Link to={edgeHref(caller, to)} title={from}>
+            {shortName(caller)} → {shortName(to)}
           </Link>
         ) : (
           `${from} → ${to}`
-        ),
+        );
+      },
       value: ({ from, to }) => `${from} ${to}`,
     },
     { id: 'tls', head: 'TLS', cell: (edge) => <Tls edge={edge} nowMs={nowMs} />, value: (edge) => edge.tls },
@@ -139,4 +141,9 @@ function identityColumns(nowMs: number): readonly Column<Identity>[] {
       value: ({ expiresMs }) => expiresMs,
     },
   ];
+}
+
+/** `shop/web` of `spiffe://shop.example/ns/shop/sa/web`; other names stay as they are. */
+function workloadOf(name: string): string {
+  return name.replace(/^spiffe:\/\/[^/]*\/ns\/([^/]+)\/sa\/([^/]+)$/, '$1/$2');
 }

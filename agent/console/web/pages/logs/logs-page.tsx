@@ -22,7 +22,7 @@ export function LogsPage() {
       title="Logs"
       about="Requests as nodes logged them."
       actions={<FilterField value={q} onChange={(value) => setQuery({ q: value })} hint="status:500 route:/cart" />}
-      command={`weft logs${q === '' ? '' : ` --search '${q}'`}`}
+      command="weft logs"
     >
       <LogList q={q} />
     </Frame>
@@ -33,8 +33,8 @@ export function LogList({ q, service }: { readonly q: string; readonly service?:
   const { api } = useRange();
   const params = new URLSearchParams(api);
   params.set('limit', '200');
-  if (q !== '') params.set('q', q);
-  if (service !== undefined) params.set('service', service);
+  const filter = service === undefined ? q : `service:${service} ${q}`.trim();
+  if (filter !== '') params.set('q', filter);
   const read = useGet<Logs>(`/logs?${params}`);
   return (
     <Answer

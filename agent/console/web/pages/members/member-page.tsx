@@ -4,7 +4,6 @@ import { Link, useParams } from '../../app/router.tsx';
 import { duration, plural, share } from '../../format/numbers.ts';
 import { ago } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
-import { CopyButton } from '../../ui/button.tsx';
 import { Banner, Card } from '../../ui/card.tsx';
 import { SourceChip } from '../../ui/chip.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
@@ -30,8 +29,7 @@ export function MemberPage() {
         )
       }
       about={member && <Facts detail={read.data!} />}
-      actions={<CopyButton text={`weft bugreport --node ${node}`}>Copy weft bugreport</CopyButton>}
-      command={`weft status --node ${node}`}
+      command="weft members"
     >
       <Answer read={read} what={node}>
         {(detail) => (

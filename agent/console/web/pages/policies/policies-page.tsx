@@ -37,7 +37,7 @@ export function PoliciesPage() {
           ))}
         </>
       }
-      command="weft get all"
+      command="weft audit"
     >
       <Answer
         read={read}

@@ -58,7 +58,7 @@ function Conclusion({ detail }: { readonly detail: ServiceDetail }) {
       tone={health === 'bad' ? 'bad' : 'warn'}
       actions={
         <>
-          <ButtonLink icon="trace" to={`/traces?q=${encodeURIComponent(`service:${id} failed:true`)}`}>
+          <ButtonLink icon="trace" to={`/traces?q=${encodeURIComponent(`service:${id} failed`)}`}>
             See a failing trace
           </ButtonLink>
           {after !== null && (
@@ -92,7 +92,7 @@ function Charts({ detail: { series, now, events } }: { readonly detail: ServiceD
         <TimeChart
           {...shared}
           title="Requests"
-          figure={<Now value={rate(now.requestsPerSec)} note="a second" />}
+          figure={<Now value={rate(now.requestsPerSec)} note="requests" />}
           lines={[{ name: 'requests', values: series.requestsPerSec, color: 'series1' }]}
           format={rate}
         />

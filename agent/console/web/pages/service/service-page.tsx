@@ -72,7 +72,7 @@ export function ServicePage() {
           </ButtonLink>
         </>
       }
-      command={`weft endpoints ${name} -n ${ns}`}
+      command="weft endpoints"
     >
       <Tabs
         name={`Of ${name}`}

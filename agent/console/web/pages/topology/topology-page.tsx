@@ -99,7 +99,12 @@ export function TopologyPage() {
   }, []);
 
   if (data === undefined)
-    return error === undefined ? <Loading what="the topology" rows={6} /> : <ErrorState error={error} />;
+    return (
+      <div className="page">
+        <h1>Topology</h1>
+        {error === undefined ? <Loading what="the topology" rows={6} /> : <ErrorState error={error} />}
+      </div>
+    );
   const isEmpty = data.nodes.length === 0;
   return (
     <div className={`topology${state === 'stale' ? ' is-stale' : ''}`}>

@@ -34,7 +34,7 @@ export function TracePage() {
         </>
       }
       actions={read.data && <CopyButton text={JSON.stringify(read.data, null, 2)}>Copy JSON</CopyButton>}
-      command={`weft traces ${traceId}`}
+      command={`weft trace ${traceId}`}
     >
       <Answer
         read={read}

@@ -19,10 +19,8 @@ export function TracesPage() {
     <Frame
       title="Traces"
       about="Requests that a node kept: failed and slow ones all, others by share."
-      actions={
-        <FilterField value={q} onChange={(value) => setQuery({ q: value })} hint="service:shop/web failed:true" />
-      }
-      command={`weft traces${q === '' ? '' : ` --search '${q}'`}`}
+      actions={<FilterField value={q} onChange={(value) => setQuery({ q: value })} hint="service:shop/web failed" />}
+      command="weft traces"
     >
       <TraceList q={q} />
     </Frame>
@@ -32,8 +30,8 @@ export function TracesPage() {
 export function TraceList({ q, service }: { readonly q: string; readonly service?: string }) {
   const { api } = useRange();
   const params = new URLSearchParams(api);
-  if (q !== '') params.set('q', q);
-  if (service !== undefined) params.set('service', service);
+  const filter = service === undefined ? q : `service:${service} ${q}`.trim();
+  if (filter !== '') params.set('q', filter);
   const read = useGet<Traces>(`/traces?${params}`);
   const nowMs = useNow(10_000);
   return (
