@@ -99,13 +99,14 @@ test('foreign calls live in one file', () => {
   expect(koffi).toEqual(['agent/capture/linux.ts']);
 });
 
-test('what runs in a browser takes nothing from the agent but types of its shapes, and how patches are applied', () => {
+test('what runs in a browser takes nothing from the agent but types of its shapes, how patches are applied and documents signed', () => {
   const web = 'agent/console/web/';
   const MAY_TYPE = ['agent/console/shapes/', 'agent/console/live/frames.ts', 'agent/mesh-query/shapes.ts'];
+  const MAY_RUN = ['agent/console/live/patch.ts', 'agent/console/signing.ts'];
   const wrong = sources('agent/console/web').flatMap((file) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '(\.{1,2}\/[^']+)'/gm)]
       .map((match) => ({ statement: match[0], target: normalize(join(dirname(file), match[1]!)) }))
-      .filter(({ target }) => !target.startsWith(web) && target !== 'agent/console/live/patch.ts')
+      .filter(({ target }) => !target.startsWith(web) && !MAY_RUN.includes(target))
       .filter(
         ({ statement, target }) =>
           !statement.startsWith('import type ') || !MAY_TYPE.some((path) => target.startsWith(path)),

@@ -18,8 +18,8 @@ import type { Context } from './program.ts';
 import { addRevokeCommand } from './revoke-command.ts';
 import { addRunCommands } from './run-commands.ts';
 import { addSimulateCommand } from './simulate-command.ts';
-import { addTapCommands } from './tap-command.ts';
 import { addSloCommand } from './slo-command.ts';
+import { addTapCommands } from './tap-command.ts';
 import { addTokenCommand } from './token-command.ts';
 import { addTrustCommands } from './trust-commands.ts';
 

@@ -1,7 +1,12 @@
 /** What balancers choose from, and what they are asked. @module */
 
-import type { Answerer } from '../telemetry/place.ts';
 import type { PeakEwma } from './peak-ewma.ts';
+
+/** `address:port` and version of what requests are sent to. */
+export interface Answerer {
+  readonly endpoint: string;
+  readonly version: string;
+}
 
 export interface Balanced {
   /** 0 or more. */

@@ -1,6 +1,6 @@
 /** Between whom the requests of a connection go, as records tell it. @module */
 
-import type { Balanced } from '../balancer/balanced.ts';
+import type { Answerer, Balanced } from '../balancer/balanced.ts';
 
 export interface Place {
   readonly direction: 'outbound' | 'inbound';
@@ -21,12 +21,6 @@ export interface Decided {
   readonly route: string;
   /** Where it goes, if not where it was dialled. */
   readonly destination: string | undefined;
-}
-
-/** `address:port` and version of what requests are sent to. */
-export interface Answerer {
-  readonly endpoint: string;
-  readonly version: string;
 }
 
 /** As it is written: IPv6 in brackets. */

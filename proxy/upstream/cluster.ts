@@ -1,12 +1,12 @@
 /** Endpoints as the data plane uses them: with their load, their pools, and grouped behind the port that callers dial. @module */
 
-import type { Candidate } from '../balancer/balanced.ts';
+import type { Answerer, Candidate } from '../balancer/balanced.ts';
 import { type BalancerName, DEFAULT_BALANCER } from '../balancer/balancer.ts';
 import { PeakEwma } from '../balancer/peak-ewma.ts';
 import { EndpointHealth } from '../resilience/endpoint-health.ts';
 import type { SharedTable } from '../resilience/shared-table.ts';
 import { type Endpoint, HBONE, type Protocol, TUNNEL_LABEL } from '../snapshot.ts';
-import { type Answerer, addressOf } from '../telemetry/place.ts';
+import { addressOf } from '../telemetry/place.ts';
 import type { NamedTarget } from '../workload.ts';
 import type { HbonePool } from './hbone-pool.ts';
 import type { Http1Pool } from './pool.ts';

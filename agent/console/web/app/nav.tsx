@@ -25,11 +25,7 @@ export const NAV: readonly { readonly title: string; readonly items: readonly It
   },
   {
     title: 'Change',
-    items: [
-      { text: 'Policies', to: '/policies', icon: 'document', key: 'p' },
-      { text: 'Rollouts', to: '/rollouts', icon: 'rollout', key: 'r' },
-      { text: 'Limits', to: '/limits', icon: 'gauge', key: 'l' },
-    ],
+    items: [{ text: 'Policies', to: '/policies', icon: 'document', key: 'p' }],
   },
   {
     title: 'Mesh',

@@ -1,5 +1,5 @@
 /** What happened, newest first: documents, deploys, members, certificates, health, ejections, capture. @module */
-import { EVENT_KINDS, type MeshEvent, type MeshEvents } from '../../../shapes/common.ts';
+import type { MeshEvent, MeshEvents } from '../../../shapes/common.ts';
 import { Link, setQuery, usePlace } from '../../app/router.tsx';
 import { parseInstant, useRange } from '../../app/time.ts';
 import { exact, moment } from '../../format/times.ts';
@@ -9,6 +9,16 @@ import { Answer } from '../common/answer.tsx';
 import { Frame } from '../common/frame.tsx';
 import { hrefOfSource } from '../common/hrefs.ts';
 import { groupEvents, hrefOf } from './group.ts';
+
+const KINDS: readonly MeshEvent['kind'][] = [
+  'document',
+  'deploy',
+  'member',
+  'certificate',
+  'health',
+  'ejection',
+  'capture',
+];
 
 /** On either side of the instant that a link is about. */
 const BEFORE_MS = 2 * 60_000;
@@ -37,7 +47,7 @@ export function EventsPage() {
       actions={
         <fieldset className="choices">
           <legend className="unseen">Kinds</legend>
-          {EVENT_KINDS.map((kind) => (
+          {KINDS.map((kind) => (
             <button
               type="button"
               key={kind}

@@ -50,7 +50,7 @@ export function ServicesPage() {
         <>
           <FilterField value={filter} onChange={(f) => setQuery({ f })} hint="ns:pay health:bad p99>500ms" />
           <Segmented name="Group by" options={GROUPS} value={group} onChange={(value) => setQuery({ group: value })} />
-          <a className="control plain" href="/api/v1/catalog-info.yaml" download="catalog-info.yaml">
+          <a className="control plain" href="/api/v1/catalog.yaml" download="catalog-info.yaml">
             <Icon name="download" />
             Export catalog-info.yaml
           </a>
