@@ -84,7 +84,7 @@ export class DocumentRoutes {
     const answer: DocumentCheck = {
       problems,
       present: isLive ? { rev: view.revision, yaml: yamlOf(view.resource) } : null,
-      affected: checked.affected.map((line) => ({ service: line, requests: 0, changed: null })),
+      affected: checked.affected.map((line) => ({ service: line, requests: null, changed: null })),
       nodes: running.mesh
         .members()
         .map(({ name, state }) => ({ node: name, isReady: state === 'alive' ? true : null })),

@@ -96,8 +96,8 @@ function Affects({ affected }: Pick<DocumentCheck, 'affected'>) {
             <li key={service}>
               <ServiceName id={service} isWhole />
               <span className="muted">
-                {changed === null
-                  ? `${count(requests)} requests in the last hour; how many would end differently is not known`
+                {changed === null || requests === null
+                  ? 'how many of its requests would end differently is not known'
                   : `${count(changed)} of ${count(requests)} requests of the last hour would end differently`}
               </span>
             </li>
