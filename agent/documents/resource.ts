@@ -25,6 +25,15 @@ export const entityName = z
   );
 const text = z.record(z.string().max(317), z.string().max(4_096));
 
+const named = z.object({ apiVersion: z.string().optional(), metadata: z.object({ name: z.string() }) });
+
+function nameProblem({ apiVersion = '', metadata: { name } }: z.output<typeof named>): string | undefined {
+  const allowed = (CATALOG_API.test(apiVersion) ? entityName : dnsName).safeParse(name);
+  return allowed.success
+    ? undefined
+    : `"${name}" is no name; ${allowed.error.issues.map(({ message }) => message).join('; ')}`;
+}
+
 /** What every kind has in common. What a kind's own schema says of `spec` comes on top, where this version knows it. */
 export const resourceSchema = z
   .looseObject({
@@ -47,11 +56,10 @@ export const resourceSchema = z
       })
       .describe('Who it is.'),
   })
-  .superRefine(({ apiVersion, metadata: { name } }, context) => {
-    const allowed = (CATALOG_API.test(apiVersion) ? entityName : dnsName).safeParse(name);
-    for (const { message } of allowed.error?.issues ?? []) {
-      context.addIssue({ code: 'custom', path: ['metadata', 'name'], message: `"${name}" is no name; ${message}` });
-    }
+  .refine((resource) => nameProblem(resource) === undefined, {
+    path: ['metadata', 'name'],
+    when: ({ value }) => named.safeParse(value).success, // whatever else is wrong with it
+    error: ({ input }) => nameProblem(named.parse(input)),
   });
 
 export type Resource = z.output<typeof resourceSchema>;

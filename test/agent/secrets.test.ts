@@ -221,7 +221,19 @@ async function errors(): Promise<void> {
   }
 }
 
-/** Every path that the agent names, on its socket and on loopback, its metrics, and what commands print. */
+const CONSOLE = [
+  '/session',
+  '/topology',
+  '/services',
+  '/documents',
+  '/members',
+  '/identities',
+  '/events',
+  '/traces',
+  '/logs',
+];
+
+/** Every path that the agent names, those of its console, on its socket and on loopback, its metrics, and what commands print. */
 async function askEverything(): Promise<void> {
   const socket = join(home, 'agent.sock');
   const dispatcher = new HttpAgent({ connect: { socketPath: socket } });
@@ -229,9 +241,9 @@ async function askEverything(): Promise<void> {
     const { body } = await request(`http://agent${path}`, { dispatcher });
     return body.text();
   };
-  const known = /known: ([^"]*)/.exec(await get('/nothing'))![1]!.split(', ');
+  const known = /known: ([^"]*)/.exec(await get('/v1/nothing'))![1]!.split(', ');
   expect(known.length).toBeGreaterThan(10);
-  for (const path of known) said.push(await get(path));
+  for (const path of [...known, ...CONSOLE.map((path) => `/api/v1${path}`)]) said.push(await get(path));
   await dispatcher.close();
   for (const command of ['status', 'workloads', 'check'])
     said.push((await weft(command, '-s', socket, '-o', 'json')).output);

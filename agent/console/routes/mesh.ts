@@ -21,7 +21,10 @@ import type { Range } from './asked.ts';
 
 const SUMMARY_MS = 1_500;
 const MAX_HEADERS = 64;
-const PAGES = ['', 'services', 'traces', 'events', 'policies', 'rollouts', 'limits', 'members', 'identities'];
+const DAY_MS = 86_400_000;
+/** Of a member. */
+const MAX_EVENTS = 100;
+const PAGES = ['', 'services', 'traces', 'logs', 'events', 'policies', 'members', 'identities'];
 
 export class MeshRoutes {
   readonly #world: ConsoleWorld;
@@ -66,7 +69,11 @@ export class MeshRoutes {
   }
 
   async member(name: string): Promise<MemberDetail | undefined> {
-    return memberView(name, await this.#parts());
+    const view = memberView(name, await this.#parts());
+    if (view === undefined) return undefined;
+    const toMs = Date.now() + 1;
+    const asked = { fromMs: toMs - DAY_MS, toMs, kinds: [], touches: `node:${name}`, limit: MAX_EVENTS };
+    return { ...view, events: (await this.#world.running.events.list(asked)).events };
   }
 
   async identities({ fromMs, toMs }: Range, namespaces: ReadonlySet<string> | undefined): Promise<Identities> {

@@ -1,5 +1,6 @@
 /** GET /topology, /services, /services/{ns}/{name}, /edges/{ns}/{from}/{ns}/{to}: asks all nodes for figures, and makes views of them. @module */
 import type { Dimension, FiguresQuestion } from '../../history/figures.ts';
+import { sloList } from '../../observe/slo-list.ts';
 import type { FiguresCache } from '../figures-cache.ts';
 import type { MeshEvent } from '../shapes/common.ts';
 import type { EdgeDetail } from '../shapes/edge.ts';
@@ -113,7 +114,18 @@ export class TrafficRoutes {
       events: await this.#lately(range, namespaces, id),
       policies: await policiesAbout(this.#world, id),
     });
-    return { ...view, facts: [...(known.service?.facts ?? [])], rules: [...(known.service?.rules ?? [])] };
+    const objective = await this.#objectiveOf(id, range.toMs);
+    return { ...view, objective, facts: [...(known.service?.facts ?? [])], rules: [...(known.service?.rules ?? [])] };
+  }
+
+  /** Of 14 days, up to the last whole 5 minutes: the same question until the next. */
+  async #objectiveOf(id: string, toMs: number): Promise<ServiceDetail['objective']> {
+    const { services } = await sloList({ figures: (question) => this.#cache.ask(question, USUAL_MS) }, toMs);
+    const found = services.find(({ service }) => service === id);
+    if (found === undefined) return null;
+    const { objective, budgetLeftRatio, exhaustedInMs, isProposed } = found;
+    const { targetRatio, windowMs } = objective;
+    return { targetRatio, windowMs, budgetLeftRatio, exhaustedInMs, isProposed, source: null };
   }
 
   async edge(from: string, to: string, range: Range): Promise<EdgeDetail> {

@@ -114,9 +114,7 @@ export const documentCheck = z.object({
   /** The document that is in use now, if any. */
   present: z.object({ rev: z.string(), yaml: z.string() }).nullable(),
   /** Callers whose requests of the last hour could end differently. */
-  affected: z.array(
-    z.object({ service: z.string(), requests: z.number().nullable(), changed: z.number().nullable() }),
-  ),
+  affected: z.array(z.object({ service: z.string(), requests: z.number().nullable(), changed: z.number().nullable() })),
   nodes: z.array(z.object({ node: z.string(), isReady: z.boolean().nullable() })),
   /** What an operator's key signs: base64url of the canonical bytes, made by the agent for this YAML and base. */
   toSign: z.string().nullable(),
