@@ -1,5 +1,5 @@
 /** What is broken, who feels it, since when: a sentence, the graph, what needs attention, and the last 24 hours. @module */
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import type { Topology } from '../../../shapes/topology.ts';
 import { useKeys } from '../../app/keys.ts';
 import { hrefTo, navigate, setQuery, usePlace } from '../../app/router.tsx';
@@ -20,13 +20,14 @@ import { Legend } from './legend.tsx';
 import { Selection } from './selection.tsx';
 import { Strip } from './strip.tsx';
 import { GraphTools } from './tools.tsx';
-import { TopologyTable } from './topology-table.tsx';
 import { useGraphPart } from './use-part.ts';
 import { headline } from './words.ts';
 import './topology.css';
 
 const VIEWS = ['service', 'workload', 'version', 'node'] as const;
 type ViewName = (typeof VIEWS)[number];
+/** Not with the graph, which most look at first. */
+const TopologyTable = lazy(() => import('./topology-table.tsx').then((module) => ({ default: module.TopologyTable })));
 const NARROW = '(max-width: 640px)';
 
 export function TopologyPage() {
@@ -125,7 +126,11 @@ export function TopologyPage() {
             command="weft capture show"
           />
         )}
-        {!isEmpty && isTable && <TopologyTable {...{ part, view, chosen }} onChoose={choose} />}
+        {!isEmpty && isTable && (
+          <Suspense fallback={<Loading />}>
+            <TopologyTable {...{ part, view, chosen }} onChoose={choose} />
+          </Suspense>
+        )}
         {!isEmpty && !isTable && (
           <GraphView
             key={`${key}/${detail}`}
