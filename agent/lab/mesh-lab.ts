@@ -17,7 +17,7 @@ import type { EndpointView, MemberView, StatusView, WorkloadsView } from '../adm
 import { Lab, type LabNode, type LabPod } from './lab.ts';
 import { stopProcess } from './processes.ts';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 /** A resolver that exists nowhere: a name of the mesh must not need it. */
 export const RESOLV_CONF = 'nameserver 192.0.2.53\noptions timeout:1 attempts:1\n';
 

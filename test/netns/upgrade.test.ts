@@ -93,7 +93,7 @@ describe.skipIf(obstacle !== undefined)('an agent that is replaced', () => {
     await agents[1]!.until('a farewell', async () =>
       (await agents[1]!.members()).some(({ name, state }) => name === 'n1' && state === 'left'),
     );
-  });
+  }, 120_000);
 });
 
 /** What a process holds open below a folder. */
