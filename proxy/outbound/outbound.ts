@@ -23,7 +23,7 @@ import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
 import { dialTcp } from '../upstream/dial.ts';
-import { bytesDialer, hboneDialer, outboundPlace } from '../upstream/routes.ts';
+import { bytesDialer, hboneDialer } from '../upstream/routes.ts';
 import { EndpointRoute, ServiceRoute } from '../upstream/service-route.ts';
 import { outboundParties, type Workload } from '../workload.ts';
 import type { Destination } from '../world.ts';
@@ -74,7 +74,7 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
     connectOpaque({
       downstream: { socket, transport: socket, leftover: undefined },
       row: stats.connections(outboundParties(workload, 'passthrough'), 'tcp'),
-      place: outboundPlace(workload, 'passthrough'),
+      place: outboundParties(workload, 'passthrough'),
       maxAttempts: 1,
       next: () => attempt,
       context,
@@ -219,7 +219,7 @@ function relay(
   connectOpaque({
     downstream,
     row,
-    place: outboundPlace(workload, cluster.service),
+    place: outboundParties(workload, cluster.service),
     maxAttempts: context.upstream.maxAttempts,
     next,
     context,

@@ -57,11 +57,6 @@ export interface Caller {
   readonly local: LocalCalls;
 }
 
-export function outboundPlace({ data }: Workload, destination: string): Place {
-  const { identity: source, namespace, service } = data;
-  return { direction: 'outbound', source, sourceService: `${namespace}/${service}`, destination };
-}
-
 export class LocalRoute extends DirectPlan implements Route {
   readonly row: number;
   readonly requests: RequestRows;

@@ -12,9 +12,10 @@ import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Calls } from '../traffic/calls.ts';
 import { type Planner, plannerOf } from '../traffic/planner.ts';
+import { outboundParties } from '../workload.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import type { RouteContext } from './context.ts';
-import { authorityOf, type Caller, outboundPlace, poolOf } from './routes.ts';
+import { authorityOf, type Caller, poolOf } from './routes.ts';
 
 /** What both ways have in common: settings and counts of the calls of this workload to this port. */
 abstract class CallRoute extends DirectPlan implements Route {
@@ -35,7 +36,7 @@ abstract class CallRoute extends DirectPlan implements Route {
     this.row = requests.connections;
     this.requests = requests;
     this.authority = authorityOf(cluster.service, cluster.port);
-    this.place = outboundPlace(caller.workload, cluster.service);
+    this.place = outboundParties(caller.workload, cluster.service);
     this.caller = caller;
     this.context = context;
     this.calls = context.world.calls(caller.workload, cluster);
