@@ -10,13 +10,15 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const pinnedNode = join(modules, 'node', 'bin', 'node');
+/** Of sources and packages, for all processes and threads that run them; emptied with each install. */
+const compileCache = join(modules, '.cache', 'compiled');
 
 /** Which commands (or files) a purpose needs, and the Debian package that brings each. */
 const SYSTEM = {
@@ -59,6 +61,7 @@ function installPackages() {
     'npm install failed; its output above says why',
   );
   if (!existsSync(pinnedNode)) fail('the npm package `node` did not unpack its binary; run: npm rebuild node');
+  rmSync(compileCache, { recursive: true, force: true });
   writeFileSync(stamp, wanted);
 }
 
@@ -111,7 +114,10 @@ if (system !== undefined) installSystem(system);
 if (isBuilt) build();
 
 const path = [join(modules, '.bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
-const child = spawn(pinnedNode, [...NODE_FLAGS, ...args], { stdio: 'inherit', env: { ...process.env, PATH: path } });
+// What is built is run as users run it.
+const cache = isBuilt ? {} : { NODE_COMPILE_CACHE: compileCache };
+const env = { ...process.env, ...cache, PATH: path };
+const child = spawn(pinnedNode, [...NODE_FLAGS, ...args], { stdio: 'inherit', env });
 // A terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is passed on.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
