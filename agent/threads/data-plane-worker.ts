@@ -28,7 +28,7 @@ const captured = isCapturing ? captureSockets([]) : undefined;
 const proxy = Proxy.start(config, {
   sockets: captured ?? plainSockets(),
   stats,
-  shared: new SharedTable(shared, index),
+  shared: new SharedTable(shared, index, () => stats.count('sharedTableOverflows')),
   log,
   random: Math.random,
   unreachable: (workload, port) => tell({ kind: 'unreachable', workload, port }),

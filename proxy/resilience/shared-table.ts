@@ -47,12 +47,17 @@ export class SharedTable {
   readonly #used = new Map<string, Used>();
   /** From this thread's `performance.now()` to the clock that all share. */
   readonly #clockMs: number;
+  readonly #overflowed: () => void;
 
-  /** @param worker index of this worker; `workers` in the control thread */
-  constructor(buffer: SharedArrayBuffer, worker: number) {
+  /**
+   * @param worker index of this worker; `workers` in the control thread
+   * @param overflowed called when this worker gets a slot that it shares with nobody
+   */
+  constructor(buffer: SharedArrayBuffer, worker: number, overflowed: () => void = () => {}) {
     const cells = new Int32Array(buffer);
     this.#cells = cells;
     this.#worker = worker;
+    this.#overflowed = overflowed;
     this.workers = cells[HEAD.workers]!;
     this.#slots = cells[HEAD.slots]!;
     this.#stride = strideOf(this.workers);
@@ -83,7 +88,7 @@ export class SharedTable {
     Atomics.add(this.#cells, HEAD.health, 1);
   }
 
-  /** How many slots did not fit, since the table was made. */
+  /** How many slots did not fit, since the table was made: of all threads. */
   get overflows(): number {
     return Atomics.load(this.#cells, HEAD.overflows);
   }
@@ -107,7 +112,10 @@ export class SharedTable {
       start === undefined
         ? new SharedSlot(new Int32Array(this.#stride), 0, this.workers, this.#worker)
         : new SharedSlot(this.#cells, start, this.workers, this.#worker);
-    if (start === undefined) Atomics.add(this.#cells, HEAD.overflows, 1);
+    if (start === undefined) {
+      Atomics.add(this.#cells, HEAD.overflows, 1);
+      this.#overflowed();
+    }
     this.#used.set(key, { slot, start: start ?? -1, users: 1 });
     return slot;
   }

@@ -46,12 +46,15 @@ test('threads that claim the same keys at the same time get the same slots', asy
 
 test('a full table gives each worker slots of its own, and counts them', () => {
   const buffer = createSharedBuffer(2, 4);
-  const [one, other] = [new SharedTable(buffer, 0), new SharedTable(buffer, 1)];
+  const told: string[] = [];
+  const one = new SharedTable(buffer, 0, () => told.push('one'));
+  const other = new SharedTable(buffer, 1, () => told.push('other'));
   for (let i = 0; i < 4; i++) one.claim(`key ${i}`).hold('requests', 1);
   expect(one.claim('more').tryHold('requests', 1)).toBe(true);
   expect(one.claim('more').tryHold('requests', 1)).toBe(false); // the same for the same worker
   expect(other.claim('more').tryHold('requests', 1)).toBe(true); // another one for another worker
   expect(other.claim('key 0').held('requests')).toBe(1);
+  expect(told).toEqual(['one', 'other']);
   expect(one.overflows).toBe(2);
 });
 
