@@ -9,7 +9,6 @@ const PATHS = {
   trace: 'M4 6h8M8 12h8M12 18h8',
   clock: 'M12 12m-8 0a8 8 0 1 0 16 0a8 8 0 1 0-16 0M12 8v4l3 2',
   document: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6',
-  rollout: 'M3 17l6-6 4 4 8-8M15 7h6v6',
   gauge: 'M4 18a9 9 0 1 1 16 0M12 14l4-5',
   node: 'M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01',
   key: 'M8 16m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0M11 13l8-8M16 8l3 3',
