@@ -12,7 +12,7 @@ import type { Proxies } from './proxies.ts';
 import { BACKEND_PORT } from './routes.ts';
 
 /** What the generator of a fixed rate keeps up with. */
-const MOST_PER_SECOND = 5_000;
+const MOST_PER_SECOND = 2_500;
 
 export type SetName = 'weft' | 'nginx' | 'haproxy' | 'haproxyH2';
 export type Sets = Readonly<Record<SetName, Proxies>>;
