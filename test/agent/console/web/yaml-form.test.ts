@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { accessForm, canaryForm, FORMS, formFor, limitForm } from '../../../../agent/console/web/editor/forms.ts';
+import { accessForm } from '../../../../agent/console/web/editor/forms/access.ts';
+import { limitForm } from '../../../../agent/console/web/editor/forms/limit.ts';
+import { blueGreenForm, canaryForm } from '../../../../agent/console/web/editor/forms/splits.ts';
+import { FORMS, formFor } from '../../../../agent/console/web/editor/forms.ts';
 import {
   type Field,
   type Form,
@@ -51,6 +54,13 @@ test('text that is no YAML is left alone and said to be none, with its line', ()
   expect(writeField(text, field(limitForm, 'rate'), 7)).toBe(text);
   expect(yamlProblem(text)?.line).toBeGreaterThan(1);
   expect(yamlProblem(SAMPLE)).toBeUndefined();
+});
+
+test('all requests go to another version, and the rest of the document stays', () => {
+  const text = blueGreenForm.template({ namespace: 'shop', name: 'catalog' });
+  const after = writeField(text, field(blueGreenForm, 'version'), 'v2');
+  expect(after).toBe(text.replace('subset: v1', 'subset: v2'));
+  expect(read(blueGreenForm, after)).toMatchObject({ service: 'catalog', port: 8080, version: 'v2' });
 });
 
 test('a path is found at its line', () => {
