@@ -1,6 +1,6 @@
 /**
- * Compiles documents in a worker of their own, one at a time, each with two seconds and a bound on memory: a document that
- * loops or swells costs that worker its life and nothing else.
+ * Compiles documents in a worker of their own, one at a time, each with two seconds of CPU and a bound on memory: a document
+ * that loops or swells costs that worker its life and nothing else.
  *
  * The worker starts with the first document and ends after a while without any.
  * @module
@@ -10,7 +10,9 @@ import { Worker } from 'node:worker_threads';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
 import type { CompileAnswer, CompileRequest } from './compile-thread.ts';
 import type { Compiled } from './kind.ts';
+import { Watchdog } from './watchdog.ts';
 
+/** Of CPU time. */
 export const WATCHDOG_MS = 2_000;
 /** A worker takes this long to load before the watchdog looks at its first document. */
 const LOAD_MS = 10_000;
@@ -29,7 +31,8 @@ export class Compiler implements AsyncDisposable {
   readonly #waiting: Task[] = [];
   #current: Task | undefined;
   #worker: Worker | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #watchdog: Watchdog | undefined;
+  #idling: NodeJS.Timeout | undefined;
   #request = 0;
   #isReady = false;
   #isClosed = false;
@@ -55,7 +58,8 @@ export class Compiler implements AsyncDisposable {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#idling);
+    this.#watchdog?.[Symbol.dispose]();
     const stopping = [this.#current, ...this.#waiting.splice(0)];
     this.#current = undefined;
     for (const task of stopping) task?.done({ ok: false, problem: 'the agent is stopping' });
@@ -68,16 +72,15 @@ export class Compiler implements AsyncDisposable {
 
   #next(): void {
     if (this.#current !== undefined || this.#isClosed) return;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#idling);
     const task = this.#waiting.shift();
     if (task === undefined) {
-      this.#timer = setTimeout(() => this.#end(), IDLE_MS);
-      this.#timer.unref();
+      this.#idling = setTimeout(() => this.#end(), IDLE_MS).unref();
       return;
     }
     this.#current = task;
     this.#worker ??= this.#start();
-    this.#watch();
+    this.#watch(this.#worker);
     this.#worker.postMessage({ request: ++this.#request, key: task.key, body: task.body } satisfies CompileRequest);
   }
 
@@ -92,7 +95,7 @@ export class Compiler implements AsyncDisposable {
       if (worker !== this.#worker) return;
       if (answer === 'loaded') {
         this.#isReady = true;
-        if (this.#current !== undefined) this.#watch();
+        if (this.#current !== undefined) this.#watch(worker);
       } else if (answer.request === this.#request) {
         this.#finish(answer.compiled);
       }
@@ -103,15 +106,15 @@ export class Compiler implements AsyncDisposable {
   }
 
   /** The time it takes to load the worker is not the document's fault. */
-  #watch(): void {
-    clearTimeout(this.#timer);
-    const problem = `it was not compiled within ${this.#watchdogMs} ms`;
-    const ms = this.#watchdogMs + (this.#isReady ? 0 : LOAD_MS);
-    this.#timer = setTimeout(() => this.#lost(this.#worker, problem), ms);
+  #watch(worker: Worker): void {
+    this.#watchdog?.[Symbol.dispose]();
+    const problem = `it was not compiled within ${this.#watchdogMs} ms of CPU time`;
+    const limitMs = this.#watchdogMs + (this.#isReady ? 0 : LOAD_MS);
+    this.#watchdog = new Watchdog(worker, limitMs, () => this.#lost(worker, problem));
   }
 
-  #lost(worker: Worker | undefined, problem: string): void {
-    if (worker === undefined || worker !== this.#worker) return;
+  #lost(worker: Worker, problem: string): void {
+    if (worker !== this.#worker) return;
     this.#end();
     this.#finish({ ok: false, problem });
   }
@@ -125,6 +128,7 @@ export class Compiler implements AsyncDisposable {
   #finish(compiled: Compiled): void {
     const task = this.#current;
     this.#current = undefined;
+    this.#watchdog?.[Symbol.dispose]();
     task?.done(compiled);
     this.#next();
   }

@@ -12,7 +12,7 @@ function body(kind: string): Uint8Array {
 const key = (kind: string) => ({ kind, namespace: '', name: 'x' });
 
 test.each([
-  ['that loops', 'Endless', 'it was not compiled within 300 ms'],
+  ['that loops', 'Endless', 'it was not compiled within 300 ms of CPU time'],
   ['that swells', 'Swelling', 'it made the compiler fail: Worker terminated due to reaching memory limit: JS heap'],
   ['that ends its process', 'Ending', 'it ended the compiler'],
   ['that throws', 'Throwing', 'it made the compiler fail: no idea what to do'],
@@ -27,6 +27,11 @@ test.each([
   ]);
   expect(bad).toEqual({ ok: false, problem: expect.stringContaining(problem) });
   expect(good).toEqual({ ok: true, value: 'compiled' });
+});
+
+test('a document that gets no CPU time is waited for', async () => {
+  await using compiler = new Compiler({ entry, watchdogMs: 100 });
+  expect(await compiler.compile(key('Sleeping'), body('Sleeping'))).toEqual({ ok: true, value: 'compiled' });
 });
 
 test('bytes that are no resource are refused by the compiler too', async () => {

@@ -129,7 +129,7 @@ test('a document is compiled, taken into use and reported', async () => {
 
 test.each([
   ['that is wrong', 'Wrong', 'spec.x: not good'],
-  ['that trips the watchdog', 'Endless', 'it was not compiled within 300 ms'],
+  ['that trips the watchdog', 'Endless', 'it was not compiled within 300 ms of CPU time'],
 ])('a document %s is rejected and reported so', async (_what, kind, why) => {
   await using node = new Node();
   await node.start();

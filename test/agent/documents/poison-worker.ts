@@ -13,6 +13,11 @@ const kinds: Readonly<Record<string, () => Compiled>> = {
   Endless: () => {
     for (;;);
   },
+  /** As on a machine that has no time for it. */
+  Sleeping: () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    return { ok: true, value: 'compiled' };
+  },
   Swelling: () => {
     const all: unknown[] = [];
     for (;;) all.push(new Array(10_000).fill({}).map((_, i) => ({ i })));
