@@ -8,12 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { stopProcess } from '../lab/processes.ts';
 import { type TrafficReport, TrafficTally } from './traffic-report.ts';
 
-/** Longer than a request may take: the last answers are waited for. */
-const STOP_GRACE_MS = 7_000;
+const TIMEOUT_MS = 5_000;
+/** Beyond what a request may take: the last answers are waited for. */
+const STOP_GRACE_MS = 2_000;
 
 export interface LoadOptions {
   readonly url: string;
   readonly perSecond: number;
+  /** An answer that takes longer counts as none. Left out: 5 s. */
+  readonly timeoutMs?: number;
   /** Runs a program in the client's pod, with output in pipes. */
   readonly spawn: (argv: readonly string[]) => ChildProcess;
   readonly onReport: (report: TrafficReport) => void;
@@ -26,12 +29,14 @@ export class Load implements AsyncDisposable {
   readonly target: string;
   readonly #child: ChildProcess;
   readonly #finished: Promise<void>;
+  readonly #timeoutMs: number;
   #errorText = '';
 
-  private constructor({ url, perSecond, spawn, onReport }: LoadOptions) {
+  private constructor({ url, perSecond, timeoutMs = TIMEOUT_MS, spawn, onReport }: LoadOptions) {
     this.target = new URL(url).host;
+    this.#timeoutMs = timeoutMs;
     const file = fileURLToPath(new URL(`./traffic${extname(import.meta.filename)}`, import.meta.url));
-    this.#child = spawn([process.execPath, file, url, String(perSecond)]);
+    this.#child = spawn([process.execPath, file, url, String(perSecond), String(timeoutMs)]);
     const lines = createInterface({ input: this.#child.stdout! });
     lines.on('line', (line) => {
       const report = JSON.parse(line) as TrafficReport; // our own program, of our own version
@@ -59,7 +64,7 @@ export class Load implements AsyncDisposable {
 
   /** Sends no more, waits for answers, and resolves when the last report is in the tally. Twice is fine. */
   async close(): Promise<void> {
-    await stopProcess(this.#child, STOP_GRACE_MS);
+    await stopProcess(this.#child, this.#timeoutMs + STOP_GRACE_MS);
     await Promise.race([this.#finished, delay(1_000, undefined, { ref: false })]);
   }
 

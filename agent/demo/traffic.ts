@@ -2,7 +2,7 @@
  * The load generator: GETs at a fixed rate over kept-alive connections, whatever the answers take (an open loop), so
  * that a stall shows as latency and not as fewer requests. An ordinary program that knows nothing of Weft.
  *
- * Usage: node traffic.ts URL REQUESTS_PER_SECOND. `{n}` in the URL becomes a number from 0 to 99. Reports go to standard
+ * Usage: node traffic.ts URL REQUESTS_PER_SECOND TIMEOUT_MS. `{n}` in the URL becomes a number from 0 to 99. Reports go to standard
  * output as traffic-report.ts says; SIGTERM ends the sending, waits for answers and writes the last report.
  */
 import { Agent, get } from 'node:http';
@@ -10,15 +10,15 @@ import { Histogram } from './histogram.ts';
 import type { Failure, TrafficReport } from './traffic-report.ts';
 
 const REPORT_MS = 500;
-const TIMEOUT_MS = 5_000;
 const MAX_OUTSTANDING = 2_000;
 const MAX_SOCKETS = 64;
 const MAX_LISTED_FAILURES = 50;
 
-const [url = '', rateText = ''] = process.argv.slice(2);
+const [url = '', rateText = '', timeoutText = ''] = process.argv.slice(2);
 const ratePerMs = Number(rateText) / 1_000;
-if (!(url.startsWith('http://') && ratePerMs > 0))
-  throw new Error('usage: traffic.ts http://HOST/ REQUESTS_PER_SECOND');
+const timeoutMs = Number(timeoutText);
+if (!(url.startsWith('http://') && ratePerMs > 0 && timeoutMs > 0))
+  throw new Error('usage: traffic.ts http://HOST/ REQUESTS_PER_SECOND TIMEOUT_MS');
 
 const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
 const latency = new Histogram();
@@ -49,7 +49,7 @@ function send(sendAtMs: number): void {
     else fail(reason);
     if (isStopping && outstanding === 0) finish();
   };
-  const request = get(url.replace('{n}', String(issued % 100)), { agent, timeout: TIMEOUT_MS }, (response) => {
+  const request = get(url.replace('{n}', String(issued % 100)), { agent, timeout: timeoutMs }, (response) => {
     let text = '';
     response.setEncoding('utf8').on('data', (chunk: string) => {
       if (text.length < 4_096) text += chunk;
@@ -64,7 +64,7 @@ function send(sendAtMs: number): void {
       settle(response.statusCode === 200 ? undefined : `${response.statusCode} ${why}`);
     });
   });
-  request.on('timeout', () => request.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
+  request.on('timeout', () => request.destroy(new Error(`no answer in ${timeoutMs} ms`)));
   request.on('error', (error) => settle(reasonOf(error)));
 }
 

@@ -4,6 +4,9 @@
  */
 import { Agent, request } from 'node:http';
 
+/** As in load.ts. */
+const TIMEOUT_MS = 30_000;
+
 const [url = '', perSecond = '20', keepAlive] = process.argv.slice(2);
 const agent = keepAlive === undefined ? (false as const) : new Agent({ keepAlive: true, maxSockets: 1 });
 let requests = 0;
@@ -11,7 +14,7 @@ const failures: string[] = [];
 
 function ask(): void {
   requests++;
-  const asked = request(url, { agent, timeout: 5_000 }, (answer) => {
+  const asked = request(url, { agent, timeout: TIMEOUT_MS }, (answer) => {
     if (answer.statusCode !== 200) failures.push(`${answer.statusCode} ${String(answer.headers['weft-reason'])}`);
     answer.resume();
   });
