@@ -1,7 +1,8 @@
 /** Requests, traces and who did not answer, as text for people. @module */
+
+import { workloadOf } from '../../proxy/telemetry/workload-name.ts';
 import type { Logs, Span, Trace, Traces } from '../console/shapes/mesh.ts';
 import type { Coverage } from '../mesh-query/shapes.ts';
-import { workloadOf } from '../telemetry/workload-name.ts';
 import type { Column } from './output.ts';
 import { table, span as timeSpan } from './output.ts';
 

@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import type { RequestRecord } from '../../proxy/telemetry/record.ts';
-import { workloadOf } from './workload-name.ts';
+import { callerOf, isNamed } from '../../proxy/telemetry/workload-name.ts';
 
 export const FILTER_FIELDS = [
   'service',
@@ -105,11 +105,11 @@ function isField(name: string): name is FilterField {
 function has(record: RequestRecord, field: FilterField, value: string): boolean {
   switch (field) {
     case 'service':
-      return isNamed(record.destination, value) || isNamed(sourceOf(record), value);
+      return isNamed(record.destination, value) || isNamed(callerOf(record), value);
     case 'ns':
-      return [record.destination, sourceOf(record)].some((service) => service.startsWith(`${value}/`));
+      return [record.destination, callerOf(record)].some((service) => service.startsWith(`${value}/`));
     case 'from':
-      return isNamed(sourceOf(record), value) || record.source === value;
+      return isNamed(callerOf(record), value) || record.source === value;
     case 'to':
       return isNamed(record.destination, value);
     case 'method':
@@ -139,19 +139,10 @@ function has(record: RequestRecord, field: FilterField, value: string): boolean 
     case 'is':
       return value === 'failed' ? record.kept.failed : value === 'slow' ? record.kept.slow : false;
     case 'text':
-      return [record.path, record.route, record.destination, sourceOf(record), record.reason].some((part) =>
+      return [record.path, record.route, record.destination, callerOf(record), record.reason].some((part) =>
         part.includes(value),
       );
   }
-}
-
-/** Its service, or what its identity names. */
-function sourceOf({ sourceService, source }: RequestRecord): string {
-  return sourceService || workloadOf(source);
-}
-
-function isNamed(service: string, value: string): boolean {
-  return service === value || (!value.includes('/') && service.slice(service.indexOf('/') + 1) === value);
 }
 
 /** `503`, `5xx`. */
@@ -181,7 +172,8 @@ function isWithin(ms: number, value: string): boolean {
   return bound.isLonger ? ms >= bound.ms : ms <= bound.ms;
 }
 
-function durationBound(text: string): { isLonger: boolean; ms: number } | undefined {
+/** `>100ms`, `<2s`; undefined for what is none. */
+export function durationBound(text: string): { isLonger: boolean; ms: number } | undefined {
   const [, sign = '', count = '', unit = 'ms'] = /^([<>]=?)(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/.exec(text) ?? [];
   if (sign === '') return undefined;
   return {

@@ -8,7 +8,7 @@ import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
-import type { Decided } from '../telemetry/place.ts';
+import type { Decided } from '../telemetry/parties.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Retries, Timeouts } from '../traffic/rules.ts';
 import type { Answer } from './answer.ts';

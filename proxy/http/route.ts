@@ -1,7 +1,6 @@
 /** Where the requests of one downstream connection go. @module */
 
 import type { Head } from '../http1/grammar/head.ts';
-import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Plan } from './plan.ts';
 import type { Admission, RequestGuard } from './request-guard.ts';
@@ -21,8 +20,8 @@ export interface Route {
   readonly guard: RequestGuard | undefined;
   /** Says how many at a time; undefined where anybody's are taken. */
   readonly admission: Admission | undefined;
-  /** Between whom the requests go; undefined for copies, which nobody is told of. */
-  readonly place: Place | undefined;
+  /** Whether there is a trace of its requests: nobody is told of copies. */
+  readonly isTold: boolean;
   /** What becomes of a request. The head must not have been edited. */
   plan(head: Head): Plan;
 }

@@ -9,7 +9,7 @@ import type { Balanced } from '../balancer/balanced.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { tellOfConnection } from '../telemetry/connection-record.ts';
-import type { Place } from '../telemetry/place.ts';
+import type { Parties } from '../telemetry/parties.ts';
 import type { DialResult } from '../upstream/dial.ts';
 import { OpaqueRelay, type RelayContext } from './relay.ts';
 import { reset } from './reset.ts';
@@ -20,13 +20,13 @@ export interface Attempt {
   readonly dial: (done: (result: DialResult) => void) => void;
   /** The destination's row in the statistics, where it is on this node and counted here as well. */
   readonly row?: number;
-  readonly place?: Place;
+  readonly parties?: Parties;
 }
 
 export interface OpaqueOptions {
   readonly downstream: RawEnd;
   readonly row: number;
-  readonly place: Place;
+  readonly parties: Parties;
   readonly maxAttempts: number;
   /** The next way to try, or why there is none. */
   readonly next: (tried: readonly Balanced[]) => Attempt | ReasonCode;
@@ -39,7 +39,7 @@ export interface OpaqueOptions {
 
 /** Joins a client to a destination. The client's socket must be paused. */
 export function connectOpaque(options: OpaqueOptions): void {
-  const { downstream, row, place, context } = options;
+  const { downstream, row, parties, context } = options;
   const startedAtMs = performance.now();
   context.stats.opened(row);
   const client = downstream.socket;
@@ -47,7 +47,7 @@ export function connectOpaque(options: OpaqueOptions): void {
     context.stats.failure(row, reason);
     context.stats.closed(row);
     const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
-    tellOfConnection(context.records, { places: [place], startedAtMs, reason, ...nothing });
+    tellOfConnection(context.records, { ends: [parties], startedAtMs, reason, ...nothing });
     reset(downstream);
   };
   if (client.destroyed) {
@@ -86,7 +86,7 @@ function tryNext(
   });
 }
 
-function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far, place }: Attempt): void {
+function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far, parties: farEnd }: Attempt): void {
   const startedAtMs = performance.now();
   const { downstream, context, onServerFirst } = options;
   const rows = far === undefined ? [options.row] : [options.row, far];
@@ -102,7 +102,7 @@ function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far, pl
       endpoint.outstanding--;
       for (const row of rows) context.stats.closed(row);
       tellOfConnection(context.records, {
-        places: place === undefined ? [options.place] : [options.place, place],
+        ends: farEnd === undefined ? [options.parties] : [options.parties, farEnd],
         startedAtMs,
         reason: wasIdle ? 'idle-timeout' : '',
         endpoint,

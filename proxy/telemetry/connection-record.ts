@@ -2,14 +2,15 @@
 
 import type { Balanced } from '../balancer/balanced.ts';
 import type { ReasonCode } from '../reasons.ts';
-import { answererOf, type Place } from './place.ts';
+import { answererOf, type Parties } from './parties.ts';
 import type { Kept } from './record.ts';
 import type { RecordKeeper } from './record-keeper.ts';
+import { NO_TAPS } from './taps.ts';
 import { idText, isChosen } from './trace-ids.ts';
 
 export interface EndedConnection {
   /** Of either end of the hop that is here. */
-  readonly places: readonly Place[];
+  readonly ends: readonly Parties[];
   readonly startedAtMs: number;
   readonly reason: ReasonCode | '';
   readonly endpoint: Balanced | undefined;
@@ -17,37 +18,46 @@ export interface EndedConnection {
   readonly bytesSent: number;
 }
 
+const SPAN = 4;
+const WORDS = 6;
+
 export function tellOfConnection(keeper: RecordKeeper, connection: EndedConnection): void {
-  const { places, startedAtMs, reason, endpoint, bytesReceived, bytesSent } = connection;
+  const { ends, startedAtMs, reason, endpoint, bytesReceived, bytesSent } = connection;
   const { ids, sampleRatio } = keeper.trace;
-  const words = new Int32Array(8);
+  const words = new Int32Array(WORDS);
   ids.beginTrace(words, 0);
   const sampled = isChosen(words, 0, sampleRatio);
   const failed = reason !== '';
   if (!sampled && !failed && !keeper.hasTaps) return;
   const tookMs = performance.now() - startedAtMs;
+  const traceId = idText(words, 0, 4);
   let parentSpanId = '';
-  for (const place of places) {
-    const about = { ...place, method: '', path: '', status: 0, reason };
-    const kept: Kept = { sampled, failed, slow: false, tapped: keeper.hasTaps && keeper.isTapped(about) };
-    ids.span(words, 4);
-    const spanId = idText(words, 4, 2);
-    if ((sampled || failed || kept.tapped) && keeper.admits(kept)) {
+  for (const parties of ends) {
+    ids.span(words, SPAN);
+    const spanId = idText(words, SPAN, 2);
+    const between = { parties, taps: NO_TAPS, among: NO_TAPS };
+    const tapped = keeper.isTapped(between, undefined, { status: 0, reason, tookMs });
+    const kept: Kept = { sampled, failed, slow: false, tapped };
+    if ((sampled || failed || tapped) && keeper.admits(kept)) {
       keeper.add({
-        ...about,
+        ...parties,
         atMs: Date.now() - tookMs,
         tookMs,
         protocol: 'tcp',
+        method: '',
         authority: '',
+        path: '',
         route: '',
+        status: 0,
         grpcStatus: null,
+        reason,
         ...answererOf(endpoint),
         bytesReceived,
         bytesSent,
         userAgent: '',
         server: '',
         user: '',
-        traceId: idText(words, 0, 4),
+        traceId,
         spanId,
         parentSpanId,
         kept,

@@ -49,7 +49,7 @@ class MirrorRoute extends DirectPlan implements Route {
   readonly guard = undefined;
   readonly admission = undefined;
   readonly lines = MARK;
-  readonly place = undefined;
+  readonly isTold = false;
   readonly #rule: CompiledRule;
   readonly #mirror: CompiledMirror;
   readonly #calls: Calls;

@@ -13,7 +13,7 @@ import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import { type Session, signSession, tokenLine } from '../routing/cookie.ts';
 import { applyRequest, type CompiledBackend, type CompiledRule, responseLines } from '../routing/rule.ts';
-import type { Decided } from '../telemetry/place.ts';
+import type { Decided } from '../telemetry/parties.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
@@ -68,10 +68,7 @@ export class RoutedPlan implements Plan {
   }
 
   get decided(): Decided | undefined {
-    const { rule, calls, backendCalls } = this.#options;
-    if (rule === undefined) return undefined;
-    const { service } = backendCalls.cluster;
-    return service === calls.cluster.service ? rule.decided : { ...rule.decided, destination: service };
+    return this.#options.rule?.decided;
   }
 
   pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer {

@@ -1,6 +1,7 @@
 /** What proxies tell of the requests that they carry, over real sockets. */
 import { expect, test } from 'vitest';
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
+import type { TapFilter } from '../../../proxy/telemetry/taps.ts';
 import { eventually, Mesh, TestClient, TestServer, WEB } from '../mesh.ts';
 
 /** A machine that is busy makes any request slow. */
@@ -57,6 +58,7 @@ test('a request over two hops is told of by both, as one trace that the applicat
     method: 'GET',
     authority: 'cart.shop',
     path: '/v1/items',
+    route: '/v1/items',
     status: 200,
     grpcStatus: null,
     reason: '',
@@ -79,6 +81,15 @@ test('a request over two hops is told of by both, as one trace that the applicat
   expect(inbound.parentSpanId).toBe(outbound.spanId);
   expect(lineOf(heads[0]!, 'traceparent')).toBe(`00-${inbound.traceId}-${inbound.spanId}-01`);
   expect(outbound.steps.map(({ kind }) => kind)).toContain('attempt');
+});
+
+test('records of both hops name the route that the path belongs to', async () => {
+  await using app = await startApp([]);
+  await using mesh = await Mesh.start(app.port, ALL);
+  using client = await TestClient.connect(mesh.port);
+  await ask(client, '/v1/carts/8472/items?page=2');
+  for (const { path, route } of await pairOf(mesh))
+    expect([path, route]).toEqual(['/v1/carts/8472/items', '/v1/carts/{id}/items']);
 });
 
 test('a request that fails is told of by both hops whatever was decided about its trace', async () => {
@@ -179,7 +190,7 @@ test('what a tap watches is told of, and nothing else, until its time is over', 
   using client = await TestClient.connect(mesh.port);
   const untilMs = Date.now() + 60_000;
   mesh.a.proxy.watch([
-    { id: 't', destination: 'shop/cart', method: 'GET', pathPrefix: '/v1', statusClass: 2, untilMs },
+    { id: 't', destinations: ['shop/cart'], method: 'GET', pathPrefix: '/v1', statusClass: 2, untilMs },
   ]);
   await ask(client, '/v2/no');
   await ask(client, '/v1/yes');
@@ -190,6 +201,30 @@ test('what a tap watches is told of, and nothing else, until its time is over', 
   await ask(client, '/v1/late');
   await mesh.a.proxy.close(0);
   expect(mesh.a.records).toHaveLength(1);
+});
+
+test.each<[what: string, filter: Partial<TapFilter>, told: readonly string[]]>([
+  ['either side by its name alone', { services: ['web', 'pay'] }, ['/a', '/b', '/b']],
+  ['nobody who calls here', { services: ['pay'] }, []],
+  ['a caller by its identity', { sources: [WEB] }, ['/a', '/b', '/b']],
+  ['another caller', { sources: ['shop/pay'] }, []],
+  ['a method and a path', { method: 'GET', pathPrefix: '/b' }, ['/b', '/b']],
+  ['requests of a user', { users: ['ada'] }, ['/b']],
+  ['what takes longer than anything does', { minMs: 3_600_000 }, []],
+])('workers watch %s', async (_what, filter, told) => {
+  await using app = await startApp([]);
+  const telemetry = { sampleRatio: 0, slowMs, userHeader: 'x-user' };
+  await using mesh = await Mesh.start(app.port, { config: { telemetry } });
+  using client = await TestClient.connect(mesh.port);
+  const taps = [{ id: 't', ...filter, untilMs: Date.now() + 60_000 }];
+  for (const { proxy } of [mesh.a, mesh.b]) proxy.watch(taps);
+  await ask(client, '/a?q=/b', 'x-user: bob\r\n');
+  await ask(client, '/b', 'X-User: ada\r\n');
+  await ask(client, '/b', 'x-user: bob\r\n');
+  for (const { proxy, records } of [mesh.a, mesh.b]) {
+    await proxy.close(0); // tells what it has yet to tell
+    expect(records.map(({ path }) => path)).toEqual(told);
+  }
 });
 
 test('a request that another endpoint answered names both attempts', async () => {
