@@ -8,11 +8,11 @@
 import type { Head } from '../http1/grammar/head.ts';
 import type { RecordsConfig } from './config.ts';
 import type { Kept, RequestRecord } from './record.ts';
-import { textOf } from './request-texts.ts';
 import { TraceLine, type TraceSettings } from './request-trace.ts';
 import type { StatsWriter } from './stats-writer.ts';
 import { asksFor, concerns, type Ended, MAX_TAPS, NO_TAPS, type TapFilter, type Watchable } from './taps.ts';
 import type { TraceIds } from './trace-ids.ts';
+import { userOf } from './user.ts';
 
 const BATCH_MS = 200;
 const WINDOW_MS = 1_000;
@@ -42,8 +42,10 @@ export class RecordKeeper {
 
   constructor({ config, ids, stats, send }: RecordKeeperOptions) {
     this.config = config;
-    const { sampleRatio, propagate } = config;
-    this.trace = { ids, line: new TraceLine(), sampleRatio, propagate };
+    const { sampleRatio, propagate, sampleUsers } = config;
+    const users = new Set(sampleUsers);
+    const isOfUser = users.size === 0 ? undefined : (head: Head): boolean => users.has(userOf(head, config));
+    this.trace = { ids, line: new TraceLine(), sampleRatio, propagate, isOfUser };
     this.#stats = stats;
     this.#send = send;
   }
@@ -103,9 +105,7 @@ export class RecordKeeper {
   }
 
   #isOf({ users }: TapFilter, head: Head | undefined): boolean {
-    const { userHeader } = this.config;
-    if (users === undefined) return true;
-    return head !== undefined && userHeader !== undefined && users.includes(textOf(head, userHeader));
+    return users === undefined || (head !== undefined && users.includes(userOf(head, this.config)));
   }
 
   readonly #flush = (): void => {

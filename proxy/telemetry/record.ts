@@ -60,7 +60,7 @@ export interface RequestRecord {
   readonly userAgent: string;
   /** `Server` of the response: a hint at language and framework. */
   readonly server: string;
-  /** What `telemetry.userHeader` or claim says; empty for none. */
+  /** What `telemetry.userHeader` or `userClaim` says, verified by nobody; empty for none. */
   readonly user: string;
   /** 32, 16 and 16 lower-case hex digits; no parent: empty. */
   readonly traceId: string;

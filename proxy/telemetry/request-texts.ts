@@ -23,10 +23,10 @@ export function authorityOf(head: Head): string {
 }
 
 /** First field of this name, given in lower case; '' for none. */
-export function textOf(head: Head, name: string): string {
+export function textOf(head: Head, name: string, most = MAX_TEXT): string {
   for (let field = 0; field < head.fieldCount; field++) {
     const at = field * FIELD_STRIDE;
-    if (spells(head.bytes, head.fields[at]!, head.fields[at + 1]!, name)) return head.value(field).slice(0, MAX_TEXT);
+    if (spells(head.bytes, head.fields[at]!, head.fields[at + 1]!, name)) return head.value(field).slice(0, most);
   }
   return '';
 }

@@ -52,6 +52,8 @@ export interface TraceSettings {
   readonly line: TraceLine;
   readonly sampleRatio: number;
   readonly propagate: boolean;
+  /** Whether a trace that this request begins is told of whatever the ratio; undefined: that is asked of none. */
+  readonly isOfUser?: ((head: Head) => boolean) | undefined;
 }
 
 export class RequestTrace {
@@ -66,7 +68,7 @@ export class RequestTrace {
 
   /** @param head undefined for a request that could not be read */
   begin(head: Head | undefined): void {
-    const { ids, sampleRatio } = this.#settings;
+    const { ids } = this.#settings;
     const words = this.#words;
     const incoming = this.#incoming;
     incoming.read(head);
@@ -75,7 +77,7 @@ export class RequestTrace {
     words[ARRIVAL] = 0;
     words[ARRIVAL + 1] = 0;
     const { sampling } = incoming;
-    this.isSampled = sampling === 'undecided' ? isChosen(words, TRACE, sampleRatio) : sampling !== 'no';
+    this.isSampled = sampling === 'undecided' ? this.#isChosen(head) : sampling !== 'no';
   }
 
   /**
@@ -118,6 +120,13 @@ export class RequestTrace {
   get arrivalSpanId(): string {
     if ((this.#words[ARRIVAL]! | this.#words[ARRIVAL + 1]!) === 0) this.#settings.ids.span(this.#words, ARRIVAL);
     return idText(this.#words, ARRIVAL, 2);
+  }
+
+  #isChosen(head: Head | undefined): boolean {
+    const { sampleRatio, isOfUser } = this.#settings;
+    return (
+      isChosen(this.#words, TRACE, sampleRatio) || (isOfUser !== undefined && head !== undefined && isOfUser(head))
+    );
   }
 
   #b3Lines(span: number): string {

@@ -15,6 +15,7 @@ import type { RecordKeeper } from './record-keeper.ts';
 import { authorityOf, pathOf, textOf } from './request-texts.ts';
 import { RequestTrace } from './request-trace.ts';
 import type { Ended, Watchable } from './taps.ts';
+import { userOf } from './user.ts';
 
 /** Attempts and waits that are told of one request. */
 const MAX_STEPS = 32;
@@ -184,7 +185,7 @@ export class Witness implements Ended {
       bytesSent: bytesOut,
       userAgent: head === undefined ? '' : textOf(head, 'user-agent'),
       server: this.#server,
-      user: head === undefined || config.userHeader === undefined ? '' : textOf(head, config.userHeader),
+      user: head === undefined ? '' : userOf(head, config),
       ...this.#ids(isArrival),
       kept,
       steps,

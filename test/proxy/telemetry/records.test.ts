@@ -227,6 +227,39 @@ test.each<[what: string, filter: Partial<TapFilter>, told: readonly string[]]>([
   }
 });
 
+test('the user is what a claim of the token says, and no part of a token is kept', async () => {
+  await using app = await startApp([]);
+  const telemetry = { sampleRatio: 1, slowMs, userClaim: 'email' };
+  await using mesh = await Mesh.start(app.port, { config: { telemetry } });
+  using client = await TestClient.connect(mesh.port);
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = `${part({ alg: 'RS256' })}.${part({ sub: '7', email: 'ada@shop.example' })}.c2lnbmVk`;
+  await ask(client, '/token', `Authorization: Bearer ${token}\r\n`);
+  await ask(client, '/basic', 'Authorization: Basic YWRhOnNlY3JldA==\r\n');
+  await ask(client, '/broken', `Authorization: Bearer ${part({})}.bm90IGpzb24.x\r\n`);
+  await eventually(() => mesh.b.records.length === 3 && mesh.a.records.length === 3);
+  for (const { records } of [mesh.a, mesh.b]) {
+    expect(records.map(({ user }) => user)).toEqual(['ada@shop.example', '', '']);
+    expect(JSON.stringify(records)).not.toMatch(/eyJ|Bearer|YWRh/);
+  }
+});
+
+test('traces of some users are all told of, from where they begin', async () => {
+  const heads: string[] = [];
+  await using app = await startApp(heads);
+  const telemetry = { sampleRatio: 0, slowMs, userHeader: 'x-user', sampleUsers: ['ada'] };
+  await using mesh = await Mesh.start(app.port, { config: { telemetry } });
+  using client = await TestClient.connect(mesh.port);
+  await ask(client, '/bob', 'x-user: bob\r\n');
+  await ask(client, '/nobody');
+  await ask(client, '/decided', `x-user: ada\r\ntraceparent: 00-${'1'.repeat(32)}-${'2'.repeat(16)}-00\r\n`);
+  await ask(client, '/ada', 'x-user: ada\r\n');
+  const [outbound, inbound] = await pairOf(mesh);
+  expect([mesh.a.records.length, mesh.b.records.length]).toEqual([1, 1]);
+  expect([outbound.path, outbound.user, outbound.kept.sampled]).toEqual(['/ada', 'ada', true]);
+  expect(lineOf(heads.at(-1)!, 'traceparent')).toBe(`00-${outbound.traceId}-${inbound.spanId}-01`);
+});
+
 test('a request that another endpoint answered names both attempts', async () => {
   await using app = await startApp([]);
   await using mesh = await Mesh.start(1, ALL);
