@@ -97,7 +97,8 @@ export function traceText({ traceId, spans }: Trace): string {
 
 function labelOf({ kind, service, peer, name, attributes, inferredConfidence }: Span): string {
   const guess = inferredConfidence === null ? '' : ` (parent guessed, ${Math.round(inferredConfidence * 100)} %)`;
-  if (kind === 'client') return `${workloadOf(service)} calls ${workloadOf(peer)}: ${name}${guess}`;
+  const does = attributes['weft.mirror'] === true ? 'copies to' : 'calls';
+  if (kind === 'client') return `${workloadOf(service)} ${does} ${workloadOf(peer)}: ${name}${guess}`;
   if (kind === 'server') return `${service} answers: ${name}`;
   return [name, String(attributes['network.peer.address'] ?? attributes['weft.subject'] ?? '')].join(' ').trimEnd();
 }

@@ -87,7 +87,7 @@ function toTerm(word: string): FilterTerm | string {
       ? `${word}: write duration>100ms or duration<2s`
       : { field: 'duration', values: [longer], isNegated };
   }
-  if (bare === 'failed' || bare === 'slow') return { field: 'is', values: [bare], isNegated };
+  if (bare === 'failed' || bare === 'slow' || bare === 'mirror') return { field: 'is', values: [bare], isNegated };
   const at = bare.indexOf(':');
   const name = bare.slice(0, Math.max(0, at));
   if (at <= 0 || bare.startsWith('/')) return { field: 'text', values: [bare], isNegated };
@@ -96,7 +96,7 @@ function toTerm(word: string): FilterTerm | string {
   return term.values.length === 0 ? `${word}: a value is missing after the colon` : term;
 }
 
-const KNOWN = `${FILTER_FIELDS.filter((field) => field !== 'text' && field !== 'duration').join(' ')}, failed, slow, duration>100ms`;
+const KNOWN = `${FILTER_FIELDS.filter((field) => field !== 'text' && field !== 'duration').join(' ')}, failed, slow, mirror, duration>100ms`;
 
 function isField(name: string): name is FilterField {
   return (FILTER_FIELDS as readonly string[]).includes(name);
@@ -137,12 +137,17 @@ function has(record: RequestRecord, field: FilterField, value: string): boolean 
     case 'duration':
       return isWithin(record.tookMs, value);
     case 'is':
-      return value === 'failed' ? record.kept.failed : value === 'slow' ? record.kept.slow : false;
+      return isSo(record, value);
     case 'text':
       return [record.path, record.route, record.destination, callerOf(record), record.reason].some((part) =>
         part.includes(value),
       );
   }
+}
+
+function isSo({ kept, isMirror }: RequestRecord, value: string): boolean {
+  if (value === 'mirror') return isMirror;
+  return value === 'failed' ? kept.failed : value === 'slow' && kept.slow;
 }
 
 /** `503`, `5xx`. */

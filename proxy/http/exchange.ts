@@ -142,7 +142,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       this.#refuse(overflow, '');
       return;
     }
-    if (plan.fault?.isReset !== true) this.#mirrors = plan.mirror(head);
+    if (plan.fault?.isReset !== true) this.#mirrors = plan.mirror(head, this.#ledger.trace);
     this.#begin(plan);
   }
 
@@ -286,7 +286,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     stream.begin(this);
     const { requestMs } = this.#alarm;
     const deadline = requestMs === NEVER ? '' : deadlineLines(head, requestMs - performance.now());
-    const trace = this.#route.isTold ? this.#ledger.trace.pass(head, this.#arrival !== undefined) : '';
+    const trace = this.#ledger.trace.pass(head, this.#arrival !== undefined);
     stream.sendHead(head, this.#extra + this.#edits + deadline + trace + (this.#arrival ?? this.#route).lines);
     if (stream.isReused) this.#context.stats.count('upstreamReused');
     for (const kept of this.#attempts.kept) stream.sendData(kept, 0, kept.length);

@@ -51,7 +51,7 @@ export class RequestLedger {
   /** @param head undefined where it could not be read */
   begin(head: Head | undefined): void {
     const { templates } = this.#stats;
-    const { requests } = this.#route;
+    const { requests, original } = this.#route;
     this.startedAtMs = performance.now();
     this.#tookMs = -1;
     this.bytesIn = head === undefined ? 0 : head.end - head.start;
@@ -65,7 +65,7 @@ export class RequestLedger {
     this.#arrivedAs = this.#template;
     this.#version = '';
     this.#arrival = undefined;
-    this.#witness.begin(head);
+    this.#witness.begin(head, original);
   }
 
   /** What the route made of it. */
@@ -152,7 +152,7 @@ export class RequestLedger {
     this.step('attempt', askedAtMs, status, reason);
     const arrival = this.#arrival;
     if (arrival !== undefined) {
-      if (this.#route.isTold) this.#witness.passedOver(this.#ending(), reason, status);
+      this.#witness.passedOver(this.#ending(), reason, status);
       const row = arrival.requests.row(this.#arrivedAs, arrival.version, this.isGrpc);
       if (status === 0) this.#stats.failure(row, reason);
       this.#stats.request(row, status || REASONS[reason].status, performance.now() - this.startedAtMs);
@@ -169,7 +169,7 @@ export class RequestLedger {
    */
   end(askedAtMs: number | undefined): void {
     const { tookMs } = this;
-    if (this.#route.isTold && (this.#witness.isWorthTelling(tookMs, this.#grpcStatus) || this.#isTapped(tookMs)))
+    if (this.#witness.isWorthTelling(tookMs, this.#grpcStatus) || this.#isTapped(tookMs))
       this.#witness.ended(this.#ending(), askedAtMs === undefined ? -1 : askedAtMs - this.startedAtMs);
     this.#head = undefined;
     this.#plan = undefined;
@@ -193,6 +193,7 @@ export class RequestLedger {
       decided: this.#plan?.decided,
       route: this.#template === UNREAD ? '' : this.#template.route,
       arrivedRoute: this.#arrivedAs === UNREAD ? '' : this.#arrivedAs.route,
+      isCopy: this.#route.original !== undefined,
       isGrpc: this.isGrpc,
       grpcStatus: this.#grpcStatus,
       startedAtMs: this.startedAtMs,

@@ -61,6 +61,7 @@ export function tellOfConnection(keeper: RecordKeeper, connection: EndedConnecti
         spanId,
         parentSpanId,
         kept,
+        isMirror: false,
         steps: [],
       });
     }

@@ -9,7 +9,7 @@ import type { ReasonCode } from '../reasons.ts';
 export interface Kept {
   /** By the decision at the head of its trace. */
   readonly sampled: boolean;
-  /** 5xx, gRPC 2 4 13 14 15, or ended by the mesh. */
+  /** 5xx, gRPC 2 4 13 14 15, or ended by the mesh; never said of a copy at its source. */
   readonly failed: boolean;
   /** Over `telemetry.slowMs`. */
   readonly slow: boolean;
@@ -67,5 +67,7 @@ export interface RequestRecord {
   readonly spanId: string;
   readonly parentSpanId: string;
   readonly kept: Kept;
+  /** A copy that a route had made of another request, at its source. */
+  readonly isMirror: boolean;
   readonly steps: readonly RecordedStep[];
 }

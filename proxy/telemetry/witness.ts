@@ -40,6 +40,8 @@ export interface Ending {
   readonly route: string;
   /** The same as the destination sees it, which knows no rules. */
   readonly arrivedRoute: string;
+  /** Of another request, made at its source. */
+  readonly isCopy: boolean;
   readonly isGrpc: boolean;
   /** -1 where nobody said. */
   readonly grpcStatus: number;
@@ -66,9 +68,12 @@ export class Witness implements Ended {
     this.trace = new RequestTrace(keeper.trace);
   }
 
-  /** @param head undefined for a request that could not be read */
-  begin(head: Head | undefined): void {
-    this.trace.begin(head);
+  /**
+   * @param head undefined for a request that could not be read
+   * @param original of the request that this is a copy of
+   */
+  begin(head: Head | undefined, original: RequestTrace | undefined): void {
+    this.trace.begin(head, original);
     this.status = 0;
     this.reason = '';
     this.#server = '';
@@ -159,12 +164,14 @@ export class Witness implements Ended {
     const { config } = keeper;
     const { head, arrival, isGrpc, startedAtMs, bytesIn, bytesOut } = ending;
     const isArrival = between === arrival;
+    const isMirror = ending.isCopy && !isArrival;
     const grpcStatus = isGrpc && ending.grpcStatus !== -1 ? ending.grpcStatus : null;
     const tapped = keeper.isTapped(between, head, { status, reason, tookMs });
     const kept: Kept = {
       sampled: this.trace.isSampled,
-      failed: status >= 500 || reason !== '' || isFailedGrpc(grpcStatus ?? -1),
-      slow: tookMs > config.slowMs,
+      // A copy that goes wrong harms nobody, and must not take the place of what does.
+      failed: !isMirror && (status >= 500 || reason !== '' || isFailedGrpc(grpcStatus ?? -1)),
+      slow: !isMirror && tookMs > config.slowMs,
       tapped,
     };
     if (!(kept.sampled || kept.failed || kept.slow || kept.tapped) || !keeper.admits(kept)) return;
@@ -188,6 +195,7 @@ export class Witness implements Ended {
       user: head === undefined ? '' : userOf(head, config),
       ...this.#ids(isArrival),
       kept,
+      isMirror,
       steps,
     });
   }

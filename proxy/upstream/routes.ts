@@ -64,7 +64,7 @@ export class LocalRoute extends DirectPlan implements Route {
   readonly guard: RequestGuard;
   readonly admission: Admission;
   readonly lines: string;
-  readonly isTold = true;
+  readonly original = undefined;
   /** Of its connections to the application. */
   readonly key: string;
   readonly #call: Call;

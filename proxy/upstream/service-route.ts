@@ -24,7 +24,7 @@ abstract class CallRoute extends DirectPlan implements Route {
   readonly guard = undefined;
   readonly admission = undefined;
   readonly lines = '';
-  readonly isTold = true;
+  readonly original = undefined;
   protected readonly caller: Caller;
   protected readonly context: RouteContext;
   protected calls: Calls;

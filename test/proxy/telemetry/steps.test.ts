@@ -1,14 +1,15 @@
-/** What records say of a request besides its end: what it waited for, what it was refused by, how often it was tried. */
+/** What records say of a request besides its end: what it waited for, what it was refused by, how often it was tried, and copies. */
 import { expect, test } from 'vitest';
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import { NO_TRAFFIC } from '../../../proxy/traffic/rules.ts';
 import { eventually, Mesh, TestClient, TestServer } from '../mesh.ts';
-import { app, ask, held, limit, policies, statuses } from '../traffic/support.ts';
+import { app, ask, held, limit, policies, routes, rule, statuses, to } from '../traffic/support.ts';
 
 /** A machine that is busy makes any request slow. */
 const slowMs = 600_000;
 const ALL = { config: { telemetry: { sampleRatio: 1, slowMs } } };
 const NONE = { config: { telemetry: { sampleRatio: 0, slowMs } } };
+const SHADOWED = routes(rule('r', { actions: { mirrors: [{ backend: to('shadow'), percent: 100 }] } }));
 
 const stepsOf = ({ steps }: RequestRecord) => steps.map(({ kind, subject, reason }) => [kind, subject, reason]);
 
@@ -93,4 +94,37 @@ test('connections of bytes that find no place are told of', async () => {
   await second.closed();
   const [refused] = await told(mesh.a.records);
   expect(refused).toMatchObject({ protocol: 'tcp', reason: 'overflow', destination: 'shop/cart', endpoint: '' });
+});
+
+test('a copy has a span of its own below that of its original, marked, and its destination goes on with it', async () => {
+  await using cart = await statuses(200);
+  await using shadow = await statuses(200);
+  await using mesh = await Mesh.start(cart.port, ALL);
+  mesh.add(shadow.port, { service: 'shadow' });
+  mesh.rule(SHADOWED);
+  expect((await ask(mesh.port, { headers: { tracestate: 'of=nobody' } })).status).toBe(200);
+  const sent = await told(mesh.a.records, 2);
+  const arrived = await told(mesh.b.records, 2);
+  const copy = sent.find(({ isMirror }) => isMirror)!;
+  const original = sent.find(({ isMirror }) => !isMirror)!;
+  expect(original).toMatchObject({ destination: 'shop/cart', parentSpanId: '' });
+  expect(copy).toMatchObject({ destination: 'shop/shadow', traceId: original.traceId, status: 200 });
+  expect(copy.parentSpanId).toBe(original.spanId);
+  const there = arrived.find(({ destination }) => destination === 'shop/shadow')!;
+  expect(there).toMatchObject({ traceId: original.traceId, parentSpanId: copy.spanId, isMirror: false });
+  expect(shadow.asked[0]!.headers.traceparent).toBe(`00-${original.traceId}-${there.spanId}-01`);
+  expect(shadow.asked[0]!.headers.tracestate).toBeUndefined();
+});
+
+test('a copy that fails is told of where it went, and takes no place of what failed for somebody', async () => {
+  await using cart = await statuses(200);
+  await using shadow = await statuses(503);
+  await using mesh = await Mesh.start(cart.port, NONE);
+  mesh.add(shadow.port, { service: 'shadow' });
+  mesh.rule(SHADOWED);
+  await ask(mesh.port);
+  const [there] = await told(mesh.b.records);
+  expect(there).toMatchObject({ destination: 'shop/shadow', status: 503, kept: { failed: true } });
+  await mesh.a.proxy.close(0); // tells what it has yet to tell
+  expect(mesh.a.records).toEqual([]);
 });
