@@ -12,6 +12,7 @@ import { ServerSession } from '../streams/server-session.ts';
 import { connectOpaque } from '../tcp/connect.ts';
 import { countRefused } from '../tcp/refused.ts';
 import { reset } from '../tcp/reset.ts';
+import { sharedIds } from '../telemetry/shared-ids.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import { LocalRoute } from '../upstream/routes.ts';
 import { type Call, inboundParties } from './call.ts';
@@ -148,7 +149,7 @@ export function relayOpaque(
   const guard = new Guard(call, context);
   const denial = guard.judgeOpaque();
   if (denial !== undefined) {
-    countRefused({ row, parties, reason: denial.reason }, context);
+    countRefused({ row, parties, reason: denial.reason, shared: sharedIds(socket) }, context);
     answer?.refused(denial.reason, denial.detail, denial.policy);
     reset({ socket, transport });
     return;

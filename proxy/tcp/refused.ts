@@ -10,15 +10,17 @@ export interface Refused {
   readonly row: number;
   readonly parties: Parties;
   readonly reason: ReasonCode;
+  /** Where it comes from another agent: what that one knows of its trace. */
+  readonly shared?: Int32Array | undefined;
 }
 
 export function countRefused(
-  { row, parties, reason }: Refused,
+  { row, parties, reason, shared }: Refused,
   { stats, records }: Pick<RelayContext, 'stats' | 'records'>,
 ): void {
   stats.opened(row);
   stats.failure(row, reason);
   stats.closed(row);
   const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
-  tellOfConnection(records, { ends: [parties], startedAtMs: performance.now(), reason, ...nothing });
+  tellOfConnection(records, { ends: [parties], shared, startedAtMs: performance.now(), reason, ...nothing });
 }

@@ -11,6 +11,8 @@ import { idText, isChosen } from './trace-ids.ts';
 export interface EndedConnection {
   /** Of either end of the hop that is here. */
   readonly ends: readonly Parties[];
+  /** See `sharedIds`; undefined where the other end of the hop has no part in it, or is here. */
+  readonly shared: Int32Array | undefined;
   readonly startedAtMs: number;
   readonly reason: ReasonCode | '';
   readonly endpoint: Balanced | undefined;
@@ -22,10 +24,13 @@ const SPAN = 4;
 const WORDS = 6;
 
 export function tellOfConnection(keeper: RecordKeeper, connection: EndedConnection): void {
-  const { ends, startedAtMs, reason, endpoint, bytesReceived, bytesSent } = connection;
+  const { ends, shared, startedAtMs, reason, endpoint, bytesReceived, bytesSent } = connection;
   const { ids, sampleRatio } = keeper.trace;
-  const words = new Int32Array(WORDS);
-  ids.beginTrace(words, 0);
+  const words = shared ?? new Int32Array(WORDS);
+  if (shared === undefined) {
+    ids.beginTrace(words, 0);
+    ids.span(words, SPAN);
+  }
   const sampled = isChosen(words, 0, sampleRatio);
   const failed = reason !== '';
   if (!sampled && !failed && !keeper.hasTaps) return;
@@ -33,7 +38,9 @@ export function tellOfConnection(keeper: RecordKeeper, connection: EndedConnecti
   const traceId = idText(words, 0, 4);
   let parentSpanId = '';
   for (const parties of ends) {
-    ids.span(words, SPAN);
+    // Where the caller's end is another agent's, the span that both know of is that one's.
+    if (shared !== undefined && parties.direction === 'inbound') parentSpanId = idText(words, SPAN, 2);
+    if (parentSpanId !== '') ids.span(words, SPAN);
     const spanId = idText(words, SPAN, 2);
     const between = { parties, taps: NO_TAPS, among: NO_TAPS };
     const tapped = keeper.isTapped(between, undefined, { status: 0, reason, tookMs });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import type { TapFilter } from '../../../proxy/telemetry/taps.ts';
-import { eventually, Mesh, TestClient, TestServer, WEB } from '../mesh.ts';
+import { eventually, Mesh, type ProxyUnderTest, TestClient, TestServer, WEB } from '../mesh.ts';
 
 /** A machine that is busy makes any request slow. */
 const slowMs = 600_000;
@@ -306,6 +306,32 @@ test('a connection of bytes is told of when it is over, by both hops', async () 
     expect([record.bytesReceived, record.bytesSent]).toEqual([5, 3]);
   }
   expect(outbound.endpoint).toBe(`127.0.0.1:${app.port}`);
+  expect(outbound.parentSpanId).toBe('');
+  expect([inbound.traceId, inbound.parentSpanId]).toEqual([outbound.traceId, outbound.spanId]);
+});
+
+test('hops of connections that are sampled by a share are told of by both ends or by neither', async () => {
+  await using app = await TestServer.tcp((socket) => socket.on('data', () => socket.end('bye')));
+  const config = { telemetry: { sampleRatio: 0.5, slowMs } };
+  await using mesh = await Mesh.start(app.port, { config, protocol: 'tcp' });
+  const count = 40;
+  for (let i = 0; i < count; i++) {
+    using client = await TestClient.connect(mesh.port);
+    client.send('hello');
+    await client.until(/bye/);
+    client.socket.end();
+  }
+  const closed = ({ reader }: ProxyUnderTest): boolean =>
+    reader
+      .series()
+      .every(({ connectionsOpened, connectionsActive }) => connectionsOpened === count && connectionsActive === 0);
+  await eventually(() => closed(mesh.a) && closed(mesh.b));
+  for (const { proxy } of [mesh.a, mesh.b]) await proxy.close(0);
+  const traces = ({ records }: ProxyUnderTest): string[] => records.map(({ traceId }) => traceId).sort();
+  expect(traces(mesh.b)).toEqual(traces(mesh.a));
+  expect(new Set(traces(mesh.a)).size).toBe(mesh.a.records.length);
+  expect(mesh.a.records.length).toBeGreaterThan(0); // all or none of 40: once in 5e11 runs
+  expect(mesh.a.records.length).toBeLessThan(count);
 });
 
 test('a connection of bytes that no application takes is told of with the reason', async () => {
@@ -314,4 +340,5 @@ test('a connection of bytes that no application takes is told of with the reason
   await client.closed();
   await eventually(() => mesh.b.records.length > 0);
   expect(mesh.b.records[0]).toMatchObject({ protocol: 'tcp', reason: 'app-unreachable', endpoint: '' });
+  expect(mesh.b.records[0]!.parentSpanId).toMatch(/^[0-9a-f]{16}$/);
 });
