@@ -5,7 +5,7 @@ import type tls from 'node:tls';
 import { parseCertificates } from '../certs/trust-bundle.ts';
 import { hash32 } from './balancer/hash.ts';
 import type { LocalWorkload } from './snapshot.ts';
-import type { Parties } from './telemetry/series.ts';
+import type { Parties } from './telemetry/parties.ts';
 import type { LocalTarget } from './upstream/local-target.ts';
 
 /** A workload of this node with its TLS credentials, which are replaced while connections run. */

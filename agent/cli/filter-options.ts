@@ -28,7 +28,7 @@ const DESCRIPTIONS: Readonly<Record<FilterOption, readonly [flags: string, descr
   route: ['--route <route>', 'template that the path belongs to; * stands for any characters'],
   status: ['--status <status>', 'status of the response: 503, 5xx, 404,5xx'],
   reason: ['--reason <code>', 'why the mesh ended it, such as no-endpoint'],
-  user: ['--user <user>', 'who asked, where telemetry.userHeader says who that is'],
+  user: ['--user <user>', 'who asked, as telemetry.userHeader or userClaim says it'],
   trace: ['--trace <id>', 'of this trace'],
   failed: ['--failed', 'only what failed: 5xx, the like of gRPC, or ended by the mesh'],
   min: ['--min <time>', 'that took at least so long: 100ms, 2s'],

@@ -1,7 +1,8 @@
 /** Requests, traces and who did not answer, as text for people. @module */
+
+import { workloadOf } from '../../proxy/telemetry/workload-name.ts';
 import type { Logs, Span, Trace, Traces } from '../console/shapes/mesh.ts';
 import type { Coverage } from '../mesh-query/shapes.ts';
-import { workloadOf } from '../telemetry/workload-name.ts';
 import type { Column } from './output.ts';
 import { table, span as timeSpan } from './output.ts';
 
@@ -96,7 +97,8 @@ export function traceText({ traceId, spans }: Trace): string {
 
 function labelOf({ kind, service, peer, name, attributes, inferredConfidence }: Span): string {
   const guess = inferredConfidence === null ? '' : ` (parent guessed, ${Math.round(inferredConfidence * 100)} %)`;
-  if (kind === 'client') return `${workloadOf(service)} calls ${workloadOf(peer)}: ${name}${guess}`;
+  const does = attributes['weft.mirror'] === true ? 'copies to' : 'calls';
+  if (kind === 'client') return `${workloadOf(service)} ${does} ${workloadOf(peer)}: ${name}${guess}`;
   if (kind === 'server') return `${service} answers: ${name}`;
   return [name, String(attributes['network.peer.address'] ?? attributes['weft.subject'] ?? '')].join(' ').trimEnd();
 }

@@ -1,9 +1,9 @@
 /** `weft tap`, `weft top`: requests and rates of all nodes, live. @module */
 import { randomBytes } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { workloadOf } from '../../proxy/telemetry/workload-name.ts';
 import type { TapView } from '../admin/observation-routes.ts';
 import type { TopView } from '../telemetry/top/top.ts';
-import { workloadOf } from '../telemetry/workload-name.ts';
 import { agentPlace, withAgent } from './agent-place.ts';
 import { toMs } from './durations.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';

@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import type { RequestRecord } from '../../proxy/telemetry/record.ts';
-import { workloadOf } from './workload-name.ts';
+import { callerOf, isNamed } from '../../proxy/telemetry/workload-name.ts';
 
 export const FILTER_FIELDS = [
   'service',
@@ -87,7 +87,7 @@ function toTerm(word: string): FilterTerm | string {
       ? `${word}: write duration>100ms or duration<2s`
       : { field: 'duration', values: [longer], isNegated };
   }
-  if (bare === 'failed' || bare === 'slow') return { field: 'is', values: [bare], isNegated };
+  if (bare === 'failed' || bare === 'slow' || bare === 'mirror') return { field: 'is', values: [bare], isNegated };
   const at = bare.indexOf(':');
   const name = bare.slice(0, Math.max(0, at));
   if (at <= 0 || bare.startsWith('/')) return { field: 'text', values: [bare], isNegated };
@@ -96,7 +96,7 @@ function toTerm(word: string): FilterTerm | string {
   return term.values.length === 0 ? `${word}: a value is missing after the colon` : term;
 }
 
-const KNOWN = `${FILTER_FIELDS.filter((field) => field !== 'text' && field !== 'duration').join(' ')}, failed, slow, duration>100ms`;
+const KNOWN = `${FILTER_FIELDS.filter((field) => field !== 'text' && field !== 'duration').join(' ')}, failed, slow, mirror, duration>100ms`;
 
 function isField(name: string): name is FilterField {
   return (FILTER_FIELDS as readonly string[]).includes(name);
@@ -105,11 +105,11 @@ function isField(name: string): name is FilterField {
 function has(record: RequestRecord, field: FilterField, value: string): boolean {
   switch (field) {
     case 'service':
-      return isNamed(record.destination, value) || isNamed(sourceOf(record), value);
+      return isNamed(record.destination, value) || isNamed(callerOf(record), value);
     case 'ns':
-      return [record.destination, sourceOf(record)].some((service) => service.startsWith(`${value}/`));
+      return [record.destination, callerOf(record)].some((service) => service.startsWith(`${value}/`));
     case 'from':
-      return isNamed(sourceOf(record), value) || record.source === value;
+      return isNamed(callerOf(record), value) || record.source === value;
     case 'to':
       return isNamed(record.destination, value);
     case 'method':
@@ -137,21 +137,17 @@ function has(record: RequestRecord, field: FilterField, value: string): boolean 
     case 'duration':
       return isWithin(record.tookMs, value);
     case 'is':
-      return value === 'failed' ? record.kept.failed : value === 'slow' ? record.kept.slow : false;
+      return isSo(record, value);
     case 'text':
-      return [record.path, record.route, record.destination, sourceOf(record), record.reason].some((part) =>
+      return [record.path, record.route, record.destination, callerOf(record), record.reason].some((part) =>
         part.includes(value),
       );
   }
 }
 
-/** Its service, or what its identity names. */
-function sourceOf({ sourceService, source }: RequestRecord): string {
-  return sourceService || workloadOf(source);
-}
-
-function isNamed(service: string, value: string): boolean {
-  return service === value || (!value.includes('/') && service.slice(service.indexOf('/') + 1) === value);
+function isSo({ kept, isMirror }: RequestRecord, value: string): boolean {
+  if (value === 'mirror') return isMirror;
+  return value === 'failed' ? kept.failed : value === 'slow' && kept.slow;
 }
 
 /** `503`, `5xx`. */
@@ -181,7 +177,8 @@ function isWithin(ms: number, value: string): boolean {
   return bound.isLonger ? ms >= bound.ms : ms <= bound.ms;
 }
 
-function durationBound(text: string): { isLonger: boolean; ms: number } | undefined {
+/** `>100ms`, `<2s`; undefined for what is none. */
+export function durationBound(text: string): { isLonger: boolean; ms: number } | undefined {
   const [, sign = '', count = '', unit = 'ms'] = /^([<>]=?)(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/.exec(text) ?? [];
   if (sign === '') return undefined;
   return {

@@ -2,12 +2,13 @@
  * Logs and traces as somebody may see them who sees some namespaces only: the console's answers to what people type. A request
  * is seen by whoever sees one of its sides; of a trace, the spans of which that is so. @module
  */
+
+import { workloadOf } from '../../proxy/telemetry/workload-name.ts';
 import type { Logs, Span, Trace, Traces } from '../console/shapes/mesh.ts';
 import type { MeshQuery } from '../mesh-query/shapes.ts';
 import { MAX_LOGS, searchLogs } from './access-log/logs-topic.ts';
 import { type FilterTerm, parseFilter } from './record-filter.ts';
 import { findTrace, MAX_TRACES, searchTraces } from './traces/traces.ts';
-import { workloadOf } from './workload-name.ts';
 
 export interface Seen {
   /** As in `service:shop/cart failed`; empty: all. */

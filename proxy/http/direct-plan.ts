@@ -5,6 +5,7 @@ import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
+import type { RequestTrace } from '../telemetry/request-trace.ts';
 import type { Answer } from './answer.ts';
 import type { MirrorSink, Plan } from './plan.ts';
 import type { StreamPool } from './streams.ts';
@@ -22,7 +23,7 @@ export abstract class DirectPlan implements Plan {
 
   abstract pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer;
 
-  mirror(_head: Head): readonly MirrorSink[] | undefined {
+  mirror(_head: Head, _trace: RequestTrace): readonly MirrorSink[] | undefined {
     return undefined;
   }
 

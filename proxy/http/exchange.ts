@@ -14,12 +14,10 @@ import { passingTrailers } from '../http1/grammar/trailers.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { type Outcome, observeLatency, outcomeOf } from '../resilience/outcome.ts';
 import { OpaqueRelay, type RelayContext } from '../tcp/relay.ts';
-import { type Ending, Witness } from '../telemetry/witness.ts';
 import { Alarm, type AlarmOwner } from './alarm.ts';
 import { type Answer, refusal } from './answer.ts';
 import { Attempts } from './attempts.ts';
 import { deadlineLines, remainingMs } from './deadline-fields.ts';
-import { grpcStatusOf } from './grpc-call.ts';
 import { RequestLedger } from './ledger.ts';
 import type { MirrorSink, Plan } from './plan.ts';
 import type { Admission, Denial, Place } from './request-guard.ts';
@@ -63,7 +61,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   readonly #attempts: Attempts;
   readonly #ledger: RequestLedger;
   readonly #alarm: Alarm;
-  readonly #witness: Witness;
   /** The request; undefined between two. */
   #head: Head | undefined = undefined;
   #plan: Plan | undefined = undefined;
@@ -74,7 +71,8 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   /** The other half of the hop, where the endpoint that was picked last is on this node. */
   #arrival: Arrival | undefined = undefined;
   #upstream: UpstreamStream | undefined = undefined;
-  #isWaiting = false;
+  /** Since when there is no stream for it; 0: it does not wait for one. */
+  #waitsSinceMs = 0;
   /** When the endpoint that is asked now was picked. */
   #askedAtMs = 0;
   /** When the pause before the next attempt began; 0 for none. */
@@ -98,10 +96,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#downstream = downstream;
     this.#route = route;
     this.#context = context;
-    const { http, upstream, stats, alarms } = context;
+    const { http, upstream, alarms } = context;
     this.#attempts = new Attempts({ maxAttempts: upstream.maxAttempts, replayBytes: http.replayBytes });
-    this.#ledger = new RequestLedger(stats, route.requests);
-    this.#witness = new Witness(context.records);
+    this.#ledger = new RequestLedger(route, context);
     this.#alarm = new Alarm(this, alarms);
   }
 
@@ -113,8 +110,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   begin(head: Head): void {
     this.#head = head;
-    this.#ledger.begin(head, this.#route.requests);
-    this.#witness.begin(head);
+    this.#ledger.begin(head);
     this.#askedAtMs = this.#ledger.startedAtMs;
     this.#extra = head.upgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
     this.#requestEnded = head.body === BODY.none;
@@ -146,7 +142,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       this.#refuse(overflow, '');
       return;
     }
-    if (plan.fault?.isReset !== true) this.#mirrors = plan.mirror(head);
+    if (plan.fault?.isReset !== true) this.#mirrors = plan.mirror(head, this.#ledger.trace);
     this.#begin(plan);
   }
 
@@ -188,9 +184,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   requestAborted(reason: ReasonCode): void {
     if (this.#head === undefined) return;
-    this.#ledger.failed(reason);
-    this.#witness.failed(reason);
-    this.#ledger.answered(0);
+    this.#ledger.cutOff(reason, 0);
     this.#leaveUnanswered('none');
     this.#abandonAttempt();
     this.#status = 0;
@@ -198,10 +192,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   requestRefused(reason: ReasonCode): void {
-    if (this.#head === undefined) {
-      this.#ledger.begin(undefined, this.#route.requests);
-      this.#witness.begin(undefined);
-    }
+    if (this.#head === undefined) this.#ledger.begin(undefined);
     this.#leaveUnanswered('none');
     this.#abandonAttempt();
     if (this.#responseStarted) this.#breakOff(reason);
@@ -242,7 +233,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#pool = pool;
     this.#ledger.sentTo(pool);
     endpoint.outstanding++;
-    this.#witness.asked(endpoint);
     this.#edits = this.#plan!.editRequest(head);
     const denial = arrival?.guard.judge(head, this.#edits) ?? this.#admit(arrival?.admission);
     if (denial !== undefined) {
@@ -263,17 +253,17 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       this.#refuse('overflow', '');
       return;
     }
-    this.#isWaiting = true;
+    this.#waitsSinceMs = performance.now();
     if (!pool.wait(this)) {
       this.#waited();
       this.#refuse('upstream-overflow', '');
-    } else if (this.#isWaiting) this.#downstream.hold();
+    } else if (this.#waitsSinceMs > 0) this.#downstream.hold();
   }
 
   #waited(): void {
-    if (!this.#isWaiting) return;
-    this.#isWaiting = false;
-    this.#step('queue', this.#askedAtMs);
+    if (this.#waitsSinceMs === 0) return;
+    this.#ledger.step('queue', this.#waitsSinceMs);
+    this.#waitsSinceMs = 0;
     this.#plan!.policy?.endWait();
   }
 
@@ -296,7 +286,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     stream.begin(this);
     const { requestMs } = this.#alarm;
     const deadline = requestMs === NEVER ? '' : deadlineLines(head, requestMs - performance.now());
-    const trace = this.#route.place === undefined ? '' : this.#witness.trace.pass(head, this.#arrival !== undefined);
+    const trace = this.#ledger.trace.pass(head, this.#arrival !== undefined);
     stream.sendHead(head, this.#extra + this.#edits + deadline + trace + (this.#arrival ?? this.#route).lines);
     if (stream.isReused) this.#context.stats.count('upstreamReused');
     for (const kept of this.#attempts.kept) stream.sendData(kept, 0, kept.length);
@@ -339,7 +329,6 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#ledger.told(head);
     this.#responseStarted = true;
     this.#status = head.status;
-    this.#witness.answered(head);
     this.#downstream.sendHead(head, plan.editResponse(head));
     if (head.status === 101) this.#switchProtocols();
   }
@@ -354,10 +343,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   responseEnd(trailers: Head | undefined): void {
-    if (trailers !== undefined) {
-      this.#ledger.told(trailers);
-      this.#witness.trailers(trailers);
-    }
+    if (trailers !== undefined) this.#ledger.toldTrailers(trailers);
     this.#downstream.sendEnd(trailers === undefined ? '' : passingTrailers(trailers, this.#head!));
   }
 
@@ -424,9 +410,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     const nowMs = performance.now();
     if (!attempts.goesOn(failure, this.#pool!.endpoint, nowMs)) return false;
     if (typeof attempts.pick(this.#plan!, this.#head!.upgrade, nowMs) === 'string') return false;
-    this.#step('attempt', this.#askedAtMs, status, failure.reason);
-    if (this.#arrival !== undefined) this.#tellPassedOver(failure.reason, status);
-    this.#ledger.passedOver(failure.reason, status);
+    this.#ledger.passedOver(failure.reason, status, this.#askedAtMs);
     this.#leaveEndpoint();
     this.#arrival = undefined;
     this.#alarm.setAttempt(NEVER);
@@ -480,7 +464,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   attemptOverdue(): void {
-    const isUnsent = this.#isWaiting;
+    const isUnsent = this.#waitsSinceMs > 0;
     this.#abandonAttempt();
     this.#failed({ condition: 'timeout', isUnsent, reason: 'backend-timeout', detail: '' });
     this.flush();
@@ -491,7 +475,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       if (!this.#downstream.isBlocked) this.#upstream.resumeResponse();
       return;
     }
-    if (this.#pausedAtMs > 0) this.#step('backoff', this.#pausedAtMs);
+    if (this.#pausedAtMs > 0) this.#ledger.step('backoff', this.#pausedAtMs);
     this.#pausedAtMs = 0;
     this.#proceed(this.#plan!);
     this.#takeBody();
@@ -573,24 +557,18 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
 
   #deny({ reason, detail, policy, lines = '' }: Denial): void {
     const isGrpc = this.#head !== undefined && this.#ledger.isGrpc;
-    this.#witness.failed(reason);
     this.#respond(refusal({ reason, detail, policy, lines, isGrpc, node: this.#context.node }));
   }
 
   #respond(answer: Answer): void {
-    if (answer.reason !== undefined) this.#ledger.refused(answer.reason);
-    if (this.#ledger.isGrpc) this.#ledger.grpcStatus = grpcStatusOf(answer.trailers);
-    this.#ledger.answered(answer.status);
-    this.#witness.responded(answer);
+    this.#ledger.responded(answer);
     this.#finish();
     this.#downstream.respond(answer);
   }
 
   /** The response has begun and will not be whole, or is not to come at all. */
   #breakOff(reason: ReasonCode): void {
-    this.#ledger.failed(reason);
-    this.#witness.failed(reason);
-    this.#ledger.answered(this.#status);
+    this.#ledger.cutOff(reason, this.#status);
     this.#status = 0;
     this.#finish();
     this.#downstream.cut(reason === 'fault-injected');
@@ -604,7 +582,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   #abandonAttempt(): void {
     this.#upstream?.abort();
     this.#upstream = undefined;
-    if (this.#isWaiting) this.#pool?.cancel(this);
+    if (this.#waitsSinceMs > 0) this.#pool?.cancel(this);
     this.#waited();
   }
 
@@ -620,45 +598,9 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#place = undefined;
   }
 
-  // What is told of it.
-
-  /** A part of the request's time is over. @param sinceMs on the clock of `performance.now()` */
-  #step(kind: 'queue' | 'attempt' | 'backoff', sinceMs: number, status = 0, reason: ReasonCode | '' = ''): void {
-    const { startedAtMs } = this.#ledger;
-    this.#witness.step(kind, sinceMs - startedAtMs, performance.now() - startedAtMs, { status, reason });
-  }
-
-  #tell(): void {
-    const ending = this.#ending();
-    if (ending === undefined) return;
-    const isAsked = this.#pool !== undefined;
-    this.#witness.ended(ending, isAsked ? this.#askedAtMs - this.#ledger.startedAtMs : -1);
-  }
-
-  #tellPassedOver(reason: ReasonCode, status: number): void {
-    const ending = this.#ending();
-    if (ending !== undefined) this.#witness.passedOver(ending, reason, status);
-  }
-
-  #ending(): Ending | undefined {
-    const { place } = this.#route;
-    if (place === undefined) return undefined;
-    const { startedAtMs, tookMs, bytesIn, bytesOut } = this.#ledger;
-    return {
-      head: this.#head,
-      place,
-      arrival: this.#arrival?.place,
-      decided: this.#plan?.decided,
-      startedAtMs,
-      tookMs,
-      bytesIn,
-      bytesOut,
-    };
-  }
-
   /** Lets go of everything of this request. */
   #finish(): void {
-    if (this.#witness.isWorthTelling(this.#ledger.tookMs)) this.#tell();
+    this.#ledger.end(this.#pool === undefined ? undefined : this.#askedAtMs);
     this.#leaveEndpoint();
     this.#leaveDestination();
     if (this.#isEntered) this.#plan!.policy!.leave();

@@ -1,16 +1,22 @@
 /**
- * What is counted of one request: at the source, and at the destination as well where that is on this node. The row is found when
- * there is something to count, as only then it is known who answered.
+ * The account of one request: what is counted of it, and what is told of it, at the source, and at the destination as well where
+ * that is on this node. Rows are found and records made when there is an end, as only then it is known who answered.
+ *
+ * One object serves all requests of a downstream stream, one after the other.
  * @module
  */
 
 import type { Head } from '../http1/grammar/head.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
+import type { RecordKeeper } from '../telemetry/record-keeper.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
-import { isPost, type RouteTemplate, UNREAD } from '../telemetry/route-templates.ts';
+import { isPost, UNREAD } from '../telemetry/route-templates.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
-import { grpcStatusIn, isGrpcCall } from './grpc-call.ts';
+import { type Ending, Witness } from '../telemetry/witness.ts';
+import type { Answer } from './answer.ts';
+import { grpcStatusIn, grpcStatusOf, isGrpcCall } from './grpc-call.ts';
 import type { Plan } from './plan.ts';
+import type { Route } from './route.ts';
 import type { Arrival, StreamPool } from './streams.ts';
 
 export class RequestLedger {
@@ -19,9 +25,14 @@ export class RequestLedger {
   bytesOut = 0;
   isGrpc = false;
   /** -1 until somebody says. */
-  grpcStatus = -1;
+  #grpcStatus = -1;
   #tookMs = -1;
   readonly #stats: StatsWriter;
+  readonly #records: RecordKeeper;
+  readonly #witness: Witness;
+  #head: Head | undefined = undefined;
+  #route: Route;
+  #plan: Plan | undefined = undefined;
   #requests: RequestRows;
   #template = UNREAD;
   /** The same as the destination sees it, which knows no routes. */
@@ -29,47 +40,68 @@ export class RequestLedger {
   #version = '';
   #arrival: Arrival | undefined = undefined;
 
-  constructor(stats: StatsWriter, requests: RequestRows) {
+  constructor(route: Route, { stats, records }: { readonly stats: StatsWriter; readonly records: RecordKeeper }) {
     this.#stats = stats;
-    this.#requests = requests;
+    this.#records = records;
+    this.#witness = new Witness(records);
+    this.#route = route;
+    this.#requests = route.requests;
   }
 
   /** @param head undefined where it could not be read */
-  begin(head: Head | undefined, requests: RequestRows): void {
+  begin(head: Head | undefined): void {
     const { templates } = this.#stats;
+    const { requests, original } = this.#route;
     this.startedAtMs = performance.now();
     this.#tookMs = -1;
     this.bytesIn = head === undefined ? 0 : head.end - head.start;
     this.bytesOut = 0;
     this.isGrpc = head !== undefined && isPost(head) && isGrpcCall(head);
-    this.grpcStatus = -1;
+    this.#grpcStatus = -1;
+    this.#head = head;
+    this.#plan = undefined;
     this.#requests = requests;
     this.#template = head === undefined ? UNREAD : templates.of(head, this.isGrpc);
     this.#arrivedAs = this.#template;
     this.#version = '';
     this.#arrival = undefined;
+    this.#witness.begin(head, original);
   }
 
   /** What the route made of it. */
-  planned({ requests, route }: Plan, head: Head): void {
-    this.#requests = requests;
+  planned(plan: Plan, head: Head): void {
+    const { route } = plan;
+    this.#plan = plan;
+    this.#requests = plan.requests;
     if (route !== '' && !this.isGrpc) this.#template = this.#stats.templates.ofRule(route, head);
   }
 
-  /** What it is counted as. */
-  get template(): RouteTemplate {
-    return this.#template;
+  /** Its place in a trace. */
+  get trace(): Witness['trace'] {
+    return this.#witness.trace;
   }
 
   /** Whom it goes to now. */
   sentTo({ endpoint, arrival }: StreamPool): void {
     this.#version = endpoint.version ?? '';
     this.#arrival = arrival;
+    this.#witness.asked(endpoint);
   }
 
-  /** The head of the response, or its trailers. */
+  /** A part of its time is over. @param sinceMs on the clock of `performance.now()` */
+  step(kind: 'queue' | 'attempt' | 'backoff', sinceMs: number, status = 0, reason: ReasonCode | '' = ''): void {
+    const { startedAtMs } = this;
+    this.#witness.step(kind, sinceMs - startedAtMs, performance.now() - startedAtMs, { status, reason });
+  }
+
+  /** The head of the response that goes on. */
   told(head: Head): void {
-    if (this.isGrpc && this.grpcStatus === -1) this.grpcStatus = grpcStatusIn(head);
+    if (this.isGrpc) this.#grpcStatus = grpcStatusIn(head);
+    this.#witness.answered(head, this.#head, this.#requests);
+  }
+
+  toldTrailers(trailers: Head): void {
+    if (this.isGrpc && this.#grpcStatus === -1) this.#grpcStatus = grpcStatusIn(trailers);
   }
 
   /** Until it was answered; until now where it was not. */
@@ -77,15 +109,26 @@ export class RequestLedger {
     return this.#tookMs === -1 ? performance.now() - this.startedAtMs : this.#tookMs;
   }
 
-  /** Refused by the mesh. Through another agent it would be an answer like others: the reason is told where it arose. */
-  refused(reason: ReasonCode): void {
-    this.#stats.failure(this.#arrival === undefined ? this.#row : this.#rowOf(this.#arrival), reason);
+  /** The mesh answers by itself. Through another agent it would be an answer like others: the reason is told where it arose. */
+  responded(answer: Answer): void {
+    const { reason, status, trailers } = answer;
+    if (reason !== undefined)
+      this.#stats.failure(this.#arrival === undefined ? this.#row : this.#rowOf(this.#arrival), reason);
+    if (this.isGrpc) this.#grpcStatus = grpcStatusOf(trailers);
+    this.answered(status);
+    this.#witness.responded(answer, this.#tookMs);
   }
 
-  /** Both ends of a hop notice a client that leaves and a response that breaks off. */
-  failed(reason: ReasonCode): void {
+  /**
+   * A client that leaves or a response that breaks off: both ends of a hop notice.
+   *
+   * @param status of what was begun; 0 for nothing
+   */
+  cutOff(reason: ReasonCode, status: number): void {
     this.#stats.failure(this.#row, reason);
     if (this.#arrival !== undefined) this.#stats.failure(this.#rowOf(this.#arrival), reason);
+    this.#witness.failed(reason);
+    this.answered(status);
   }
 
   /** @param status 0 where there is no answer */
@@ -100,25 +143,70 @@ export class RequestLedger {
   }
 
   /**
-   * An application of this node did not do, and there will be another attempt.
+   * An attempt did not do, and there will be another.
    *
-   * @param status what it answered; 0 where it did not
+   * @param status what it was answered; 0 where it was not
+   * @param askedAtMs when the endpoint was picked
    */
-  passedOver(reason: ReasonCode, status: number): void {
+  passedOver(reason: ReasonCode, status: number, askedAtMs: number): void {
+    this.step('attempt', askedAtMs, status, reason);
     const arrival = this.#arrival;
+    if (arrival !== undefined) {
+      this.#witness.passedOver(this.#ending(), reason, status);
+      const row = arrival.requests.row(this.#arrivedAs, arrival.version, this.isGrpc);
+      if (status === 0) this.#stats.failure(row, reason);
+      this.#stats.request(row, status || REASONS[reason].status, performance.now() - this.startedAtMs);
+      if (this.isGrpc) this.#stats.grpc(row, -1);
+    }
     this.#arrival = undefined;
     this.#version = '';
-    if (arrival === undefined) return;
-    const row = arrival.requests.row(this.#arrivedAs, arrival.version, this.isGrpc);
-    if (status === 0) this.#stats.failure(row, reason);
-    this.#stats.request(row, status || REASONS[reason].status, performance.now() - this.startedAtMs);
-    if (this.isGrpc) this.#stats.grpc(row, -1);
+  }
+
+  /**
+   * It is over: told of if it is worth that.
+   *
+   * @param askedAtMs when the endpoint that is asked now was picked; undefined where none is
+   */
+  end(askedAtMs: number | undefined): void {
+    const { tookMs } = this;
+    if (this.#witness.isWorthTelling(tookMs, this.#grpcStatus) || this.#isTapped(tookMs))
+      this.#witness.ended(this.#ending(), askedAtMs === undefined ? -1 : askedAtMs - this.startedAtMs);
+    this.#head = undefined;
+    this.#plan = undefined;
+  }
+
+  #isTapped(tookMs: number): boolean {
+    if (!this.#records.hasTaps) return false;
+    const witness = this.#witness;
+    const arrival = this.#arrival?.requests;
+    return (
+      witness.isTapped(this.#requests, this.#head, tookMs) ||
+      (arrival !== undefined && witness.isTapped(arrival, this.#head, tookMs))
+    );
+  }
+
+  #ending(): Ending {
+    return {
+      head: this.#head,
+      between: this.#requests,
+      arrival: this.#arrival?.requests,
+      decided: this.#plan?.decided,
+      route: this.#template === UNREAD ? '' : this.#template.route,
+      arrivedRoute: this.#arrivedAs === UNREAD ? '' : this.#arrivedAs.route,
+      isCopy: this.#route.original !== undefined,
+      isGrpc: this.isGrpc,
+      grpcStatus: this.#grpcStatus,
+      startedAtMs: this.startedAtMs,
+      tookMs: this.tookMs,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+    };
   }
 
   #count(row: number, status: number, tookMs: number): void {
     this.#stats.request(row, status, tookMs);
     this.#stats.bytes(row, this.bytesIn, this.bytesOut);
-    if (this.isGrpc) this.#stats.grpc(row, this.grpcStatus);
+    if (this.isGrpc) this.#stats.grpc(row, this.#grpcStatus);
   }
 
   get #row(): number {

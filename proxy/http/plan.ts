@@ -8,8 +8,9 @@ import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
-import type { Decided } from '../telemetry/place.ts';
+import type { Decided } from '../telemetry/parties.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
+import type { RequestTrace } from '../telemetry/request-trace.ts';
 import type { Retries, Timeouts } from '../traffic/rules.ts';
 import type { Answer } from './answer.ts';
 import type { StreamPool } from './streams.ts';
@@ -27,8 +28,12 @@ export interface Plan {
   readonly fault: AppliedFault | undefined;
   /** By which document, where one decided. Not for the hot path. */
   readonly decided: Decided | undefined;
-  /** Begins the copies that go elsewhere as well; undefined for none. To be asked once, before the head is edited. */
-  mirror(head: Head): readonly MirrorSink[] | undefined;
+  /**
+   * Begins the copies that go elsewhere as well; undefined for none. To be asked once, before the head is edited.
+   *
+   * @param trace of the request; the copies are part of it
+   */
+  mirror(head: Head, trace: RequestTrace): readonly MirrorSink[] | undefined;
   /**
    * @param tried endpoints that failed this request
    * @param isUpgrade whether the exchange may turn into bytes, which takes a connection of its own

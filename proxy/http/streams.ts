@@ -11,7 +11,6 @@ import type { Socket } from 'node:net';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
-import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Answer } from './answer.ts';
 import type { Admission, RequestGuard } from './request-guard.ts';
@@ -116,7 +115,6 @@ export interface Arrival {
   readonly admission: Admission | undefined;
   /** Complete header lines that each request gets; '' for none. */
   readonly lines: string;
-  readonly place: Place;
   /** The request has become bytes between this client and the application. */
   switched(client: RawEnd): void;
 }

@@ -10,11 +10,12 @@ import type { ReasonCode } from '../reasons.ts';
 import type { CarrierOwner, Session } from '../streams/carrier.ts';
 import { ServerSession } from '../streams/server-session.ts';
 import { connectOpaque } from '../tcp/connect.ts';
+import { countRefused } from '../tcp/refused.ts';
 import { reset } from '../tcp/reset.ts';
-import { tellOfConnection } from '../telemetry/connection-record.ts';
+import { sharedIds } from '../telemetry/shared-ids.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import { LocalRoute } from '../upstream/routes.ts';
-import { type Call, inboundParties, inboundPlace } from './call.ts';
+import { type Call, inboundParties } from './call.ts';
 import { dialApp } from './dial-app.ts';
 import { Guard } from './guard.ts';
 import type { Guarded } from './guarded.ts';
@@ -143,17 +144,12 @@ export function relayOpaque(
   { socket, transport, call, leftover, answer }: InboundConnection,
   context: InboundContext,
 ): void {
-  const row = context.stats.connections(inboundParties(call), 'tcp');
+  const parties = inboundParties(call);
+  const row = context.stats.connections(parties, 'tcp');
   const guard = new Guard(call, context);
-  const place = inboundPlace(call);
   const denial = guard.judgeOpaque();
   if (denial !== undefined) {
-    context.stats.opened(row);
-    context.stats.failure(row, denial.reason);
-    context.stats.closed(row);
-    const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
-    const startedAtMs = performance.now();
-    tellOfConnection(context.records, { places: [place], startedAtMs, reason: denial.reason, ...nothing });
+    countRefused({ row, parties, reason: denial.reason, shared: sharedIds(socket) }, context);
     answer?.refused(denial.reason, denial.detail, denial.policy);
     reset({ socket, transport });
     return;
@@ -162,7 +158,7 @@ export function relayOpaque(
   connectOpaque({
     downstream: { socket, transport, leftover },
     row,
-    place,
+    parties,
     maxAttempts: 1,
     next: () => ({
       endpoint: call.target,

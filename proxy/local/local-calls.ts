@@ -9,13 +9,12 @@
 
 import type { Arrival, RawEnd, StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
 import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
-import { type Call, inboundParties, inboundPlace } from '../inbound/call.ts';
+import { type Call, inboundParties } from '../inbound/call.ts';
 import { Guard } from '../inbound/guard.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Attempt } from '../tcp/connect.ts';
+import { countRefused } from '../tcp/refused.ts';
 import { reset } from '../tcp/reset.ts';
-import { tellOfConnection } from '../telemetry/connection-record.ts';
-import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
@@ -58,18 +57,13 @@ export class LocalCalls {
   /** Bytes to an endpoint that is here, or why they may not go there. */
   bytes(endpoint: UpstreamEndpoint, callee: NamedTarget, client: RawEnd): Attempt | ReasonCode {
     const context = this.#context;
-    const { stats, guarded, sessions } = context;
+    const { guarded, sessions } = context;
     const call = this.#callTo(callee.target);
     const guard = new Guard(call, context);
-    const row = stats.connections(inboundParties(call), 'tcp');
-    const place = inboundPlace(call, serviceOf(this.#caller));
-    const startedAtMs = performance.now();
+    const parties = inboundParties(call, serviceOf(this.#caller));
+    const row = context.stats.connections(parties, 'tcp');
     const refused = (reason: ReasonCode): ReasonCode => {
-      stats.opened(row);
-      stats.failure(row, reason);
-      stats.closed(row);
-      const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
-      tellOfConnection(context.records, { places: [place], startedAtMs, reason, ...nothing });
+      countRefused({ row, parties, reason }, context);
       return reason;
     };
     const denial = guard.judgeOpaque();
@@ -78,7 +72,7 @@ export class LocalCalls {
     return {
       endpoint,
       row,
-      place,
+      parties,
       dial: (done) =>
         dialLocal({ caller: this.#caller, callee, call }, context, (result) => {
           const changed = result.ok ? guard.judgeAgain() : undefined; // rules may have, since it was dialled
@@ -119,19 +113,17 @@ class LocalHop implements StreamPool, Arrival {
   /** Of its connections to the application, which calls of the same workload share. */
   readonly key: string;
   readonly lines: string;
-  readonly place: Place;
   readonly #options: LocalHopOptions;
   readonly #context: RouteContext;
 
   constructor(options: LocalHopOptions, context: RouteContext) {
     const { endpoint, call, caller } = options;
     this.endpoint = endpoint;
-    this.requests = context.stats.requests(inboundParties(call));
+    this.requests = context.stats.requests(inboundParties(call, serviceOf(caller)));
     this.guard = new Guard(call, context);
     this.admission = new CallAdmission(call, context);
     this.key = connectionKey(`workload ${caller.data.id}`, call, context);
     this.lines = forwardedLines(call, context);
-    this.place = inboundPlace(call, serviceOf(caller));
     this.#options = options;
     this.#context = context;
   }

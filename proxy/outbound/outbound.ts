@@ -19,6 +19,7 @@ import type { Protocol } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { ServerSession } from '../streams/server-session.ts';
 import { type Attempt, connectOpaque } from '../tcp/connect.ts';
+import { countRefused } from '../tcp/refused.ts';
 import { reset } from '../tcp/reset.ts';
 import type { Counter } from '../telemetry/counters.ts';
 import { dialContext, type RouteContext } from '../upstream/context.ts';
@@ -71,10 +72,11 @@ export function acceptOutbound(socket: Socket, spec: ListenerSpec, context: Outb
       dial: (done) => dialTcp(tcp, dialContext(context), done),
     };
     socket.pause();
+    const parties = outboundParties(workload, 'passthrough');
     connectOpaque({
       downstream: { socket, transport: socket, leftover: undefined },
-      row: stats.connections(outboundParties(workload, 'passthrough'), 'tcp'),
-      place: outboundParties(workload, 'passthrough'),
+      row: stats.connections(parties, 'tcp'),
+      parties,
       maxAttempts: 1,
       next: () => attempt,
       context,
@@ -191,13 +193,12 @@ function relay(
 ): void {
   const { stats, world } = context;
   const { cluster } = destination;
-  const row = stats.connections(outboundParties(workload, cluster.service), 'tcp');
+  const parties = outboundParties(workload, cluster.service);
+  const row = stats.connections(parties, 'tcp');
   const downstream = { socket, transport: socket, leftover };
   const calls = world.calls(workload, cluster);
   if (!calls.openConnection()) {
-    stats.opened(row);
-    stats.failure(row, 'overflow');
-    stats.closed(row);
+    countRefused({ row, parties, reason: 'overflow' }, context);
     reset(downstream);
     return;
   }
@@ -219,7 +220,7 @@ function relay(
   connectOpaque({
     downstream,
     row,
-    place: outboundParties(workload, cluster.service),
+    parties,
     maxAttempts: context.upstream.maxAttempts,
     next,
     context,

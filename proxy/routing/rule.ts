@@ -6,7 +6,7 @@
  */
 
 import type { Head } from '../http1/grammar/head.ts';
-import type { Decided } from '../telemetry/place.ts';
+import type { Decided } from '../telemetry/parties.ts';
 import { type Backend, type HttpMatch, type HttpRule, type Mirror, subjectOf } from '../traffic/rules.ts';
 import { type CompiledCors, compileCors } from './cors.ts';
 import { applyEdits, type CompiledEdits, compileEdits } from './edits.ts';
@@ -65,8 +65,7 @@ export class CompiledRule {
     const { kind, namespace, name } = rule.origin;
     this.rule = rule;
     this.route = `${kind}/${namespace}/${name}`;
-    const path = rule.matches.length === 1 ? (match?.path?.value ?? '') : '';
-    this.decided = { kind: 'route', subject: subjectOf(rule.origin), route: path, destination: undefined };
+    this.decided = { kind: 'route', subject: subjectOf(rule.origin) };
     this.backends = rule.backends.map(compileBackend);
     this.mirrors = actions.mirrors.map((mirror) => ({ mirror, backend: compileBackend(mirror.backend) }));
     this.rewrite = compileRewrite(actions.rewrite, match, ignored);

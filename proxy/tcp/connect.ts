@@ -9,7 +9,8 @@ import type { Balanced } from '../balancer/balanced.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { tellOfConnection } from '../telemetry/connection-record.ts';
-import type { Place } from '../telemetry/place.ts';
+import type { Parties } from '../telemetry/parties.ts';
+import { sharedIds } from '../telemetry/shared-ids.ts';
 import type { DialResult } from '../upstream/dial.ts';
 import { OpaqueRelay, type RelayContext } from './relay.ts';
 import { reset } from './reset.ts';
@@ -20,13 +21,13 @@ export interface Attempt {
   readonly dial: (done: (result: DialResult) => void) => void;
   /** The destination's row in the statistics, where it is on this node and counted here as well. */
   readonly row?: number;
-  readonly place?: Place;
+  readonly parties?: Parties;
 }
 
 export interface OpaqueOptions {
   readonly downstream: RawEnd;
   readonly row: number;
-  readonly place: Place;
+  readonly parties: Parties;
   readonly maxAttempts: number;
   /** The next way to try, or why there is none. */
   readonly next: (tried: readonly Balanced[]) => Attempt | ReasonCode;
@@ -39,26 +40,30 @@ export interface OpaqueOptions {
 
 /** Joins a client to a destination. The client's socket must be paused. */
 export function connectOpaque(options: OpaqueOptions): void {
-  const { downstream, row, place, context } = options;
+  const { downstream, row, parties, context } = options;
   const startedAtMs = performance.now();
   context.stats.opened(row);
   const client = downstream.socket;
+  const shared = sharedIds(client);
   const close = (reason: ReasonCode): void => {
     context.stats.failure(row, reason);
     context.stats.closed(row);
     const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
-    tellOfConnection(context.records, { places: [place], startedAtMs, reason, ...nothing });
+    tellOfConnection(context.records, { ends: [parties], shared, startedAtMs, reason, ...nothing });
     reset(downstream);
   };
   if (client.destroyed) {
     close('client-aborted');
     return;
   }
-  tryNext(options, [], undefined, close);
+  tryNext({ ...options, shared }, [], undefined, close);
 }
 
+/** With what the client's end of its connection knows of their trace; undefined where it is not another agent. */
+type Opened = OpaqueOptions & { readonly shared: Int32Array | undefined };
+
 function tryNext(
-  options: OpaqueOptions,
+  options: Opened,
   tried: readonly Balanced[],
   lastFailure: ReasonCode | undefined,
   close: (reason: ReasonCode) => void,
@@ -86,8 +91,9 @@ function tryNext(
   });
 }
 
-function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far, place }: Attempt): void {
+function join(options: Opened, upstream: RawEnd, { endpoint, row: far, parties: farEnd }: Attempt): void {
   const startedAtMs = performance.now();
+  const shared = options.shared ?? sharedIds(upstream.socket);
   const { downstream, context, onServerFirst } = options;
   const rows = far === undefined ? [options.row] : [options.row, far];
   if (far !== undefined) context.stats.opened(far);
@@ -102,7 +108,8 @@ function join(options: OpaqueOptions, upstream: RawEnd, { endpoint, row: far, pl
       endpoint.outstanding--;
       for (const row of rows) context.stats.closed(row);
       tellOfConnection(context.records, {
-        places: place === undefined ? [options.place] : [options.place, place],
+        ends: farEnd === undefined ? [options.parties] : [options.parties, farEnd],
+        shared,
         startedAtMs,
         reason: wasIdle ? 'idle-timeout' : '',
         endpoint,

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-export const recordsConfig = z.strictObject({
+const fields = z.strictObject({
   sampleRatio: z
     .number()
     .min(0)
@@ -22,7 +22,22 @@ export const recordsConfig = z.strictObject({
     .regex(/^[a-z0-9-]+$/, 'the name of one header in lower case, such as x-user-id')
     .optional()
     .describe(
-      'Request header that names the user, such as x-user-id; it is then kept with the request in logs and traces. Default: none.',
+      'Request header that names the user, such as x-user-id, or holds the token that userClaim is read from; the name is then kept with the request in logs and traces, as the caller says it: nobody verifies it. Default: none, with userClaim authorization.',
+    ),
+  userClaim: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe(
+      'Claim of the JWT in userHeader that names the user, such as sub. Tokens are not verified: who forges one is found under the name in it. Default: none.',
+    ),
+  sampleUsers: z
+    .array(z.string().min(1).max(256))
+    .max(32)
+    .default([])
+    .describe(
+      'Users of whose requests all traces that begin here are told of, as userHeader or userClaim says them. Each request that begins a trace is then read for its user.',
     ),
   propagate: z
     .boolean()
@@ -51,5 +66,21 @@ export const recordsConfig = z.strictObject({
       'Requests a worker may have to tell of at a time, five times a second; more are counted only. Each takes about 1 kB.',
     ),
 });
+
+/** Headers that hold credentials: whoever reads logs must not be given them. */
+const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
+
+export const recordsConfig = fields
+  .refine(({ userHeader = '', userClaim }) => userClaim !== undefined || !CREDENTIALS.includes(userHeader), {
+    path: ['userHeader'],
+    error: 'holds a credential, which would be kept; name a claim of its token in userClaim, or another header',
+  })
+  .refine(
+    ({ sampleUsers, userHeader, userClaim }) => sampleUsers.length === 0 || (userHeader ?? userClaim) !== undefined,
+    {
+      path: ['sampleUsers'],
+      error: 'nobody says who a user is; set userHeader or userClaim',
+    },
+  );
 
 export type RecordsConfig = z.output<typeof recordsConfig>;

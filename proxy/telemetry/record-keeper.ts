@@ -5,15 +5,19 @@
  * @module
  */
 
+import type { Head } from '../http1/grammar/head.ts';
 import type { RecordsConfig } from './config.ts';
 import type { Kept, RequestRecord } from './record.ts';
 import { TraceLine, type TraceSettings } from './request-trace.ts';
 import type { StatsWriter } from './stats-writer.ts';
-import { isWatched, MAX_TAPS, type TapFilter, type Watched } from './taps.ts';
+import { asksFor, concerns, type Ended, MAX_TAPS, NO_TAPS, type TapFilter, type Watchable } from './taps.ts';
 import type { TraceIds } from './trace-ids.ts';
+import { userOf } from './user.ts';
 
 const BATCH_MS = 200;
 const WINDOW_MS = 1_000;
+/** The longest that a timer of Node waits. */
+const MAX_TIMER_MS = 0x7fff_ffff;
 
 export interface RecordKeeperOptions {
   readonly config: RecordsConfig;
@@ -28,7 +32,8 @@ export class RecordKeeper {
   readonly trace: TraceSettings;
   readonly #stats: StatsWriter;
   readonly #send: (records: readonly RequestRecord[]) => void;
-  #taps: readonly TapFilter[] = [];
+  #taps = NO_TAPS;
+  #expiry: NodeJS.Timeout | undefined = undefined;
   #batch: RequestRecord[] = [];
   #timer: NodeJS.Timeout | undefined = undefined;
   #windowAtMs = Number.NEGATIVE_INFINITY;
@@ -37,25 +42,38 @@ export class RecordKeeper {
 
   constructor({ config, ids, stats, send }: RecordKeeperOptions) {
     this.config = config;
-    const { sampleRatio, propagate } = config;
-    this.trace = { ids, line: new TraceLine(), sampleRatio, propagate };
+    const { sampleRatio, propagate, sampleUsers } = config;
+    const users = new Set(sampleUsers);
+    const isOfUser = users.size === 0 ? undefined : (head: Head): boolean => users.has(userOf(head, config));
+    this.trace = { ids, line: new TraceLine(), sampleRatio, propagate, isOfUser };
     this.#stats = stats;
     this.#send = send;
   }
 
   /** Replaces those before. */
   watch(taps: readonly TapFilter[]): void {
-    this.#taps = taps.slice(0, MAX_TAPS);
+    const nowMs = Date.now();
+    const open = taps.filter(({ untilMs }) => nowMs < untilMs).slice(0, MAX_TAPS);
+    this.#taps = open.length === 0 ? NO_TAPS : open;
+    clearTimeout(this.#expiry);
+    if (open.length === 0) return;
+    const waitMs = Math.min(...open.map(({ untilMs }) => untilMs)) - nowMs;
+    this.#expiry = setTimeout(() => this.watch(this.#taps), Math.min(waitMs, MAX_TIMER_MS)).unref();
   }
 
   get hasTaps(): boolean {
     return this.#taps.length > 0;
   }
 
-  isTapped(request: Watched): boolean {
-    const nowMs = Date.now();
-    if (this.#taps.some(({ untilMs }) => untilMs <= nowMs)) this.watch(this.#taps.filter((tap) => nowMs < tap.untilMs));
-    return this.#taps.some((tap) => isWatched(request, tap, nowMs));
+  /** Whether somebody watches what ended so between these. Cheap where nobody does, as it is asked for every request. */
+  isTapped(between: Watchable, head: Head | undefined, ended: Ended): boolean {
+    const all = this.#taps;
+    if (between.among !== all) {
+      between.among = all;
+      between.taps = all.filter((tap) => concerns(tap, between.parties));
+    }
+    for (const tap of between.taps) if (asksFor(tap, head, ended) && this.#isOf(tap, head)) return true;
+    return false;
   }
 
   /** Whether a request is told of that has these reasons to be; counted where there is no room for it. */
@@ -81,8 +99,13 @@ export class RecordKeeper {
 
   /** Tells what there is yet to tell. */
   close(): void {
+    this.watch([]);
     clearTimeout(this.#timer);
     this.#flush();
+  }
+
+  #isOf({ users }: TapFilter, head: Head | undefined): boolean {
+    return users === undefined || (head !== undefined && users.includes(userOf(head, this.config)));
   }
 
   readonly #flush = (): void => {

@@ -9,7 +9,7 @@ import type { ReasonCode } from '../reasons.ts';
 export interface Kept {
   /** By the decision at the head of its trace. */
   readonly sampled: boolean;
-  /** 5xx, gRPC 2 4 13 14 15, or ended by the mesh. */
+  /** 5xx, gRPC 2 4 13 14 15, or ended by the mesh; never said of a copy at its source. */
   readonly failed: boolean;
   /** Over `telemetry.slowMs`. */
   readonly slow: boolean;
@@ -60,12 +60,14 @@ export interface RequestRecord {
   readonly userAgent: string;
   /** `Server` of the response: a hint at language and framework. */
   readonly server: string;
-  /** What `telemetry.userHeader` or claim says; empty for none. */
+  /** What `telemetry.userHeader` or `userClaim` says, verified by nobody; empty for none. */
   readonly user: string;
   /** 32, 16 and 16 lower-case hex digits; no parent: empty. */
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;
   readonly kept: Kept;
+  /** A copy that a route had made of another request, at its source. */
+  readonly isMirror: boolean;
   readonly steps: readonly RecordedStep[];
 }

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { Parties } from './parties.ts';
 import type { RouteTemplate, RouteTemplates } from './route-templates.ts';
-import { OTHER_ROUTE, type Parties, type SeriesLabels } from './series.ts';
+import { OTHER_ROUTE, partyLabels, type SeriesLabels } from './series.ts';
+import { NO_TAPS, type Watchable } from './taps.ts';
 
 /** Templates that are remembered for a version; then all are forgotten and found anew in the table. */
 const MAX_KNOWN = 512;
@@ -18,8 +20,10 @@ export interface RowSource {
   connections(parties: Parties, protocol: 'http' | 'tcp'): number;
 }
 
-export class RequestRows {
+export class RequestRows implements Watchable {
   readonly parties: Parties;
+  taps = NO_TAPS;
+  among = NO_TAPS;
   readonly #stats: RowSource;
   #generation = 0;
   #connections = -1;
@@ -71,7 +75,7 @@ export class RequestRows {
     const { route, method } = template;
     const admitted = this.#stats.templates.admits(this.parties.destination, route) ? route : OTHER_ROUTE;
     const protocol = isGrpc ? 'grpc' : 'http';
-    const row = this.#stats.row({ ...this.parties, protocol, version, route: admitted, method });
+    const row = this.#stats.row({ ...partyLabels(this.parties), protocol, version, route: admitted, method });
     if (this.#last.size >= MAX_KNOWN) this.#last.clear();
     this.#last.set(template, row);
     return row;

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Head } from '../http1/grammar/head.ts';
+import { FIELD, type Head } from '../http1/grammar/head.ts';
 import { dropTraceFields, IncomingTrace, PARENT, TRACE } from './trace-context.ts';
 import { idText, isChosen, type TraceIds, writeSpan } from './trace-ids.ts';
 
@@ -52,6 +52,8 @@ export interface TraceSettings {
   readonly line: TraceLine;
   readonly sampleRatio: number;
   readonly propagate: boolean;
+  /** Whether a trace that this request begins is told of whatever the ratio; undefined: that is asked of none. */
+  readonly isOfUser?: ((head: Head) => boolean) | undefined;
 }
 
 export class RequestTrace {
@@ -64,18 +66,22 @@ export class RequestTrace {
     this.#settings = settings;
   }
 
-  /** @param head undefined for a request that could not be read */
-  begin(head: Head | undefined): void {
-    const { ids, sampleRatio } = this.#settings;
+  /**
+   * @param head undefined for a request that could not be read
+   * @param original of the request that this is a copy of: whatever the head says, it is part of that one's trace
+   */
+  begin(head: Head | undefined, original?: RequestTrace): void {
+    const { ids } = this.#settings;
     const words = this.#words;
     const incoming = this.#incoming;
     incoming.read(head);
-    if (!incoming.isGiven) ids.beginTrace(words, TRACE);
+    if (original !== undefined) this.#follow(original, head);
+    else if (!incoming.isGiven) ids.beginTrace(words, TRACE);
     ids.span(words, SPAN);
     words[ARRIVAL] = 0;
     words[ARRIVAL + 1] = 0;
     const { sampling } = incoming;
-    this.isSampled = sampling === 'undecided' ? isChosen(words, TRACE, sampleRatio) : sampling !== 'no';
+    this.isSampled = sampling === 'undecided' ? this.#isChosen(head) : sampling !== 'no';
   }
 
   /**
@@ -118,6 +124,26 @@ export class RequestTrace {
   get arrivalSpanId(): string {
     if ((this.#words[ARRIVAL]! | this.#words[ARRIVAL + 1]!) === 0) this.#settings.ids.span(this.#words, ARRIVAL);
     return idText(this.#words, ARRIVAL, 2);
+  }
+
+  #isChosen(head: Head | undefined): boolean {
+    const { sampleRatio, isOfUser } = this.#settings;
+    return (
+      isChosen(this.#words, TRACE, sampleRatio) || (isOfUser !== undefined && head !== undefined && isOfUser(head))
+    );
+  }
+
+  /** Below the span of the other. */
+  #follow(original: RequestTrace, head: Head | undefined): void {
+    const words = this.#words;
+    const theirs = original.#words;
+    for (let i = 0; i < 4; i++) words[TRACE + i] = theirs[TRACE + i]!;
+    for (let i = 0; i < 2; i++) words[PARENT + i] = theirs[SPAN + i]!;
+    const incoming = this.#incoming;
+    // State is of the trace that the head names, and where it names none, of none.
+    if (!incoming.isGiven || incoming.isFromB3) head?.dropAll(FIELD.tracestate);
+    incoming.isGiven = true;
+    if (incoming.sampling !== 'debug') incoming.sampling = original.isSampled ? 'yes' : 'no';
   }
 
   #b3Lines(span: number): string {

@@ -1,5 +1,7 @@
 /** What the labels of rows may be, and which rows take what does not fit. @module */
 
+import type { Parties } from './parties.ts';
+
 /**
  * What a row counts: requests of one caller to one destination by route, method and version, or connections between the two.
  * No label names a pod, an address or a user.
@@ -21,9 +23,6 @@ export interface SeriesLabels {
   readonly method: string;
 }
 
-/** Between whom. */
-export type Parties = Pick<SeriesLabels, 'direction' | 'source' | 'sourceService' | 'destination'>;
-
 /** Methods that have a label of their own; any other is 'OTHER', as clients may invent what they like. */
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'] as const;
 export const OTHER_METHOD = 'OTHER';
@@ -44,9 +43,15 @@ export function seriesKey(labels: SeriesLabels): string {
   return `${direction} ${protocol} ${source} ${sourceService} ${destination} ${version} ${method} ${route}`;
 }
 
+/** Between whom. Where calls come in it is the caller's identity that counts, whatever else is known of it. */
+export function partyLabels({ direction, source, sourceService, destination }: Parties): Parties {
+  if (direction === 'outbound') return { direction, source, sourceService, destination };
+  return { direction, source: source || 'plaintext', sourceService: '', destination };
+}
+
 /** The rows of a connection. */
 export function connectionLabels(parties: Parties, protocol: 'http' | 'tcp'): SeriesLabels {
-  return { ...parties, protocol, version: '', route: '', method: '' };
+  return { ...partyLabels(parties), protocol, version: '', route: '', method: '' };
 }
 
 function overflow(direction: SeriesLabels['direction'], route: string): SeriesLabels {

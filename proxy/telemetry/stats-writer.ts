@@ -3,9 +3,10 @@
 import { REASON_CODES, type ReasonCode } from '../reasons.ts';
 import { COUNTER_NAMES, type Counter } from './counters.ts';
 import { bucketOf } from './histogram.ts';
+import type { Parties } from './parties.ts';
 import { RequestRows } from './request-rows.ts';
 import { RouteTemplates } from './route-templates.ts';
-import { connectionLabels, overflowRow, type Parties, seriesKey } from './series.ts';
+import { connectionLabels, overflowRow, seriesKey } from './series.ts';
 import {
   ACCESS_COLUMNS,
   ACCESS_ROWS,

@@ -1,46 +1,63 @@
 /**
- * What an exchange remembers of its request so that it can be told of in the end, and whether it is. Whoever is not told of
- * costs a place in a trace and some assignments; text is only made of what is kept, out of the head, which lasts as long as
- * the exchange. One object serves all requests of a stream, one after the other.
+ * What is remembered of a request so that it can be told of in the end, and whether it is. Whoever is not told of costs a place
+ * in a trace and some assignments; text is only made of what is kept, out of the head, which lasts as long as the exchange. One
+ * object serves all requests of a stream, one after the other.
  * @module
  */
 
 import type { Balanced } from '../balancer/balanced.ts';
 import type { Answer } from '../http/answer.ts';
-import { isGrpcCall } from '../http/grpc-call.ts';
-import { spells } from '../http1/grammar/characters.ts';
-import { FIELD, FIELD_STRIDE, type Head } from '../http1/grammar/head.ts';
+import { FIELD, type Head } from '../http1/grammar/head.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
-import { answererOf, type Decided, type Place } from './place.ts';
+import { answererOf, type Decided } from './parties.ts';
 import type { Kept, RecordedStep, RequestRecord } from './record.ts';
 import type { RecordKeeper } from './record-keeper.ts';
+import { authorityOf, pathOf, textOf } from './request-texts.ts';
 import { RequestTrace } from './request-trace.ts';
+import type { Ended, Watchable } from './taps.ts';
+import { userOf } from './user.ts';
 
-const MAX_PATH = 1_024;
-const MAX_TEXT = 256;
 /** Attempts and waits that are told of one request. */
 const MAX_STEPS = 32;
-const FAILED_GRPC: ReadonlySet<number> = new Set([2, 4, 13, 14, 15]);
+/** Statuses of gRPC that tell of a failure, by bits: 2 4 13 14 15. */
+const FAILED_GRPC = (1 << 2) | (1 << 4) | (1 << 13) | (1 << 14) | (1 << 15);
+/** Why there was no room for a request, as its own side says. */
+const LIMITS: ReadonlySet<string> = new Set<ReasonCode>([
+  'overflow',
+  'upstream-overflow',
+  'overloaded',
+  'rate-limited',
+]);
 
 /** How a request ended, beyond what was told while it went on. */
 export interface Ending {
   readonly head: Head | undefined;
-  readonly place: Place;
+  readonly between: Watchable;
   /** The destination's half, where it is here. */
-  readonly arrival: Place | undefined;
+  readonly arrival: Watchable | undefined;
   readonly decided: Decided | undefined;
+  /** Of the rule, or as path templating has it; '' where the request could not be read. */
+  readonly route: string;
+  /** The same as the destination sees it, which knows no rules. */
+  readonly arrivedRoute: string;
+  /** Of another request, made at its source. */
+  readonly isCopy: boolean;
+  readonly isGrpc: boolean;
+  /** -1 where nobody said. */
+  readonly grpcStatus: number;
   readonly startedAtMs: number;
   readonly tookMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
-export class Witness {
+export class Witness implements Ended {
   readonly trace: RequestTrace;
+  /** Of the final response; 0 where there was none. */
+  status = 0;
+  reason: ReasonCode | '' = '';
+  tookMs = 0;
   readonly #keeper: RecordKeeper;
-  #status = 0;
-  #grpcStatus: number | null = null;
-  #reason: ReasonCode | '' = '';
   #server = '';
   #steps: RecordedStep[] | undefined = undefined;
   /** Who answers, or is asked now. */
@@ -51,12 +68,14 @@ export class Witness {
     this.trace = new RequestTrace(keeper.trace);
   }
 
-  /** @param head undefined for a request that could not be read */
-  begin(head: Head | undefined): void {
-    this.trace.begin(head);
-    this.#status = 0;
-    this.#grpcStatus = null;
-    this.#reason = '';
+  /**
+   * @param head undefined for a request that could not be read
+   * @param original of the request that this is a copy of
+   */
+  begin(head: Head | undefined, original: RequestTrace | undefined): void {
+    this.trace.begin(head, original);
+    this.status = 0;
+    this.reason = '';
     this.#server = '';
     this.#steps = undefined;
     this.#endpoint = undefined;
@@ -66,113 +85,117 @@ export class Witness {
     this.#endpoint = endpoint;
   }
 
-  /** The final response, from the endpoint. */
-  answered(head: Head): void {
-    this.#status = head.status;
-    if (head.has(FIELD.grpcStatus)) this.#readGrpcStatus(head);
-    if (head.has(FIELD.weftReason)) this.#readReason(head);
+  /** The final response, from the endpoint. @param request its head; @param between whom it goes */
+  answered(head: Head, request: Head | undefined, between: Watchable): void {
+    this.status = head.status;
+    if (head.has(FIELD.weftReason)) this.reason = reasonOf(head.value(head.find(FIELD.weftReason)));
     // Of one that turns out slow in its body nobody will know what served it.
-    const mayTell = this.trace.isSampled || head.status >= 500 || this.#keeper.hasTaps;
+    const mayTell =
+      this.trace.isSampled ||
+      head.status >= 500 ||
+      (this.#keeper.hasTaps && this.isTapped(between, request, Number.POSITIVE_INFINITY));
     if (mayTell) this.#server = textOf(head, 'server');
   }
 
-  trailers(head: Head): void {
-    if (head.has(FIELD.grpcStatus)) this.#readGrpcStatus(head);
-  }
-
-  /** The response that the mesh made. */
-  responded({ status, lines, trailers }: Answer): void {
-    this.#status = status;
-    if (this.#reason === '') this.#reason = reasonOf(/^weft-reason: (\S+)\r$/m.exec(lines)?.[1] ?? '');
-    const grpc = /^grpc-status: (\d{1,2})\r$/m.exec(trailers);
-    if (grpc !== null) this.#grpcStatus = Number(grpc[1]);
+  /** The response that the mesh made. @param atMs from the start of the request */
+  responded({ status, lines, reason }: Answer, atMs: number): void {
+    this.status = status;
+    this.reason = reason ?? '';
+    if (reason === undefined || !LIMITS.has(reason)) return;
+    const subject = /^weft-policy: (.*)\r$/m.exec(lines)?.[1] ?? '';
+    this.#add({ kind: 'limit', startMs: atMs, tookMs: 0, subject, status: 0, reason });
   }
 
   failed(reason: ReasonCode): void {
-    this.#reason = reason;
+    this.reason = reason;
   }
 
   /** An attempt or a wait is over. Instants count from the start of the request. */
   step(kind: RecordedStep['kind'], startMs: number, endMs: number, end: Pick<RecordedStep, 'status' | 'reason'>): void {
-    this.#steps ??= [];
-    if (this.#steps.length >= MAX_STEPS) return;
     const subject = kind === 'attempt' ? answererOf(this.#endpoint).endpoint : '';
-    this.#steps.push({ kind, startMs, tookMs: endMs - startMs, subject, ...end });
+    this.#add({ kind, startMs, tookMs: endMs - startMs, subject, ...end });
   }
 
-  /** Whether the request may be one to tell of; cheap, as it is asked for every one. */
-  isWorthTelling(tookMs: number): boolean {
+  /** Whether the request is one to tell of, whoever watches; cheap, as it is asked for every one. */
+  isWorthTelling(tookMs: number, grpcStatus: number): boolean {
     return (
       this.trace.isSampled ||
-      this.#status >= 500 ||
-      this.#reason !== '' ||
-      this.#grpcStatus !== null ||
-      tookMs > this.#keeper.config.slowMs ||
-      this.#keeper.hasTaps
+      this.status >= 500 ||
+      this.reason !== '' ||
+      isFailedGrpc(grpcStatus) ||
+      tookMs > this.#keeper.config.slowMs
     );
   }
 
+  isTapped(between: Watchable, head: Head | undefined, tookMs: number): boolean {
+    this.tookMs = tookMs;
+    return this.#keeper.isTapped(between, head, this);
+  }
+
   /** An attempt at an application of this node did not do: its destination tells of it as if it were another agent's. */
-  passedOver(ending: Omit<Ending, 'decided'>, reason: ReasonCode, status: number): void {
-    const { arrival } = ending;
+  passedOver(ending: Ending, reason: ReasonCode, status: number): void {
+    const { arrival, tookMs } = ending;
     if (arrival === undefined) return;
-    const end = { status, reason: status === 0 ? reason : ('' as const), steps: [] };
-    this.#tell({ ...ending, decided: undefined }, arrival, end, true);
+    const end = { status, reason: status === 0 ? reason : ('' as const), tookMs };
+    this.#tell(ending, arrival, end, []);
   }
 
   /** @param askedAtMs when the endpoint that is asked now was, from the start of the request; -1 where none is */
   ended(ending: Ending, askedAtMs: number): void {
-    const { place, arrival, decided, tookMs } = ending;
-    const end = { status: this.#status, reason: this.#reason };
+    const { between, arrival, decided, tookMs } = ending;
+    const { status, reason } = this;
+    const end = { status, reason, tookMs };
     if (askedAtMs >= 0) this.step('attempt', askedAtMs, tookMs, end);
+    const own = this.#steps ?? [];
     const steps: RecordedStep[] = [];
     if (decided !== undefined) {
       const { kind, subject } = decided;
-      steps.push({ kind, startMs: 0, tookMs: 0, subject, status: 0, reason: kind === 'limit' ? this.#reason : '' });
+      steps.push({ kind, startMs: 0, tookMs: 0, subject, status: 0, reason: kind === 'limit' ? reason : '' });
     }
-    steps.push(...(this.#steps ?? []));
-    this.#tell(ending, place, { ...end, steps }, false);
-    if (arrival !== undefined) {
-      const own = this.#steps?.filter(({ kind }) => kind === 'attempt').slice(-1) ?? [];
-      this.#tell({ ...ending, decided: undefined }, arrival, { ...end, steps: own }, true);
-    }
+    steps.push(...(decided?.kind === 'limit' ? own.filter(({ kind }) => kind !== 'limit') : own));
+    this.#tell(ending, between, end, steps);
+    if (arrival === undefined) return;
+    const last = own.filter(({ kind }) => kind === 'attempt').slice(-1);
+    this.#tell(ending, arrival, end, [...last, ...own.filter(({ kind }) => kind === 'limit')]);
   }
 
-  #tell(
-    { head, decided, startedAtMs, tookMs, bytesIn, bytesOut }: Omit<Ending, 'arrival' | 'place'>,
-    { direction, source, sourceService, destination: dialled }: Place,
-    { status, reason, steps }: Pick<RequestRecord, 'status' | 'reason' | 'steps'>,
-    isArrival: boolean,
-  ): void {
+  #tell(ending: Ending, between: Watchable, { status, reason, tookMs }: Ended, steps: readonly RecordedStep[]): void {
     const keeper = this.#keeper;
     const { config } = keeper;
-    const isGrpc = head !== undefined && isGrpcCall(head);
-    const grpcStatus = isGrpc ? this.#grpcStatus : null;
-    const failed = status >= 500 || reason !== '' || (grpcStatus !== null && FAILED_GRPC.has(grpcStatus));
-    const destination = decided?.destination ?? dialled;
-    const method = head?.method() ?? '';
-    const path = head === undefined ? '' : pathOf(head);
-    const about = { source, sourceService, destination, method, path, status, reason };
-    const tapped = keeper.hasTaps && keeper.isTapped(about);
-    const kept: Kept = { sampled: this.trace.isSampled, failed, slow: tookMs > config.slowMs, tapped };
+    const { head, arrival, isGrpc, startedAtMs, bytesIn, bytesOut } = ending;
+    const isArrival = between === arrival;
+    const isMirror = ending.isCopy && !isArrival;
+    const grpcStatus = isGrpc && ending.grpcStatus !== -1 ? ending.grpcStatus : null;
+    const tapped = keeper.isTapped(between, head, { status, reason, tookMs });
+    const kept: Kept = {
+      sampled: this.trace.isSampled,
+      // A copy that goes wrong harms nobody, and must not take the place of what does.
+      failed: !isMirror && (status >= 500 || reason !== '' || isFailedGrpc(grpcStatus ?? -1)),
+      slow: !isMirror && tookMs > config.slowMs,
+      tapped,
+    };
     if (!(kept.sampled || kept.failed || kept.slow || kept.tapped) || !keeper.admits(kept)) return;
     keeper.add({
-      direction,
+      ...between.parties,
       atMs: Date.now() - (performance.now() - startedAtMs),
       tookMs,
-      ...about,
       protocol: isGrpc ? 'grpc' : 'http',
+      method: head?.method() ?? '',
       authority: head === undefined ? '' : authorityOf(head),
-      route: decided?.route ?? '',
+      path: head === undefined ? '' : pathOf(head),
+      route: isArrival ? ending.arrivedRoute : ending.route,
+      status,
       grpcStatus,
+      reason,
       ...answererOf(this.#endpoint),
       bytesReceived: bytesIn,
       bytesSent: bytesOut,
       userAgent: head === undefined ? '' : textOf(head, 'user-agent'),
       server: this.#server,
-      user: head === undefined || config.userHeader === undefined ? '' : textOf(head, config.userHeader),
+      user: head === undefined ? '' : userOf(head, config),
       ...this.#ids(isArrival),
       kept,
+      isMirror,
       steps,
     });
   }
@@ -184,40 +207,16 @@ export class Witness {
     return { traceId, spanId, parentSpanId: trace.parentSpanId };
   }
 
-  #readGrpcStatus(head: Head): void {
-    const text = head.value(head.find(FIELD.grpcStatus));
-    if (/^\d{1,2}$/.test(text)) this.#grpcStatus = Number(text);
+  #add(step: RecordedStep): void {
+    this.#steps ??= [];
+    if (this.#steps.length < MAX_STEPS) this.#steps.push(step);
   }
+}
 
-  #readReason(head: Head): void {
-    this.#reason = reasonOf(head.value(head.find(FIELD.weftReason)));
-  }
+function isFailedGrpc(status: number): boolean {
+  return status > 0 && status < 32 && ((FAILED_GRPC >>> status) & 1) === 1;
 }
 
 function reasonOf(text: string): ReasonCode | '' {
   return Object.hasOwn(REASONS, text) ? (text as ReasonCode) : '';
-}
-
-function pathOf(head: Head): string {
-  const target = head.rawTarget();
-  const query = target.indexOf('?');
-  const path = query === -1 ? target : target.slice(0, query);
-  const origin = /^https?:\/\/[^/]*/i.exec(path); // absolute-form: what comes before the path is the authority
-  return (origin === null ? path : path.slice(origin[0].length)).slice(0, MAX_PATH);
-}
-
-function authorityOf(head: Head): string {
-  const origin = /^https?:\/\/([^/?]*)/i.exec(head.rawTarget());
-  if (origin !== null) return origin[1]!.slice(0, MAX_TEXT);
-  const host = head.find(FIELD.host);
-  return host === -1 ? '' : head.value(host).slice(0, MAX_TEXT);
-}
-
-/** First field of this name, given in lower case. */
-function textOf(head: Head, name: string): string {
-  for (let field = 0; field < head.fieldCount; field++) {
-    const at = field * FIELD_STRIDE;
-    if (spells(head.bytes, head.fields[at]!, head.fields[at + 1]!, name)) return head.value(field).slice(0, MAX_TEXT);
-  }
-  return '';
 }

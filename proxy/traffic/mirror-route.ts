@@ -10,6 +10,7 @@ import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import { applyRequest, type CompiledMirror, type CompiledRule } from '../routing/rule.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
+import type { RequestTrace } from '../telemetry/request-trace.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import { authorityOf, type Caller, poolOf } from '../upstream/routes.ts';
@@ -20,13 +21,17 @@ import { mirror } from './mirror.ts';
 /** How an application can tell a copy. */
 const MARK = 'x-weft-mirror: true\r\n';
 
+export interface MirrorOptions {
+  readonly rule: CompiledRule;
+  readonly caller: Caller;
+  /** Of the request that is copied. */
+  readonly original: RequestTrace;
+  readonly context: RouteContext;
+}
+
 /** @returns undefined where this request is not copied */
-export function mirrorsOf(
-  head: Head,
-  rule: CompiledRule,
-  caller: Caller,
-  context: RouteContext,
-): readonly MirrorSink[] | undefined {
+export function mirrorsOf(head: Head, options: MirrorOptions): readonly MirrorSink[] | undefined {
+  const { rule, caller, context } = options;
   let sinks: MirrorSink[] | undefined;
   for (const one of rule.mirrors) {
     if (context.random() * 100 >= one.mirror.percent) continue;
@@ -34,7 +39,7 @@ export function mirrorsOf(
     const cluster = context.world.cluster(service, port);
     if (cluster === undefined) continue;
     const calls = context.world.calls(caller.workload, cluster);
-    const sink = mirror(head, new MirrorRoute(rule, one, calls, caller, context), context);
+    const sink = mirror(head, new MirrorRoute(one, calls, options), context);
     if (sink === undefined) continue;
     sinks ??= [];
     sinks.push(sink);
@@ -49,7 +54,7 @@ class MirrorRoute extends DirectPlan implements Route {
   readonly guard = undefined;
   readonly admission = undefined;
   readonly lines = MARK;
-  readonly place = undefined;
+  readonly original: RequestTrace;
   readonly #rule: CompiledRule;
   readonly #mirror: CompiledMirror;
   readonly #calls: Calls;
@@ -57,11 +62,12 @@ class MirrorRoute extends DirectPlan implements Route {
   readonly #context: RouteContext;
   readonly #chooser: Chooser;
 
-  constructor(rule: CompiledRule, one: CompiledMirror, calls: Calls, caller: Caller, context: RouteContext) {
+  constructor(one: CompiledMirror, calls: Calls, { rule, caller, original, context }: MirrorOptions) {
     super();
     const { service, port } = calls.cluster;
     this.requests = context.stats.requests(outboundParties(caller.workload, service));
     this.authority = authorityOf(service, port);
+    this.original = original;
     this.#rule = rule;
     this.#mirror = one;
     this.#calls = calls;

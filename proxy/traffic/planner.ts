@@ -15,7 +15,7 @@ import { readSession, type Session, tokenOf } from '../routing/cookie.ts';
 import { redirectLocation } from '../routing/redirect.ts';
 import { HeadRouteRequest } from '../routing/request.ts';
 import { type CompiledRule, rewriteTarget } from '../routing/rule.ts';
-import type { Decided } from '../telemetry/place.ts';
+import type { Decided } from '../telemetry/parties.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import type { Caller } from '../upstream/routes.ts';
@@ -142,7 +142,7 @@ export class Planner {
     const limited = calls.limits?.take(performance.now(), route, () => stats.count('rateLimitedShadow'));
     if (limited === undefined) return undefined;
     const { origin } = limited.limit;
-    const decided: Decided = { kind: 'limit', subject: subjectOf(origin), route: '', destination: undefined };
+    const decided: Decided = { kind: 'limit', subject: subjectOf(origin) };
     stats.count('rateLimited');
     return this.#refuse(head, 'rate-limited', `${origin.namespace}/${origin.name}`, limited.lines, decided);
   }

@@ -13,8 +13,9 @@ import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
 import { type Session, signSession, tokenLine } from '../routing/cookie.ts';
 import { applyRequest, type CompiledBackend, type CompiledRule, responseLines } from '../routing/rule.ts';
-import type { Decided } from '../telemetry/place.ts';
+import type { Decided } from '../telemetry/parties.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
+import type { RequestTrace } from '../telemetry/request-trace.ts';
 import type { UpstreamEndpoint } from '../upstream/cluster.ts';
 import type { RouteContext } from '../upstream/context.ts';
 import { type Caller, poolOf } from '../upstream/routes.ts';
@@ -68,10 +69,7 @@ export class RoutedPlan implements Plan {
   }
 
   get decided(): Decided | undefined {
-    const { rule, calls, backendCalls } = this.#options;
-    if (rule === undefined) return undefined;
-    const { service } = backendCalls.cluster;
-    return service === calls.cluster.service ? rule.decided : { ...rule.decided, destination: service };
+    return this.#options.rule?.decided;
   }
 
   pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer {
@@ -121,9 +119,10 @@ export class RoutedPlan implements Plan {
     this.#calls.observe(endpoint as UpstreamEndpoint, outcome, startedAtMs, nowMs); // pick gave it out
   }
 
-  mirror(head: Head): readonly MirrorSink[] | undefined {
+  mirror(head: Head, original: RequestTrace): readonly MirrorSink[] | undefined {
     const { rule, caller, context } = this.#options;
-    return rule === undefined || rule.mirrors.length === 0 ? undefined : mirrorsOf(head, rule, caller, context);
+    if (rule === undefined || rule.mirrors.length === 0) return undefined;
+    return mirrorsOf(head, { rule, caller, original, context });
   }
 
   editRequest(head: Head): string {

@@ -6,7 +6,7 @@ import { PeakEwma } from '../balancer/peak-ewma.ts';
 import { EndpointHealth } from '../resilience/endpoint-health.ts';
 import type { SharedTable } from '../resilience/shared-table.ts';
 import { type Endpoint, HBONE, type Protocol, TUNNEL_LABEL } from '../snapshot.ts';
-import { addressOf } from '../telemetry/place.ts';
+import { addressOf } from '../telemetry/parties.ts';
 import type { NamedTarget } from '../workload.ts';
 import type { HbonePool } from './hbone-pool.ts';
 import type { Http1Pool } from './pool.ts';

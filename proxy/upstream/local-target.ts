@@ -4,7 +4,7 @@ import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Answerer, Balanced } from '../balancer/balanced.ts';
 import { endpointServerName, type LocalPort, type LocalWorkload, type Protocol } from '../snapshot.ts';
-import { addressOf } from '../telemetry/place.ts';
+import { addressOf } from '../telemetry/parties.ts';
 import { Gates } from '../traffic/gates.ts';
 import type { IdleLimit } from './idle-limit.ts';
 import type { Http1Pool } from './pool.ts';

@@ -8,12 +8,11 @@ import type { Route } from '../http/route.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import { connectionKey, forwardedLines } from '../inbound/app-connection.ts';
-import { type Call, inboundPlace } from '../inbound/call.ts';
+import type { Call } from '../inbound/call.ts';
 import { dialApp } from '../inbound/dial-app.ts';
 import type { LocalCalls } from '../local/local-calls.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
-import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
@@ -65,7 +64,7 @@ export class LocalRoute extends DirectPlan implements Route {
   readonly guard: RequestGuard;
   readonly admission: Admission;
   readonly lines: string;
-  readonly place: Place;
+  readonly original = undefined;
   /** Of its connections to the application. */
   readonly key: string;
   readonly #call: Call;
@@ -79,7 +78,6 @@ export class LocalRoute extends DirectPlan implements Route {
     this.guard = guard;
     this.admission = new CallAdmission(call, context);
     this.lines = forwardedLines(call, context);
-    this.place = inboundPlace(call);
     this.key = connectionKey(call.identity, call, context);
     this.#call = call;
     this.#context = context;

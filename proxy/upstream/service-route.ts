@@ -8,11 +8,9 @@ import type { StreamPool } from '../http/streams.ts';
 import type { Head } from '../http1/grammar/head.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { Outcome } from '../resilience/outcome.ts';
-import type { Place } from '../telemetry/place.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import type { Calls } from '../traffic/calls.ts';
 import { type Planner, plannerOf } from '../traffic/planner.ts';
-import { outboundParties } from '../workload.ts';
 import type { Cluster, UpstreamEndpoint } from './cluster.ts';
 import type { RouteContext } from './context.ts';
 import { authorityOf, type Caller, poolOf } from './routes.ts';
@@ -26,7 +24,7 @@ abstract class CallRoute extends DirectPlan implements Route {
   readonly guard = undefined;
   readonly admission = undefined;
   readonly lines = '';
-  readonly place: Place;
+  readonly original = undefined;
   protected readonly caller: Caller;
   protected readonly context: RouteContext;
   protected calls: Calls;
@@ -36,7 +34,6 @@ abstract class CallRoute extends DirectPlan implements Route {
     this.row = requests.connections;
     this.requests = requests;
     this.authority = authorityOf(cluster.service, cluster.port);
-    this.place = outboundParties(caller.workload, cluster.service);
     this.caller = caller;
     this.context = context;
     this.calls = context.world.calls(caller.workload, cluster);

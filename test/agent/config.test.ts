@@ -87,6 +87,16 @@ test('a setting of a layer is checked like our own', () => {
   expect(mistakes('gossip: {seeds: [nowhere]}\n')[0]).toMatch(/^1:18 gossip\.seeds\[0\]: write host:port/);
 });
 
+test('a header of credentials is not kept as a name, and users have to be named by something', () => {
+  const [credential] = mistakes('telemetry: { userHeader: authorization }\n');
+  expect(credential).toMatch(/^1:14 telemetry\.userHeader: holds a credential.* userClaim/);
+  expect(mistakes('telemetry: { userHeader: cookie }\n')).toHaveLength(1);
+  expect(mistakes('telemetry: { sampleUsers: [ada] }\n')[0]).toMatch(
+    /telemetry\.sampleUsers: .*userHeader or userClaim/,
+  );
+  expect(parseConfig('telemetry: { userClaim: sub, sampleUsers: [ada] }\n', 'agent.yaml').ok).toBe(true);
+});
+
 test('a value of the wrong type names what was found and what is meant', () => {
   expect(mistakes('workers: many\n')[0]).toBe('1:1 workers: many is not a number; set it to a number');
   expect(mistakes('nodeName: 1.10\n')[0]).toContain('write "1.10" in quotes');

@@ -28,7 +28,7 @@ import { BACKEND_PORT, SERVER_ADDRESSES } from './routes.ts';
 import { ROUTE_TABLE } from './routes-table.ts';
 import { SLOW_READER } from './slow-reader.ts';
 import { caseLines } from './table.ts';
-import { TELEMETRY } from './telemetry.ts';
+import { TAP, TELEMETRY } from './telemetry.ts';
 import { TRAFFIC } from './traffic.ts';
 import { startWeft } from './weft.ts';
 
@@ -45,6 +45,7 @@ const OWN_CASES: readonly OwnCase[] = [
   SLOW_READER,
   TRAFFIC,
   TELEMETRY,
+  TAP,
 ];
 
 const { values } = parseArgs({

@@ -1,27 +1,18 @@
 /**
  * What traffic management costs a request of two hops with mutual TLS: services that differ in what documents say of them, each
  * with an entry of its own at the same two agents, asked in turns.
- *
- * Instructions in user mode are told where `perf` can count them: on a busy machine they are steadier than time.
  * @module
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { runCli } from '../../agent/cli/cli.ts';
 import type { RevisionStatusView } from '../../agent/documents/views.ts';
-import { runLoad, WRK_REPORT } from './load/load.ts';
-import { cpuSeconds } from './machine.ts';
-import { startBackend } from './nginx.ts';
-import { median, type OwnCase, type OwnResult } from './own-case.ts';
+import type { OwnCase, OwnResult } from './own-case.ts';
 import { BACKEND_PORT, ROUTES, type Route } from './routes.ts';
+import { askInTurns, CONNECTIONS, costText, type Ground, onGround, type Way } from './ways.ts';
 import { startWeft } from './weft.ts';
 
-const CONNECTIONS = 32;
-const SECONDS = 2;
 const AGENTS = 2;
 const RULES = 20;
 
@@ -55,37 +46,19 @@ const SERVED: readonly Route[] = VARIANTS.map(({ name }, i) => ({
   endpoints: [ROUTES.tenEndpoints.endpoints[i]!],
 }));
 
-export interface Round {
-  readonly cpuUs: number;
-  /** Undefined where nobody can count them. */
-  readonly userInstructions: number | undefined;
-}
-
 export const TRAFFIC: OwnCase = {
   name: 'traffic',
-  async measure({ rounds }) {
-    const directory = mkdtempSync(join(tmpdir(), 'weft-traffic-'));
-    try {
-      return await measureIn(directory, rounds);
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
-  },
+  measure: ({ rounds }) => onGround('traffic', (ground) => measureOn(ground, rounds)),
 };
 
-async function measureIn(directory: string, rounds: number): Promise<OwnResult> {
-  const root = join(directory, 'files');
-  mkdirSync(root);
-  const script = join(directory, 'report.lua');
-  writeFileSync(script, WRK_REPORT);
-  await using _backend = await startBackend({ directory, root });
-  await using weft = await startWeft(join(directory, 'weft'), SERVED);
-  await publish(join(directory, 'weft'));
-  const measured = SERVED.map((): Round[] => []);
-  const ask = (route: Route) => round(weft, route, script);
-  for (const route of SERVED) await ask(route); // warm up
-  for (let i = 0; i < rounds; i++) for (const [k, route] of SERVED.entries()) measured[k]!.push(await ask(route));
-  return report(measured);
+async function measureOn({ directory, script }: Ground, rounds: number): Promise<OwnResult> {
+  const home = join(directory, 'weft');
+  await using weft = await startWeft(home, SERVED);
+  await publish(home);
+  const ways = SERVED.map((route): Way => ({ name: route.name, weft, route }));
+  const parts = await askInTurns(ways, { rounds, warmUp: 1, script });
+  const lines = parts.map((part) => `traffic, ${part.name}: ${costText(part, 'nothing')}`);
+  return { figures: { connections: CONNECTIONS, parts }, lines };
 }
 
 /** Publishes what is said of all of them, and waits until both agents have it in use. */
@@ -117,70 +90,6 @@ async function weftCommand(home: string, ...argv: readonly string[]): Promise<st
   });
   if (code !== 0) throw new Error(`weft ${argv.join(' ')}: ${err}`);
   return out;
-}
-
-/** Asks a route for a while, and tells what that cost the agents. */
-export async function round(
-  weft: { readonly address: string; readonly pids: readonly number[] },
-  route: Route,
-  script: string,
-): Promise<Round> {
-  const load = { kind: 'requests', connections: CONNECTIONS, path: '/' } as const;
-  const counter = await countInstructions(weft.pids);
-  const before = cpuSeconds(weft.pids);
-  const { count, failed } = runLoad(load, { host: weft.address, port: route.entryPort }, { seconds: SECONDS, script });
-  const cpu = cpuSeconds(weft.pids) - before;
-  const instructions = await counter();
-  if (failed > 0 || count === 0) throw new Error(`${route.name}: ${failed} of ${count} requests failed`);
-  return {
-    cpuUs: (cpu * 1e6) / count,
-    userInstructions: instructions === undefined ? undefined : instructions / count,
-  };
-}
-
-/** Counts instructions in user mode until it is asked for them. */
-async function countInstructions(pids: readonly number[]): Promise<() => Promise<number | undefined>> {
-  const argv = ['stat', '-x,', '-e', 'instructions:u', '-p', pids.join(',')];
-  const child = spawn('perf', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let text = '';
-  child.stderr.on('data', (bytes) => (text += String(bytes)));
-  const ended = new Promise<void>((resolve) => {
-    child.once('error', () => resolve()).once('close', () => resolve());
-  });
-  const isRunning = await once(child, 'spawn').then(
-    () => true,
-    () => false,
-  );
-  return async () => {
-    if (isRunning) child.kill('SIGINT');
-    await ended;
-    const count = Number(text.split(',')[0]);
-    return count > 0 ? count : undefined;
-  };
-}
-
-function report(measured: readonly (readonly Round[])[]): OwnResult {
-  const nothing = measured[0]!;
-  const parts = VARIANTS.map(({ name }, k) => {
-    const rounds = measured[k]!;
-    const instructions = rounds.flatMap(({ userInstructions }) => userInstructions ?? []);
-    return {
-      name,
-      cpuUs: median(rounds.map(({ cpuUs }) => cpuUs)),
-      cpuRatio: median(rounds.map(({ cpuUs }, i) => cpuUs / nothing[i]!.cpuUs)),
-      userInstructions: instructions.length === 0 ? null : Math.round(median(instructions)),
-      instructionsRatio:
-        instructions.length === 0
-          ? null
-          : median(rounds.map((one, i) => one.userInstructions! / nothing[i]!.userInstructions!)),
-    };
-  });
-  const lines = parts.map(({ name, cpuUs, cpuRatio, userInstructions, instructionsRatio }) => {
-    const counted =
-      userInstructions === null ? '' : `; ${userInstructions} user instructions, ${instructionsRatio!.toFixed(3)}x`;
-    return `traffic, ${name}: ${cpuUs.toFixed(1)} us of CPU a request, ${cpuRatio.toFixed(2)}x nothing${counted}`;
-  });
-  return { figures: { connections: CONNECTIONS, parts }, lines };
 }
 
 function rules(service: string): readonly object[] {

@@ -245,6 +245,20 @@ describe.skipIf(obstacle !== undefined)(
       expect(await open()).toEqual([0, 0, 0]);
     });
 
+    test('weft tap by user shows what she asks for, at both ends, although nothing else names her', async () => {
+      const tap = run('tap', 'web', '--from', 'client', '--user', 'ada@shop.example', '-o', 'json');
+      await agents[0]!.until('taps on all nodes', async () => (await open()).every((count) => count === 1));
+      for (const [user, path] of [
+        ['bob', 'bob'],
+        ['ada@shop.example', 'hers'],
+        ['eve', 'eve'],
+      ])
+        await mesh.curl(client, '-H', `x-user: ${user}`, `http://web.shop.weft/of/${path}`);
+      await agents[0]!.until('two requests', async () => seen(tap.out()).length >= 2);
+      expect([await tap.stop(), tap.err()]).toEqual([0, '']);
+      expect(seen(tap.out())).toEqual(['n1 outbound /of/hers', 'n2 inbound /of/hers']);
+    });
+
     test('weft logs --follow goes on with what comes, each line once', async () => {
       const follow = run('logs', 'stock', '--path', '/follow/*', '--follow', '-o', 'json');
       for (const path of ['follow/1', 'follow/2']) await mesh.curl(client, `http://web.shop.weft/${path}`);

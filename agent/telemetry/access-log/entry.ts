@@ -80,6 +80,7 @@ export function attributesOf(record: RequestRecord, options: EntryOptions): Reco
     'weft.destination': record.destination,
     'weft.destination_version': record.version,
     'weft.reason': reason,
+    'weft.mirror': record.isMirror || null,
     'weft.duration_ms': rounded(record.tookMs),
     'weft.attempts': record.steps.filter(({ kind }) => kind === 'attempt').length || null,
     'weft.kept': (['sampled', 'failed', 'slow', 'tapped'] as const).filter((why) => kept[why]).join(','),

@@ -55,6 +55,8 @@ export interface TapDeskOptions {
 }
 
 interface Session {
+  /** As somebody typed it, and with what records have instead of names of users. */
+  readonly asked: readonly FilterTerm[];
   readonly terms: readonly FilterTerm[];
   readonly ring: RequestRecord[];
   readonly leftOutBefore: number;
@@ -105,6 +107,7 @@ export class TapDesk implements Disposable {
   #begin(id: string, terms: readonly FilterTerm[]): Session | string {
     if (this.#sessions.size >= MAX_SESSIONS) return `${MAX_SESSIONS} taps are open on this node already`;
     const session: Session = {
+      asked: terms,
       terms: withUsers(terms, this.#options.userOf),
       ring: [],
       leftOutBefore: this.#options.leftOut(),
@@ -124,7 +127,7 @@ export class TapDesk implements Disposable {
     const nowMs = this.#options.nowMs();
     if (session.watchedUntilMs - nowMs > TAP_TTL_MS - RENEW_MS) return true;
     const untilMs = nowMs + TAP_TTL_MS;
-    const end = this.#options.hub.tap([watchOf(id, session.terms, untilMs)]);
+    const end = this.#options.hub.tap([watchOf(id, session.asked, untilMs)]);
     if (end === undefined) return false;
     session.watchedUntilMs = untilMs;
     session.endWatch = end;

@@ -6,9 +6,9 @@
 import { z } from 'zod';
 import { quantile } from '../../../proxy/telemetry/histogram.ts';
 import type { SeriesStats } from '../../../proxy/telemetry/stats-reader.ts';
+import { workloadOf } from '../../../proxy/telemetry/workload-name.ts';
 import type { MeshQuery, Topic } from '../../mesh-query/shapes.ts';
 import { type Coverage, coverage } from '../../mesh-query/shapes.ts';
-import { workloadOf } from '../workload-name.ts';
 import { add, ratesOf, type TopRow, topRow, totalsOf } from './rates.ts';
 
 const SAME_MS = 900;

@@ -32,7 +32,6 @@ export const FIELD = {
   tracestate: 18,
   /** `b3`, and all of `x-b3-`. */
   b3: 19,
-  grpcStatus: 20,
 } as const;
 
 /** How the end of a message's body is found (RFC 9112 §6.3). */
@@ -293,7 +292,6 @@ export function fieldId(bytes: Buffer, start: number, end: number): number {
     case 11:
       if (first === 0x74) return matches(bytes, start, 'traceparent') ? FIELD.traceparent : FIELD.other;
       if (first === 0x78) return b3Id(bytes, start);
-      if (first === 0x67) return matches(bytes, start, 'grpc-status') ? FIELD.grpcStatus : FIELD.other;
       if (first === 0x77 && matches(bytes, start, 'weft-reason')) return FIELD.weftReason;
       return first === 0x77 && matches(bytes, start, 'weft-policy') ? FIELD.weftPolicy : FIELD.other;
     case 12:

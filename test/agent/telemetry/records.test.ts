@@ -19,7 +19,7 @@ test('what a worker refuses reaches every subscriber, and taps reach the workers
     target: { service: 'shop/cart', port: 80 },
     transport: 'tcp',
   });
-  const end = plane.records.tap([{ id: 'a', source: 'shop/web', untilMs: Date.now() + 60_000 }])!;
+  const end = plane.records.tap([{ id: 'a', sources: ['shop/web'], untilMs: Date.now() + 60_000 }])!;
   const { promise, resolve } = Promise.withResolvers<readonly RequestRecord[]>();
   const silent = plane.records.subscribe(() => {
     throw new Error('one that fails');

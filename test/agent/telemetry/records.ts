@@ -31,6 +31,7 @@ export function record(fields: Partial<RequestRecord> = {}): RequestRecord {
     spanId: '00f067aa0ba902b7',
     parentSpanId: '',
     kept: { sampled: true, failed: false, slow: false, tapped: false },
+    isMirror: false,
     steps: [],
     ...fields,
   };

@@ -7,7 +7,10 @@ import { parseFilter } from '../../../agent/telemetry/record-filter.ts';
 import { RecordHub } from '../../../agent/telemetry/records.ts';
 import { MAX_SESSIONS, TAP_TTL_MS, type TapAnswer, TapDesk } from '../../../agent/telemetry/tap/tap-desk.ts';
 import { watchOf } from '../../../agent/telemetry/tap/watch.ts';
-import { isWatched, type TapFilter } from '../../../proxy/telemetry/taps.ts';
+import type { Head } from '../../../proxy/http1/grammar/head.ts';
+import { HeadParser } from '../../../proxy/http1/grammar/head-parser.ts';
+import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
+import { asksFor, concerns, type TapFilter } from '../../../proxy/telemetry/taps.ts';
 import { record, T0 } from './records.ts';
 
 const TAPPED = { sampled: false, failed: false, slow: false, tapped: true };
@@ -64,7 +67,9 @@ describe('a desk', () => {
 
   test('has workers watch while somebody does, and not a moment longer', () => {
     poll('to:shop/cart');
-    expect(watched.map(({ destination, untilMs }) => [destination, untilMs - T0])).toEqual([['shop/cart', TAP_TTL_MS]]);
+    expect(watched.map(({ destinations, untilMs }) => [destinations, untilMs - T0])).toEqual([
+      [['shop/cart'], TAP_TTL_MS],
+    ]);
     vi.advanceTimersByTime(6_000);
     poll('to:shop/cart');
     expect(watched.map(({ untilMs }) => untilMs - T0)).toEqual([6_000 + TAP_TTL_MS]);
@@ -102,7 +107,24 @@ describe('a desk', () => {
   });
 });
 
+/** Whether a worker that is told what is asked for tells of this request. */
+function isWatched(one: RequestRecord, text: string): boolean {
+  const filter = watchOf('t', terms(text), T0 + 1);
+  return concerns(filter, one) && asksFor(filter, headOf(one), one);
+}
+
+function headOf({ method, path }: RequestRecord): Head {
+  const bytes = Buffer.from(`${method} ${path}?q=1 HTTP/1.1\r\nhost: cart\r\n\r\n`, 'latin1');
+  const parser = new HeadParser('request', { maxHeadBytes: 32_768, maxFields: 128 });
+  expect(parser.parse(bytes, 0, bytes.length)).toBe(bytes.length);
+  return parser.head;
+}
+
 test.each([
+  'service:cart',
+  'service:shop/web,shop/pay',
+  'duration>10ms',
+  'path:/v1/{id}',
   'from:shop/web',
   'from:web to:cart',
   'from:spiffe://lab.example/ns/shop/sa/web',
@@ -116,12 +138,20 @@ test.each([
 ])('workers watch for no less than what %s asks for', (text) => {
   const wanted = record({ status: 503, reason: 'no-endpoint', kept: { ...TAPPED, failed: true } });
   for (const one of [wanted, { ...wanted, direction: 'inbound' as const, sourceService: '' }])
-    expect(isWatched(one, watchOf('t', terms(text), T0 + 1), T0)).toBe(true);
+    expect(isWatched(one, text)).toBe(true);
 });
 
-test.each(['to:shop/pay', 'status:2xx', 'method:POST', 'path:/v2/*', 'reason:overflow'])(
-  'workers need not tell of what %s leaves out',
-  (text) => {
-    expect(isWatched(record({ status: 503 }), watchOf('t', terms(text), T0 + 1), T0)).toBe(false);
-  },
-);
+test.each([
+  'to:shop/pay',
+  'service:pay',
+  'from:shop/pay,stock',
+  'from:spiffe://lab.example/ns/shop/sa/pay',
+  'status:2xx',
+  'method:POST',
+  'path:/v2/*',
+  'path:/v1/carts/77',
+  'reason:overflow',
+  'duration>13ms',
+])('workers need not tell of what %s leaves out', (text) => {
+  expect(isWatched(record({ status: 503 }), text)).toBe(false);
+});

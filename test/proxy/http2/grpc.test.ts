@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import { eventually, Mesh } from '../mesh.ts';
 import { data, headers, TYPE } from './frames.ts';
 import { Peer, request } from './peer.ts';
@@ -27,6 +28,14 @@ const IMPLEMENTATION: grpc.UntypedServiceImplementation = {
   unary: (call: grpc.ServerUnaryCall<string, string>, done: grpc.sendUnaryData<string>) => {
     call.on('cancelled', () => cancelled++);
     if (call.request === 'never') return;
+    if (call.request === 'trace') {
+      done(null, JSON.stringify(call.metadata.getMap()));
+      return;
+    }
+    if (call.request === 'away') {
+      done({ code: grpc.status.UNAVAILABLE, details: 'away' });
+      return;
+    }
     if (call.request !== 'fail') {
       const trailers = new grpc.Metadata();
       trailers.set('x-sum', '42');
@@ -72,9 +81,11 @@ function unary(
   client: grpc.Client,
   message: string,
   options: grpc.CallOptions = {},
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<string> & { call: grpc.ClientUnaryCall } {
   const metadata = new grpc.Metadata();
   metadata.set('x-who', 'web');
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   const { path, requestSerialize, responseDeserialize } = DEFINITION.unary;
   let call!: grpc.ClientUnaryCall;
   const answer = new Promise<string>((resolve, reject) => {
@@ -101,7 +112,7 @@ describe('gRPC', () => {
   let mesh: Mesh;
   let client: grpc.Client;
   beforeAll(async () => {
-    ({ server, mesh, client } = await start());
+    ({ server, mesh, client } = await start({ telemetry: { sampleRatio: 1, slowMs: 600_000, maxBatch: 10_000 } }));
   });
   afterAll(async () => {
     client.close();
@@ -187,6 +198,64 @@ describe('gRPC', () => {
     answer.call.cancel();
     await refused;
     await eventually(() => cancelled === 1);
+  });
+
+  /** What both hops tell of a trace, once each has told of so many calls. */
+  async function toldOf(traceId: string, calls = 1): Promise<readonly (readonly RequestRecord[])[]> {
+    const told = () => [mesh.a, mesh.b].map(({ records }) => records.filter((record) => record.traceId === traceId));
+    await eventually(() => told().every(({ length }) => length === calls));
+    return told();
+  }
+
+  test('the status in the trailers is what both hops tell of a call, and some of them are failures', async () => {
+    const traceId = '1'.repeat(32);
+    const headers = { traceparent: `00-${traceId}-${'2'.repeat(16)}-01` };
+    await expect(unary(client, 'fail', {}, headers)).rejects.toBeDefined();
+    await expect(unary(client, 'away', {}, headers)).rejects.toBeDefined();
+    await unary(client, 'hello', {}, headers);
+    for (const records of await toldOf(traceId, 3)) {
+      const told = records.map(({ path, protocol, method, status, grpcStatus, kept }) => [
+        [path, protocol, method, status].join(' '),
+        grpcStatus,
+        kept.failed,
+      ]);
+      expect(told).toEqual([
+        ['/shop.Echo/Unary grpc POST 200', grpc.status.FAILED_PRECONDITION, false],
+        ['/shop.Echo/Unary grpc POST 200', grpc.status.UNAVAILABLE, true],
+        ['/shop.Echo/Unary grpc POST 200', grpc.status.OK, false],
+      ]);
+    }
+  });
+
+  test('a call goes on with its place in a trace, in the fields that it came with', async () => {
+    const spanId = 'b7ad6b7169203331';
+    const seen = async (headers: Readonly<Record<string, string>>) => {
+      const fields = JSON.parse(await unary(client, 'trace', {}, headers)) as Readonly<Record<string, string>>;
+      const traceId = fields.traceparent!.slice(3, 35);
+      const [[outbound], [inbound]] = (await toldOf(traceId)) as [[RequestRecord], [RequestRecord]];
+      expect(fields.traceparent).toBe(`00-${traceId}-${inbound.spanId}-01`);
+      expect(inbound.parentSpanId).toBe(outbound.spanId);
+      return { fields, traceId, outbound, inbound };
+    };
+    const own = await seen({});
+    expect([own.outbound.parentSpanId, own.fields.b3]).toEqual(['', undefined]);
+
+    const w3c = await seen({ traceparent: `00-${'3'.repeat(32)}-${spanId}-01`, tracestate: 'a=1' });
+    expect(w3c).toMatchObject({ traceId: '3'.repeat(32), outbound: { parentSpanId: spanId } });
+    expect(w3c.fields.tracestate).toBe('a=1');
+
+    const single = await seen({ b3: `${'4'.repeat(32)}-${spanId}-1` });
+    expect(single).toMatchObject({ traceId: '4'.repeat(32), outbound: { parentSpanId: spanId } });
+    expect(single.fields.b3).toBe(`${single.traceId}-${single.inbound.spanId}-1-${single.outbound.spanId}`);
+
+    const multi = await seen({ 'x-b3-traceid': '5'.repeat(32), 'x-b3-spanid': spanId, 'x-b3-sampled': '1' });
+    expect(multi).toMatchObject({ traceId: '5'.repeat(32), outbound: { parentSpanId: spanId } });
+    expect(multi.fields).toMatchObject({
+      'x-b3-traceid': multi.traceId,
+      'x-b3-spanid': multi.inbound.spanId,
+      'x-b3-parentspanid': multi.outbound.spanId,
+      'x-b3-sampled': '1',
+    });
   });
 
   test('a refusal of the mesh is a status that clients know', async () => {

@@ -1,7 +1,8 @@
 /** What proxies tell of the requests that they carry, over real sockets. */
 import { expect, test } from 'vitest';
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
-import { eventually, Mesh, TestClient, TestServer, WEB } from '../mesh.ts';
+import type { TapFilter } from '../../../proxy/telemetry/taps.ts';
+import { eventually, Mesh, type ProxyUnderTest, TestClient, TestServer, WEB } from '../mesh.ts';
 
 /** A machine that is busy makes any request slow. */
 const slowMs = 600_000;
@@ -57,6 +58,7 @@ test('a request over two hops is told of by both, as one trace that the applicat
     method: 'GET',
     authority: 'cart.shop',
     path: '/v1/items',
+    route: '/v1/items',
     status: 200,
     grpcStatus: null,
     reason: '',
@@ -79,6 +81,15 @@ test('a request over two hops is told of by both, as one trace that the applicat
   expect(inbound.parentSpanId).toBe(outbound.spanId);
   expect(lineOf(heads[0]!, 'traceparent')).toBe(`00-${inbound.traceId}-${inbound.spanId}-01`);
   expect(outbound.steps.map(({ kind }) => kind)).toContain('attempt');
+});
+
+test('records of both hops name the route that the path belongs to', async () => {
+  await using app = await startApp([]);
+  await using mesh = await Mesh.start(app.port, ALL);
+  using client = await TestClient.connect(mesh.port);
+  await ask(client, '/v1/carts/8472/items?page=2');
+  for (const { path, route } of await pairOf(mesh))
+    expect([path, route]).toEqual(['/v1/carts/8472/items', '/v1/carts/{id}/items']);
 });
 
 test('a request that fails is told of by both hops whatever was decided about its trace', async () => {
@@ -179,7 +190,7 @@ test('what a tap watches is told of, and nothing else, until its time is over', 
   using client = await TestClient.connect(mesh.port);
   const untilMs = Date.now() + 60_000;
   mesh.a.proxy.watch([
-    { id: 't', destination: 'shop/cart', method: 'GET', pathPrefix: '/v1', statusClass: 2, untilMs },
+    { id: 't', destinations: ['shop/cart'], method: 'GET', pathPrefix: '/v1', statusClass: 2, untilMs },
   ]);
   await ask(client, '/v2/no');
   await ask(client, '/v1/yes');
@@ -190,6 +201,63 @@ test('what a tap watches is told of, and nothing else, until its time is over', 
   await ask(client, '/v1/late');
   await mesh.a.proxy.close(0);
   expect(mesh.a.records).toHaveLength(1);
+});
+
+test.each<[what: string, filter: Partial<TapFilter>, told: readonly string[]]>([
+  ['either side by its name alone', { services: ['web', 'pay'] }, ['/a', '/b', '/b']],
+  ['nobody who calls here', { services: ['pay'] }, []],
+  ['a caller by its identity', { sources: [WEB] }, ['/a', '/b', '/b']],
+  ['another caller', { sources: ['shop/pay'] }, []],
+  ['a method and a path', { method: 'GET', pathPrefix: '/b' }, ['/b', '/b']],
+  ['requests of a user', { users: ['ada'] }, ['/b']],
+  ['what takes longer than anything does', { minMs: 3_600_000 }, []],
+])('workers watch %s', async (_what, filter, told) => {
+  await using app = await startApp([]);
+  const telemetry = { sampleRatio: 0, slowMs, userHeader: 'x-user' };
+  await using mesh = await Mesh.start(app.port, { config: { telemetry } });
+  using client = await TestClient.connect(mesh.port);
+  const taps = [{ id: 't', ...filter, untilMs: Date.now() + 60_000 }];
+  for (const { proxy } of [mesh.a, mesh.b]) proxy.watch(taps);
+  await ask(client, '/a?q=/b', 'x-user: bob\r\n');
+  await ask(client, '/b', 'X-User: ada\r\n');
+  await ask(client, '/b', 'x-user: bob\r\n');
+  for (const { proxy, records } of [mesh.a, mesh.b]) {
+    await proxy.close(0); // tells what it has yet to tell
+    expect(records.map(({ path }) => path)).toEqual(told);
+  }
+});
+
+test('the user is what a claim of the token says, and no part of a token is kept', async () => {
+  await using app = await startApp([]);
+  const telemetry = { sampleRatio: 1, slowMs, userClaim: 'email' };
+  await using mesh = await Mesh.start(app.port, { config: { telemetry } });
+  using client = await TestClient.connect(mesh.port);
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = `${part({ alg: 'RS256' })}.${part({ sub: '7', email: 'ada@shop.example' })}.c2lnbmVk`;
+  await ask(client, '/token', `Authorization: Bearer ${token}\r\n`);
+  await ask(client, '/basic', 'Authorization: Basic YWRhOnNlY3JldA==\r\n');
+  await ask(client, '/broken', `Authorization: Bearer ${part({})}.bm90IGpzb24.x\r\n`);
+  await eventually(() => mesh.b.records.length === 3 && mesh.a.records.length === 3);
+  for (const { records } of [mesh.a, mesh.b]) {
+    expect(records.map(({ user }) => user)).toEqual(['ada@shop.example', '', '']);
+    expect(JSON.stringify(records)).not.toMatch(/eyJ|Bearer|YWRh/);
+  }
+});
+
+test('traces of some users are all told of, from where they begin', async () => {
+  const heads: string[] = [];
+  await using app = await startApp(heads);
+  const telemetry = { sampleRatio: 0, slowMs, userHeader: 'x-user', sampleUsers: ['ada'] };
+  await using mesh = await Mesh.start(app.port, { config: { telemetry } });
+  using client = await TestClient.connect(mesh.port);
+  await ask(client, '/bob', 'x-user: bob\r\n');
+  await ask(client, '/nobody');
+  await ask(client, '/decided', `x-user: ada\r\ntraceparent: 00-${'1'.repeat(32)}-${'2'.repeat(16)}-00\r\n`);
+  await ask(client, '/ada', 'x-user: ada\r\n');
+  const [outbound, inbound] = await pairOf(mesh);
+  expect([mesh.a.records.length, mesh.b.records.length]).toEqual([1, 1]);
+  expect([outbound.path, outbound.user, outbound.kept.sampled]).toEqual(['/ada', 'ada', true]);
+  expect(lineOf(heads.at(-1)!, 'traceparent')).toBe(`00-${outbound.traceId}-${inbound.spanId}-01`);
 });
 
 test('a request that another endpoint answered names both attempts', async () => {
@@ -238,6 +306,32 @@ test('a connection of bytes is told of when it is over, by both hops', async () 
     expect([record.bytesReceived, record.bytesSent]).toEqual([5, 3]);
   }
   expect(outbound.endpoint).toBe(`127.0.0.1:${app.port}`);
+  expect(outbound.parentSpanId).toBe('');
+  expect([inbound.traceId, inbound.parentSpanId]).toEqual([outbound.traceId, outbound.spanId]);
+});
+
+test('hops of connections that are sampled by a share are told of by both ends or by neither', async () => {
+  await using app = await TestServer.tcp((socket) => socket.on('data', () => socket.end('bye')));
+  const config = { telemetry: { sampleRatio: 0.5, slowMs } };
+  await using mesh = await Mesh.start(app.port, { config, protocol: 'tcp' });
+  const count = 40;
+  for (let i = 0; i < count; i++) {
+    using client = await TestClient.connect(mesh.port);
+    client.send('hello');
+    await client.until(/bye/);
+    client.socket.end();
+  }
+  const closed = ({ reader }: ProxyUnderTest): boolean =>
+    reader
+      .series()
+      .every(({ connectionsOpened, connectionsActive }) => connectionsOpened === count && connectionsActive === 0);
+  await eventually(() => closed(mesh.a) && closed(mesh.b));
+  for (const { proxy } of [mesh.a, mesh.b]) await proxy.close(0);
+  const traces = ({ records }: ProxyUnderTest): string[] => records.map(({ traceId }) => traceId).sort();
+  expect(traces(mesh.b)).toEqual(traces(mesh.a));
+  expect(new Set(traces(mesh.a)).size).toBe(mesh.a.records.length);
+  expect(mesh.a.records.length).toBeGreaterThan(0); // all or none of 40: once in 5e11 runs
+  expect(mesh.a.records.length).toBeLessThan(count);
 });
 
 test('a connection of bytes that no application takes is told of with the reason', async () => {
@@ -246,4 +340,5 @@ test('a connection of bytes that no application takes is told of with the reason
   await client.closed();
   await eventually(() => mesh.b.records.length > 0);
   expect(mesh.b.records[0]).toMatchObject({ protocol: 'tcp', reason: 'app-unreachable', endpoint: '' });
+  expect(mesh.b.records[0]!.parentSpanId).toMatch(/^[0-9a-f]{16}$/);
 });

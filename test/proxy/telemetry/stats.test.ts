@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BUCKET_BOUNDS_MS, BUCKETS, bucketOf, quantile } from '../../../proxy/telemetry/histogram.ts';
-import type { Parties } from '../../../proxy/telemetry/series.ts';
+import type { Parties } from '../../../proxy/telemetry/parties.ts';
 import { StatsReader } from '../../../proxy/telemetry/stats-reader.ts';
 import { createStatsBuffer } from '../../../proxy/telemetry/stats-table.ts';
 import { IDLE_SWEEPS, StatsWriter } from '../../../proxy/telemetry/stats-writer.ts';

@@ -1,14 +1,14 @@
-/** Between whom the requests of a connection go, as records tell it. @module */
+/** Between whom requests and connections go, and what decided so: records tell it, rows of statistics are labelled by it. @module */
 
 import type { Answerer, Balanced } from '../balancer/balanced.ts';
 
-export interface Place {
+export interface Parties {
   readonly direction: 'outbound' | 'inbound';
   /** SPIFFE id of the caller; empty in plaintext. */
   readonly source: string;
   /** 'namespace/service' of the caller; empty where only its identity is known. */
   readonly sourceService: string;
-  /** 'namespace/service', or 'passthrough'. */
+  /** 'namespace/service', or 'passthrough' for what lies outside the mesh. */
   readonly destination: string;
 }
 
@@ -17,10 +17,6 @@ export interface Decided {
   readonly kind: 'route' | 'limit';
   /** `HTTPRoute shop/cart rule 2` */
   readonly subject: string;
-  /** The path that led to the rule; empty where there were several, or none. */
-  readonly route: string;
-  /** Where it goes, if not where it was dialled. */
-  readonly destination: string | undefined;
 }
 
 /** As it is written: IPv6 in brackets. */
