@@ -58,6 +58,7 @@ import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
 import { MeshQueries } from './mesh-query/mesh-queries.ts';
 import { withNodeIdentity } from './node-identity.ts';
+import { type SloSight, sightOf } from './observe/slo-list.ts';
 import { RootFollower } from './rotation/root-follower.ts';
 import { trustRoutes } from './rotation/routes.ts';
 import { ServiceDirectory } from './services.ts';
@@ -438,8 +439,14 @@ class Agent implements AsyncDisposable {
       }),
     );
     this.#reach.changed();
-    const catalog = this.#state.use(new Catalog(running, { documents, log, records: plane.records }));
+    const catalog = this.#state.use(
+      new Catalog(running, {
+        ...{ documents, log, records: plane.records },
+        hasObjective: (service) => documents.objectives.has(service),
+      }),
+    );
     events.watch(watchedParts(running));
+    const sight = (): SloSight => sightOf(running, documents.objectives);
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
     const console = this.#state.use(await startConsole(running, { documents, service: documentService, catalog, log }));
@@ -447,7 +454,7 @@ class Agent implements AsyncDisposable {
       documentRoutes(documentService),
       auditRoutes(audit),
       eventsRoutes(events),
-      sloRoutes(history),
+      sloRoutes(sight),
       trustRoutes({
         node: () => certificates.holder.current,
         sequence: () => roots.sequence,
