@@ -40,6 +40,7 @@ import { Catalog } from './catalog/catalog.ts';
 import type { AgentConfig } from './config.ts';
 import type { Console } from './console/console.ts';
 import { startConsole } from './console/start.ts';
+import { registerOf } from './console/world.ts';
 import { AgentDocuments } from './documents/agent-documents.ts';
 import { RememberedEndpoints } from './endpoints/remembered.ts';
 import { capturedUnits } from './enrolment/captured-unit.ts';
@@ -58,6 +59,8 @@ import { renewIfExpired } from './identity/late-renewal.ts';
 import { createLogger } from './log.ts';
 import { MeshQueries } from './mesh-query/mesh-queries.ts';
 import { withNodeIdentity } from './node-identity.ts';
+import { HealthWatch } from './observe/health-watch.ts';
+import { type SloSight, sightOf } from './observe/slo-list.ts';
 import { RootFollower } from './rotation/root-follower.ts';
 import { trustRoutes } from './rotation/routes.ts';
 import { ServiceDirectory } from './services.ts';
@@ -438,8 +441,22 @@ class Agent implements AsyncDisposable {
       }),
     );
     this.#reach.changed();
-    const catalog = this.#state.use(new Catalog(running, { documents, log, records: plane.records }));
+    const catalog = this.#state.use(
+      new Catalog(running, {
+        ...{ documents, log, records: plane.records },
+        hasObjective: (service) => documents.objectives.has(service),
+      }),
+    );
     events.watch(watchedParts(running));
+    const sight = (): SloSight => sightOf(running, documents.objectives);
+    this.#state.use(
+      new HealthWatch({
+        ...{ node: node.name, events, log, sight },
+        members: () => running.mesh.members(),
+        register: () => registerOf(running),
+        figures: (question) => history.figures(question),
+      }),
+    );
     await this.#startWorkloadApi(running);
     await predecessor?.drain();
     const console = this.#state.use(await startConsole(running, { documents, service: documentService, catalog, log }));
@@ -447,7 +464,7 @@ class Agent implements AsyncDisposable {
       documentRoutes(documentService),
       auditRoutes(audit),
       eventsRoutes(events),
-      sloRoutes(history),
+      sloRoutes(sight),
       trustRoutes({
         node: () => certificates.holder.current,
         sequence: () => roots.sequence,

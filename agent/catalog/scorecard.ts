@@ -96,7 +96,14 @@ export function scorecard(service: ScoredService): readonly ScoredRule[] {
     ),
     ...(hasObjective === null
       ? []
-      : [rule('slo', 'An objective is set', hasObjective, `set an objective for ${name}: docs/history.md says how`)]),
+      : [
+          rule(
+            'slo',
+            'An objective is set',
+            hasObjective,
+            `apply a ServiceLevelObjective about ${name} in ${namespace}: docs/history.md`,
+          ),
+        ]),
     rule(
       'certificate',
       'Its certificates are renewed in time',

@@ -31,15 +31,21 @@ function sloText({ services }: SloList): string {
     { heading: 'SERVICE', text: ({ service }) => service },
     {
       heading: 'OBJECTIVE',
-      text: ({ objective: { targetRatio, windowMs }, isProposed }) =>
-        `${Number((targetRatio * 100).toFixed(4))} % in ${span(windowMs)}${isProposed ? ' (proposed)' : ''}`,
+      text: ({ objective: { targetRatio, windowMs, latencyMs }, isProposed }) => {
+        const within = latencyMs === undefined ? '' : ` within ${latencyMs} ms`;
+        return `${Number((targetRatio * 100).toFixed(4))} %${within} in ${span(windowMs)}${isProposed ? ' (proposed)' : ''}`;
+      },
     },
+    { heading: 'BY', text: ({ document }) => (document === null ? '' : `${document.namespace}/${document.name}`) },
     { heading: 'BURN 5m', text: ({ burn }) => rate(burn.fiveMin) },
     { heading: '1h', text: ({ burn }) => rate(burn.oneHour) },
     { heading: '6h', text: ({ burn }) => rate(burn.sixHours) },
     {
       heading: 'BUDGET LEFT',
-      text: ({ budgetLeftRatio }) => (budgetLeftRatio === null ? '' : `${Math.round(budgetLeftRatio * 100)} %`),
+      text: ({ budgetLeftRatio, knownMs, objective }) => {
+        const known = knownMs < objective.windowMs ? ` (of ${span(knownMs)})` : '';
+        return budgetLeftRatio === null ? '' : `${Math.round(budgetLeftRatio * 100)} %${known}`;
+      },
     },
     { heading: 'GONE IN', text: ({ exhaustedInMs }) => (exhaustedInMs === null ? '' : span(exhaustedInMs)) },
     { heading: 'REQUESTS', text: ({ requests }) => String(Math.round(requests)) },

@@ -13,6 +13,7 @@ import { adviceOnPermissive, adviceOnPolicy, type KnownService } from '../access
 import { DocumentAudit } from '../audit/document-records.ts';
 import type { AuditRecorder } from '../audit/trail.ts';
 import { DeclaredEntities } from '../catalog/declared/entities.ts';
+import { Objectives } from '../observe/objectives.ts';
 import { DocumentDelay } from '../telemetry/document-delay.ts';
 import type { CompiledService } from '../traffic/compiled.ts';
 import type { RunningService } from '../traffic/service-facts.ts';
@@ -27,6 +28,7 @@ import { LastGood } from './last-good.ts';
 import { type MeshConfig, MeshConfigConsumer, meshAccessOf } from './mesh-config.ts';
 import { RevocationConsumer } from './revocation.ts';
 import { DocumentService } from './service.ts';
+import type { CompiledObjective } from './service-level-objective.ts';
 import { TrustBundleConsumer } from './trust-bundle.ts';
 
 export interface AgentDocumentsOptions {
@@ -59,6 +61,7 @@ export class AgentDocuments implements AsyncDisposable {
   readonly traffic: TrafficKeeper;
   readonly advisor: TrafficAdvisor;
   readonly catalog = new DeclaredEntities();
+  readonly objectives = new Objectives();
   readonly #meshConfig: MeshConfigConsumer;
   /** From writing to use. */
   readonly delay = new DocumentDelay(Date.now());
@@ -104,6 +107,7 @@ export class AgentDocuments implements AsyncDisposable {
         new TrustBundleConsumer(followRoots),
         ...this.traffic.consumers,
         ...this.catalog.consumers,
+        this.objectives.consumer,
       ],
       compiler: this.#compiler,
       audit: this.#audit,
@@ -171,6 +175,10 @@ export class AgentDocuments implements AsyncDisposable {
     const [services, nowMs] = [this.#services(), Date.now()];
     if (kind === this.access.kind) return adviceOnPolicy(value as CompiledAccessPolicy, services, nowMs);
     if (kind === this.#meshConfig.kind) return adviceOnPermissive(meshAccessOf(value).permissive, services, nowMs);
+    if (kind === this.objectives.consumer.kind) {
+      const known = new Set(services.map(({ id }) => id));
+      return this.objectives.advice(key, value as CompiledObjective, known);
+    }
     return this.advisor.onWrite(key, value);
   }
 

@@ -10,6 +10,7 @@ import { rateLimitKind } from './rate-limit.ts';
 import { referenceGrantKind } from './reference-grant.ts';
 import { revocationKind } from './revocation.ts';
 import { serviceKind } from './service-kind.ts';
+import { serviceLevelObjectiveKind } from './service-level-objective.ts';
 import { tcpRouteKind, tlsRouteKind } from './stream-routes.ts';
 import { trafficPolicyKind } from './traffic-policy.ts';
 import { trustBundleKind } from './trust-bundle.ts';
@@ -29,6 +30,7 @@ export const KINDS: ReadonlyMap<string, DocumentKind> = new Map(
     trafficPolicyKind,
     rateLimitKind,
     faultInjectionKind,
+    serviceLevelObjectiveKind,
     ...catalogKinds,
   ].map((kind) => [kind.kind, kind]),
 );

@@ -51,7 +51,8 @@ export class EventLog implements AsyncDisposable {
   note(what: Happening, atMs = Date.now()): void {
     const event = clipped(eventOf(what, atMs));
     const last = this.#last.get(thingOf(event));
-    const isRepeat = last !== undefined && (what.isOnce === true || atMs - last.atMs < REPEAT_MS);
+    const isSoon = last !== undefined && atMs - last.atMs < REPEAT_MS && what.isApart !== true;
+    const isRepeat = last !== undefined && (what.isOnce === true || isSoon);
     if (isRepeat && what.isOnce === true) return;
     const noted = isRepeat ? { ...last, count: last.count + 1 } : event;
     this.#keep(noted);

@@ -21,6 +21,8 @@ export interface Happening extends Pick<MeshEvent, 'kind' | 'title'> {
   readonly node?: string;
   /** Can happen only once, such as a revision that is applied: when it is noted again, it was known. */
   readonly isOnce?: boolean;
+  /** Happens anew each time: not counted as a repeat of the last time. */
+  readonly isApart?: boolean;
 }
 
 export function eventOf(what: Happening, atMs: number): MeshEvent {

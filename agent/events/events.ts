@@ -67,8 +67,9 @@ export class AgentEvents implements AsyncDisposable {
     return new AgentEvents(options, await EventLog.open({ directory, days: config.days, log }));
   }
 
-  note(what: Happening): void {
-    this.#log.note(what);
+  /** @param atMs when it began; default: now */
+  note(what: Happening, atMs?: number): void {
+    this.#log.note(what, atMs);
   }
 
   members(members: readonly Member[]): void {

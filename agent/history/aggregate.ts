@@ -5,42 +5,20 @@
  * Bounded: 150,000 cells (rows times steps; 60 MB), at least one row. A row that does not fit is added to one called `other`.
  * @module
  */
-import { z } from 'zod';
 import { BUCKETS } from '../../proxy/telemetry/histogram.ts';
 import { ByteWriter } from './bytes.ts';
+import { type Cells, emptyCells, writeCells } from './cells.ts';
 import type { FiguresQuestion } from './figures.ts';
+import type { NodeFigures } from './node-figures.ts';
 import { countsBytes, type FiguresPlan, groupOf, isAsked } from './plan.ts';
-import { addMeasures, emptyMeasures, type Measures, type RowLabels, SCALAR, SCALARS, type Step } from './rows.ts';
-import { type Book, type Place, type Target, writeMeasures } from './step-codec.ts';
+import { addMeasures, type Measures, type RowLabels, SCALAR, SCALARS, type Step } from './rows.ts';
+import type { Book, Place, Target } from './step-codec.ts';
 import type { StepVisitor } from './store.ts';
 
 const MAX_CELLS = 150_000;
-const counts = z.record(z.string().max(64), z.number());
-
-/** What a node answers. Numbers are packed: a step's in JSON would be three times as long, and slow to read. */
-export const nodeFigures = z.object({
-  startMs: z.number(),
-  stepMs: z.number(),
-  steps: z.int().min(1).max(10_000),
-  /** By step: milliseconds of it that were counted; 0: nothing is known. */
-  coveredMs: z.array(z.number().min(0)).max(10_000),
-  rows: z
-    .array(
-      z.object({
-        /** Of the dimensions asked for, in that order. */
-        labels: z.array(z.string().max(2_048)).max(8),
-        /** Base64 of: number of cells, then each as steps since the last one and its measures. */
-        cells: z.string().max(8_000_000),
-        reasons: counts,
-        statuses: counts,
-      }),
-    )
-    .max(MAX_CELLS),
-});
-export type NodeFigures = z.infer<typeof nodeFigures>;
 
 /** A row to be, with figures of all steps one after the other. */
-interface Group extends Target {
+interface Group extends Target, Cells {
   readonly labels: readonly string[];
 }
 
@@ -55,7 +33,8 @@ export class Aggregation {
   readonly #plan: FiguresPlan;
   readonly #node: string;
   readonly #groups = new Map<string, Group>();
-  readonly #places = new WeakMap<Book, (MovingPlace | undefined)[]>();
+  /** By number of the labels; null for rows that were not asked for. */
+  readonly #places = new WeakMap<Book, (MovingPlace | null)[]>();
   readonly #maxGroups: number;
   readonly #coveredMs: Float64Array;
   /** By step: how many of those that were added fell into it. */
@@ -79,9 +58,12 @@ export class Aggregation {
     this.#places.set(book, places);
     const [scalarsAt, latencyAt] = [step * SCALARS, step * BUCKETS];
     read((label) => {
-      if (!(label in places)) places[label] = this.#place(book.labels[label]);
-      const place = places[label];
-      if (place === undefined) return undefined;
+      let place = places[label];
+      if (place === undefined) {
+        place = this.#place(book.labels[label]) ?? null;
+        places[label] = place;
+      }
+      if (place === null) return undefined;
       place.scalarsAt = scalarsAt;
       place.latencyAt = latencyAt;
       return place;
@@ -100,14 +82,18 @@ export class Aggregation {
   }
 
   answer(): NodeFigures {
-    const { startMs, stepMs, steps } = this.#plan;
-    const rows = [...this.#groups.values()].map((group) => ({
-      labels: [...group.labels],
-      cells: this.#cells(group),
-      reasons: Object.fromEntries(group.reasons),
-      statuses: Object.fromEntries(group.statuses),
-    }));
-    return { startMs, stepMs, steps, coveredMs: [...this.#coveredMs], rows };
+    const { startMs, stepMs } = this.#plan;
+    const writer = new ByteWriter();
+    const groups = [...this.#groups.values()].map((group) => {
+      const from = writer.length;
+      writeCells(writer, group, this.#added);
+      return { group, from, to: writer.length };
+    });
+    const cells = writer.bytes();
+    const rows = groups.map(({ group: { labels, reasons, statuses }, from, to }) => {
+      return { labels, reasons, statuses, cells: cells.subarray(from, to) };
+    });
+    return { startMs, stepMs, coveredMs: [...this.#coveredMs], rows };
   }
 
   #step(atMs: number, lengthMs: number): number | undefined {
@@ -130,35 +116,10 @@ export class Aggregation {
     this.#groups.set(key, target);
     return { target, scalarsAt: 0, latencyAt: 0, hasBytes: countsBytes(labels, this.#question.by) };
   }
-
-  #cells({ scalars, latency }: Group): string {
-    const cells = new ByteWriter();
-    const measures = emptyMeasures();
-    let [filled, last] = [0, 0];
-    for (let step = 0; step < this.#plan.steps; step++) {
-      measures.scalars.set(scalars.subarray(step * SCALARS, (step + 1) * SCALARS));
-      measures.scalars[SCALAR.inFlight]! /= Math.max(1, this.#added[step]!);
-      if (measures.scalars.every((value) => value === 0)) continue;
-      measures.latency.set(latency.subarray(step * BUCKETS, (step + 1) * BUCKETS));
-      cells.number(step - last);
-      writeMeasures(cells, measures, () => 0);
-      last = step;
-      filled++;
-    }
-    const count = new ByteWriter();
-    count.number(filled);
-    return Buffer.concat([count.bytes(), cells.bytes()]).toString('base64');
-  }
 }
 
 function newGroup(labels: readonly string[], steps: number): Group {
-  return {
-    labels,
-    scalars: new Float64Array(steps * SCALARS),
-    latency: new Float64Array(steps * BUCKETS),
-    reasons: new Map(),
-    statuses: new Map(),
-  };
+  return { labels, ...emptyCells(steps), reasons: new Map(), statuses: new Map() };
 }
 
 function withoutBytes(measures: Measures): Measures {

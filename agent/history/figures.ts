@@ -29,6 +29,8 @@ export const figuresQuestion = z.object({
   by: z.array(z.enum(DIMENSIONS)),
   /** Whose count: callers' (`outbound`) or destinations' (`inbound`). */
   direction: z.enum(['outbound', 'inbound']),
+  /** Whether rows carry `latency`. */
+  withBuckets: z.boolean().optional(),
 });
 export type FiguresQuestion = z.infer<typeof figuresQuestion>;
 
@@ -53,6 +55,8 @@ export interface FiguresRow {
   readonly bytesSent: Column;
   readonly connectionsOpened: Column;
   readonly inFlight: Column;
+  /** Requests by bucket of latency, BUCKETS for each step, one after the other; where asked for. */
+  readonly latency?: Float64Array;
   /** Of the whole range: by reason code, and by exact status. */
   readonly reasons: Readonly<Record<string, number>>;
   readonly statuses: Readonly<Record<string, number>>;

@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { SeriesStats } from '../../proxy/telemetry/stats-reader.ts';
 import type { Coverage, MeshQuery, Topic } from '../mesh-query/shapes.ts';
-import { Aggregation, type NodeFigures, nodeFigures } from './aggregate.ts';
+import { Aggregation } from './aggregate.ts';
 import type { HistoryConfig } from './config.ts';
 import { type Figures, type FiguresQuestion, figuresQuestion } from './figures.ts';
-import { mergeFigures, problemOf } from './merge.ts';
+import { type MergeOptions, mergeFigures } from './merge.ts';
+import { decodeFigures, encodeFigures, type NodeFigures } from './node-figures.ts';
 import { type FiguresPlan, planOf } from './plan.ts';
 import type { Step } from './rows.ts';
 import { Sampler } from './sampler.ts';
@@ -45,6 +46,8 @@ export type LiveQuestion = Pick<FiguresQuestion, 'service' | 'by' | 'direction'>
 const liveQuestion = figuresQuestion.pick({ service: true, by: true, direction: true });
 const LIVE_PLAN: FiguresPlan = { startMs: 0, stepMs: DETAIL_MS, steps: 1, isCoarse: false };
 
+const codec = { encode: encodeFigures, decode: decodeFigures };
+
 export class History implements AsyncDisposable {
   readonly #options: HistoryOptions;
   readonly #store: HistoryStore;
@@ -63,13 +66,13 @@ export class History implements AsyncDisposable {
     this.#topic = {
       name: 'figures',
       question: figuresQuestion,
-      answerSchema: nodeFigures,
+      codec,
       answer: (question) => this.own(question),
     };
     this.#live = {
       name: 'figures.live',
       question: liveQuestion,
-      answerSchema: nodeFigures,
+      codec,
       answer: (question) => this.#ownLive(question),
     };
     options.queries.offer(this.#topic);
@@ -93,7 +96,7 @@ export class History implements AsyncDisposable {
     const plan = planOf(question);
     const { queries, patienceMs = PATIENCE_MS } = this.#options;
     const { answers, coverage } = await queries.ask(this.#topic, question, { timeoutMs: patienceMs });
-    return merged(answers, coverage, { by: question.by, plan });
+    return merged(answers, coverage, { by: question.by, plan, withBuckets: question.withBuckets ?? false });
   }
 
   /** Of the whole mesh in about the last 10 s, as one step of 10 s; nodes read anew every 2 s while somebody asks. */
@@ -176,18 +179,10 @@ export class History implements AsyncDisposable {
 /** An answer that does not fit the question counts as none. */
 async function merged(
   answers: ReadonlyMap<string, NodeFigures>,
-  coverage: Coverage,
-  options: Parameters<typeof mergeFigures>[1],
+  { asked, answered, missing }: Coverage,
+  options: MergeOptions,
 ): Promise<MeshFigures> {
-  const wrong = [...answers].flatMap(([node, answer]) => (problemOf(answer, options) === undefined ? [] : [node]));
-  const right = [...answers].flatMap(([node, answer]) => (wrong.includes(node) ? [] : [answer]));
+  const { figures, wrong } = await mergeFigures(answers, options);
   const refused = wrong.map((node) => ({ node, reason: 'refused' as const, lastHeardMs: null, endpoints: 0 }));
-  return {
-    figures: await mergeFigures(right, options),
-    coverage: {
-      asked: coverage.asked,
-      answered: coverage.answered - wrong.length,
-      missing: [...coverage.missing, ...refused],
-    },
-  };
+  return { figures, coverage: { asked, answered: answered - wrong.length, missing: [...missing, ...refused] } };
 }

@@ -142,24 +142,50 @@ export function writeMeasures(writer: ByteWriter, measures: Measures, numberOf: 
   }
 }
 
+/** Figures of a later version are read over. */
+const ALL_MASK = (1 << SCALARS) - 1;
+const BYTES_MASK = (1 << SCALAR.bytesReceived) | (1 << SCALAR.bytesSent);
+
 /** Adds what comes next to a place. @throws RangeError where it is cut short */
 export function addRow(
   reader: ByteReader,
   { target: { scalars, latency, reasons, statuses }, scalarsAt, latencyAt, hasBytes }: Place,
   nameOf: (number: number) => string,
 ): void {
-  const mask = reader.number();
-  for (let i = 0; i < SCALARS; i++) {
-    if ((mask & (1 << i)) === 0) continue;
-    const value = reader.number();
-    if (hasBytes || (i !== SCALAR.bytesReceived && i !== SCALAR.bytesSent)) scalars[scalarsAt + i]! += value;
+  const taken = hasBytes ? ALL_MASK : ALL_MASK & ~BYTES_MASK;
+  const { bytes } = reader;
+  let rest = reader.number();
+  let at = reader.at;
+  for (; rest !== 0; rest &= rest - 1) {
+    let value = bytes[at++] ?? 0; // beyond the end: said below
+    if (value >= 0x80) {
+      reader.at = at - 1;
+      value = reader.number();
+      at = reader.at;
+    }
+    const bit = rest & -rest;
+    if ((bit & taken) !== 0) scalars[scalarsAt + 31 - Math.clz32(bit)]! += value;
   }
-  let bucket = 0;
-  for (let left = reader.count(); left > 0; left--) {
-    bucket += reader.number();
-    const count = reader.number();
-    if (bucket < BUCKETS) latency[latencyAt + bucket]! += count;
+  reader.at = at;
+  let left = reader.count();
+  at = reader.at;
+  for (let bucket = 0; left > 0; left--) {
+    let value = bytes[at++] ?? 0;
+    if (value >= 0x80) {
+      reader.at = at - 1;
+      value = reader.number();
+      at = reader.at;
+    }
+    bucket += value;
+    value = bytes[at++] ?? 0;
+    if (value >= 0x80) {
+      reader.at = at - 1;
+      value = reader.number();
+      at = reader.at;
+    }
+    if (bucket < BUCKETS) latency[latencyAt + bucket]! += value;
   }
+  reader.at = at;
   for (let left = reader.count(); left > 0; left--) addCount(reasons, nameOf(reader.number()), reader.number());
   for (let left = reader.count(); left > 0; left--) addCount(statuses, nameOf(reader.number()), reader.number());
 }

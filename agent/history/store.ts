@@ -21,6 +21,8 @@ const MAX_RECENT = 360;
 const MAX_RECENT_BYTES = 16 * 1024 * 1024;
 /** Of a step before compression. */
 const MAX_STEP_BYTES = 16 * 1024 * 1024;
+/** Most steps fit in it; what a larger one costs to get, each step would pay. */
+const CHUNK_BYTES = 32 * 1024;
 const HOUR_MS = 3_600_000;
 
 const compress = promisify(zstdCompress);
@@ -202,9 +204,10 @@ export class HistoryStore {
       try {
         for (const [i, frame] of frames.entries()) {
           if (i % STEPS_A_TURN === 0) await turn();
-          const raw = zstdDecompressSync(frame, { maxOutputLength: MAX_STEP_BYTES });
+          const raw = zstdDecompressSync(frame, { chunkSize: CHUNK_BYTES, maxOutputLength: MAX_STEP_BYTES });
           const atMs = learnStep(raw, book);
-          if (atMs < fromMs || atMs + lengthMs > toMs) continue;
+          if (atMs + lengthMs > toMs) break;
+          if (atMs < fromMs) continue;
           visit({ atMs, lengthMs, book, read: (placeOf) => readStep(raw, book, placeOf) });
         }
       } catch (err) {

@@ -64,7 +64,8 @@ export class QueryDesk implements Disposable {
     if (this.#answering >= MAX_ANSWERING) return refused('busy');
     this.#answering++;
     try {
-      const bytes = await encodeAnswer(await this.answer(message.topic, message.question));
+      const answer = await this.answer(message.topic, message.question);
+      const bytes = await encodeAnswer(answer, this.#topics.get(message.topic)?.codec);
       const parts = Math.ceil(bytes.length / PART_BYTES);
       const id = parts === 1 ? '' : this.#keep(caller, bytes, parts);
       return { kind: 'part', id, parts, bytes: bytes.subarray(0, PART_BYTES) };

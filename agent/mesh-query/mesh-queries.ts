@@ -104,9 +104,9 @@ export class MeshQueries implements MeshQuery, Disposable {
     const timer = setTimeout(() => late.abort(), options.timeoutMs ?? TIMEOUT_MS);
     try {
       const answer = isSelf
-        ? await withIn(this.#desk.answer(topic.name, question), late.signal)
-        : this.#checked(topic, await this.#fetch(name, { kind: 'ask', topic: topic.name, question }, late.signal));
-      return { answer: answer as A };
+        ? this.#desk.answer(topic.name, question)
+        : this.#read(topic, await this.#fetch(name, { kind: 'ask', topic: topic.name, question }, late.signal));
+      return { answer: (await withIn(answer, late.signal)) as A };
     } catch {
       if (!late.signal.aborted) return { reason: 'refused' };
       return { reason: state === 'suspect' ? 'silent' : 'late' };
@@ -115,19 +115,23 @@ export class MeshQueries implements MeshQuery, Disposable {
     }
   }
 
-  #checked<A>(topic: TopicName<A>, answer: unknown): unknown {
-    const schema = topic.answerSchema ?? this.#desk.topic(topic.name)?.answerSchema;
+  async #read<A>(topic: TopicName<A>, bytes: Uint8Array): Promise<unknown> {
+    const offered = this.#desk.topic(topic.name);
+    const codec = topic.codec ?? offered?.codec;
+    if (codec !== undefined) return decodeAnswer(bytes, codec);
+    const answer = await decodeAnswer(bytes);
+    const schema = topic.answerSchema ?? offered?.answerSchema;
     return schema === undefined ? answer : schema.parse(answer);
   }
 
-  async #fetch(name: string, message: QueryMessage, signal: AbortSignal): Promise<unknown> {
+  async #fetch(name: string, message: QueryMessage, signal: AbortSignal): Promise<Uint8Array> {
     const first = await this.#call(name, message, signal);
     const { id, parts } = first;
     const rest = Array.from({ length: parts - 1 }, (_, i) =>
       this.#call(name, { kind: 'part', id, part: i + 1 }, signal),
     );
     const bytes = [first, ...(await Promise.all(rest))].map((part) => part.bytes);
-    return withIn(decodeAnswer(bytes.length === 1 ? bytes[0]! : Buffer.concat(bytes)), signal);
+    return bytes.length === 1 ? bytes[0]! : Buffer.concat(bytes);
   }
 
   async #call(

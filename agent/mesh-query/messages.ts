@@ -6,6 +6,7 @@
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import { pack, unpackGuarded } from '../../gossip/wire/pack.ts';
+import type { AnswerCodec } from './shapes.ts';
 
 const QUESTION = 0x51;
 const ANSWER = 0x41;
@@ -76,19 +77,23 @@ export function decodeReply(bytes: Uint8Array): QueryReply | undefined {
   return { kind, id: first, parts, bytes: part };
 }
 
+const JSON_CODEC: AnswerCodec<unknown> = {
+  encode: (answer) => Buffer.from(JSON.stringify(answer ?? null)),
+  decode: (bytes) => JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()),
+};
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
 /** @throws where the answer is longer than MAX_ANSWER_BYTES; whoever asks had better ask for less */
-export async function encodeAnswer(answer: unknown): Promise<Uint8Array> {
-  const bytes = await compress(Buffer.from(JSON.stringify(answer ?? null)));
+export async function encodeAnswer(answer: unknown, codec: AnswerCodec<unknown> = JSON_CODEC): Promise<Uint8Array> {
+  const bytes = await compress(codec.encode(answer));
   if (bytes.length > MAX_ANSWER_BYTES) throw new RangeError(`an answer of ${bytes.length} bytes; ask for less`);
   return bytes;
 }
 
-/** @throws for what is no JSON in zstd, or more than 32 MB of it */
-export async function decodeAnswer(bytes: Uint8Array): Promise<unknown> {
-  return JSON.parse((await decompress(bytes, { maxOutputLength: MAX_READ_BYTES })).toString());
+/** @throws for what is nothing of the codec in zstd, or more than 32 MB of it */
+export async function decodeAnswer(bytes: Uint8Array, codec: AnswerCodec<unknown> = JSON_CODEC): Promise<unknown> {
+  return codec.decode(await decompress(bytes, { maxOutputLength: MAX_READ_BYTES }));
 }
 
 function isPart(value: unknown): value is number {

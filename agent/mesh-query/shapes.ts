@@ -24,17 +24,26 @@ export interface MeshAnswers<T> {
   readonly coverage: Coverage;
 }
 
-/** What can be asked of a node, by a name of its own. Question and answer are JSON. */
+/** Answers as bytes, where JSON would be too long and too slow. */
+export interface AnswerCodec<A> {
+  encode(answer: A): Uint8Array;
+  /** Checks them too. @throws for bytes that are no answer */
+  decode(bytes: Uint8Array): A;
+}
+
+/** What can be asked of a node, by a name of its own. A question is JSON, and so is an answer where nothing else is said. */
 export interface Topic<Q, A> {
   readonly name: string;
   readonly question: z.ZodType<Q>;
   /** Checks what another node answered; without it only the size of an answer is bounded, and whoever asks must not trust it. */
   readonly answerSchema?: z.ZodType<A>;
+  /** In place of JSON and `answerSchema`. */
+  readonly codec?: AnswerCodec<A>;
   answer(question: Q): A | Promise<A>;
 }
 
-/** What to ask by. Without `answerSchema` that of the topic of this name holds, where this node offers it too. */
-export type TopicName<A> = Pick<Topic<never, A>, 'name' | 'answerSchema'>;
+/** What to ask by. Without `answerSchema` or `codec` those of the topic of this name hold, where this node offers it too. */
+export type TopicName<A> = Pick<Topic<never, A>, 'name' | 'answerSchema' | 'codec'>;
 
 export interface AskOptions {
   /** Only these; default: all that are in the mesh. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Health } from '../console/shapes/common.ts';
-import { BURN_BAD, BURN_WARN, type BurnRates } from './slo.ts';
+import { BURN_LIMITS, type BurnLimits, type BurnRates } from './slo.ts';
 
 /** The worst first. */
 export const HEALTH_ORDER: readonly Health[] = ['bad', 'warn', 'unknown', 'quiet', 'ok'];
@@ -33,6 +33,8 @@ export interface Observed {
   readonly callers: readonly string[];
   /** Where it has an objective, proposed ones do not count; then shares and latency are not judged beside it. */
   readonly burn?: BurnRates | null;
+  /** Of its objective; those of a proposed one where nothing else is said. */
+  readonly burnLimits?: BurnLimits;
 }
 
 export interface Judgement {
@@ -58,26 +60,29 @@ function judgedByEndpoints({ endpointsReady, callers }: Observed): Judgement | u
 }
 
 function judgedByTraffic(observed: Observed): readonly (Judgement | undefined)[] {
-  const { requests, burn } = observed;
+  const { requests, burn, burnLimits = BURN_LIMITS } = observed;
   if (requests === null) return [{ health: 'unknown', cause: 'no node says anything about this time' }];
   const { count, noun } = counted(observed);
   if (count < MIN_REQUESTS) {
     const cause = count === 0 ? 'no traffic' : `${number(count)} ${noun}, fewer than ${MIN_REQUESTS}`;
     return [{ health: 'quiet', cause }];
   }
-  if (burn !== undefined && burn !== null) return [judgedByObjective(burn)];
+  if (burn !== undefined && burn !== null) return [judgedByObjective(burn, burnLimits)];
   return [judgedByFailures(observed), judgedByLatency(observed)];
 }
 
-function judgedByObjective({ fiveMin, oneHour, halfHour, sixHours }: BurnRates): Judgement | undefined {
+function judgedByObjective(
+  { fiveMin, oneHour, halfHour, sixHours }: BurnRates,
+  limits: BurnLimits,
+): Judgement | undefined {
   const text = (rate: number): string => number(Math.round(rate * 10) / 10);
-  if (isOver(BURN_BAD, fiveMin, oneHour)) {
+  if (isOver(limits.bad, fiveMin, oneHour)) {
     return {
       health: 'bad',
       cause: `uses its error budget ${text(fiveMin!)} times too fast over 5 min, ${text(oneHour!)} over 1 h`,
     };
   }
-  if (isOver(BURN_WARN, halfHour, sixHours)) {
+  if (isOver(limits.warn, halfHour, sixHours)) {
     return {
       health: 'warn',
       cause: `uses its error budget ${text(halfHour!)} times too fast over 30 min, ${text(sixHours!)} over 6 h`,

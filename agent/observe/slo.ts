@@ -24,12 +24,33 @@ export interface Objective {
   /** Of requests that do not fail (and are fast enough), above 0 and below 1. */
   readonly targetRatio: number;
   readonly windowMs: number;
-  /** Slower ones count as failed; undefined: latency does not matter. */
+  /** Whether requests that failed count against it. */
+  readonly countsFailures: boolean;
+  /** Slower ones count against it, whether they failed or not; undefined: latency does not matter. */
   readonly latencyMs?: number;
+  readonly limits: BurnLimits;
+}
+
+/** Burn rates from which it is bad (over 5 min and 1 h), or warns (over 30 min and 6 h). */
+export interface BurnLimits {
+  readonly bad: number;
+  readonly warn: number;
+}
+export const BURN_LIMITS: BurnLimits = { bad: BURN_BAD, warn: BURN_WARN };
+
+/** How fast a service uses its budget up, and from when on that is said. */
+export interface Burn {
+  readonly rates: BurnRates;
+  readonly limits: BurnLimits;
 }
 
 /** What is taken for granted where nobody declared one; shown as proposed, and judged by nobody. */
-export const PROPOSED: Objective = { targetRatio: 0.999, windowMs: 30 * DAY_MS };
+export const PROPOSED: Objective = {
+  targetRatio: 0.999,
+  windowMs: 30 * DAY_MS,
+  countsFailures: true,
+  limits: BURN_LIMITS,
+};
 
 /** Requests of some time, and those of them that did not do. */
 export interface Counted {
@@ -51,7 +72,11 @@ export function burnRate(
  *
  * @param steps oldest first; null where nothing is known, which counts as nothing
  */
-export function burnRates(steps: readonly (Counted | null)[], stepMs: number, objective: Objective): BurnRates {
+export function burnRates(
+  steps: readonly (Counted | null)[],
+  stepMs: number,
+  objective: Pick<Objective, 'targetRatio'>,
+): BurnRates {
   const rate = (windowMs: number): number | null =>
     burnRate(sumOf(steps.slice(-Math.ceil(windowMs / stepMs))), objective);
   const { fiveMin, halfHour, oneHour, sixHours } = BURN_WINDOWS_MS;
@@ -69,7 +94,11 @@ export interface Budget {
  * @param window what was counted of the objective's window, as far back as is known
  * @param lastHour of the last hour
  */
-export function budgetOf(window: Counted, lastHour: Counted, { targetRatio, windowMs }: Objective): Budget {
+export function budgetOf(
+  window: Counted,
+  lastHour: Counted,
+  { targetRatio, windowMs }: Pick<Objective, 'targetRatio' | 'windowMs'>,
+): Budget {
   if (window.requests === 0) return { leftRatio: null, exhaustedInMs: null };
   const allowed = window.requests * (1 - targetRatio);
   const leftRatio = 1 - window.failed / allowed;

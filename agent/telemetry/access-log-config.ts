@@ -58,6 +58,15 @@ export const accessLogConfig = z.strictObject({
     .max(100_000)
     .default(5_000)
     .describe('The last so many kept requests stay in memory for weft logs, about 1 kB each. 0: none.'),
+  keepMb: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(50)
+    .describe(
+      'Room on disk for kept requests of the past, for weft logs --since; some 100 bytes each. 0: none is kept.',
+    ),
+  keepHours: z.int().min(1).max(336).default(24).describe('How long they are kept there, room allowing.'),
   redact: redactConfig.describe('What is taken out of logs, traces and taps before anything is kept or sent.'),
 });
 export type AccessLogConfig = z.output<typeof accessLogConfig>;

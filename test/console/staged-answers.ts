@@ -171,7 +171,7 @@ function serviceDetail(coverage: Coverage): ServiceDetail {
     ],
     objective: {
       ...{ targetRatio: 0.999, windowMs: 30 * DAY_MS, budgetLeftRatio: 0.38, exhaustedInMs: 5.33 * HOUR_MS },
-      ...{ source: null, isProposed: true },
+      ...{ latencyMs: null, knownMs: 14 * DAY_MS, source: null, isProposed: true },
     },
     series,
     statuses: { 200: series.requestsPerSec, 500: series.appFailedRatio },

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { type Frame, frame } from '../../agent/console/live/frames.ts';
 import { applyPatch, type Json } from '../../agent/console/live/patch.ts';
+import * as common from '../../agent/console/shapes/common.ts';
 import { session } from '../../agent/console/shapes/common.ts';
 import { edgeDetail, explained } from '../../agent/console/shapes/edge.ts';
 import * as mesh from '../../agent/console/shapes/mesh.ts';
@@ -24,6 +25,15 @@ spec:
     - name: all
       retry: { attempts: 2, codes: [503] }
       backendRefs: [{ name: cart, port: 80 }]
+`;
+
+const OBJECTIVE = `apiVersion: weft.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: { name: flaky, namespace: shop }
+spec:
+  service: flaky
+  targetPercent: 99
+  indicator: { latency: { thresholdMs: 250 } }
 `;
 
 describe.skipIf(obstacle !== undefined)(
@@ -60,6 +70,11 @@ describe.skipIf(obstacle !== undefined)(
       const parsed = shape.safeParse(JSON.parse(await curl(url(path))));
       if (!parsed.success) throw new Error(`${path}: ${JSON.stringify(parsed.error.issues.slice(0, 5))}`);
       return parsed.data;
+    }
+
+    async function flaky(): Promise<{ readonly health: string; readonly cause: string }> {
+      const { nodes } = await get('/topology?rangeMs=900000', topology);
+      return nodes.find(({ id }) => id === 'shop/flaky')!;
     }
 
     async function send(path: string, body: unknown, method = 'POST'): Promise<{ status: number; body: unknown }> {
@@ -158,6 +173,43 @@ describe.skipIf(obstacle !== undefined)(
       expect(steps.map(({ step }) => step)).toHaveLength(9);
       expect(steps[1]!.lines[0]!.from).toMatchObject({ kind: 'HTTPRoute', namespace: 'shop', name: 'cart' });
       expect(command).toBe('weft explain --from shop/client --to shop/cart:80 GET /v1');
+    });
+
+    test('a service in trouble is one event, though both nodes watch', async () => {
+      await ground.agents[0]!.until('an event of the trouble', async () => {
+        const { events } = await get('/events?kind=health', common.events);
+        return events.some(({ title }) => title === 'shop/flaky is bad');
+      });
+      const { events, coverage } = await get('/events?kind=health', common.events);
+      expect(events.filter(({ touches }) => touches.includes('shop/flaky'))).toMatchObject([
+        { kind: 'health', title: 'shop/flaky is bad', detail: expect.stringContaining('failed 100 % of') },
+      ]);
+      expect(coverage.answered).toBe(2);
+    });
+
+    test('a declared objective takes the place of the proposed one, and decides its health', async () => {
+      const page = (): Promise<z.infer<typeof serviceDetail>> => get('/services/shop/flaky', serviceDetail);
+      const before = await page();
+      expect(before.objective).toMatchObject({ isProposed: true, targetRatio: 0.999, source: null });
+      expect(before.rules.find(({ id }) => id === 'slo')).toMatchObject({ isMet: false });
+      const trust = join(ground.mesh.directory, 'trust');
+      const pem = (file: string): string => readFileSync(join(trust, file), 'utf8');
+      const operator = await readOperatorKey(pem('operator.key'), pem('operator.crt'));
+      const check = mesh.documentCheck.parse((await send('/documents/check', { yaml: OBJECTIVE })).body);
+      expect(check.problems).toEqual([]);
+      const revision = await signDocument(operator, check);
+      expect(await send('/documents', { revision })).toMatchObject({ status: 200, body: { outcome: 'written' } });
+      await ground.agents[0]!.until('the objective', async () => (await page()).objective?.isProposed === false);
+      await ground.agents[0]!.until('the objective to be judged by', async () =>
+        (await flaky()).cause.includes('budget'),
+      );
+      const { objective, rules, health, cause } = { ...(await page()), ...(await flaky()) };
+      expect(objective).toMatchObject({ targetRatio: 0.99, latencyMs: 250, source: { name: 'flaky' } });
+      expect(rules.find(({ id }) => id === 'slo')).toMatchObject({ isMet: true });
+      expect([health, cause]).toEqual([
+        'bad',
+        expect.stringMatching(/^uses its error budget 100 times too fast over 5 min/),
+      ]);
     });
 
     test('a stream tells what changes, and what it tells comes to what a GET answers', async () => {

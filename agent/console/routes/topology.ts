@@ -1,6 +1,7 @@
 /** GET /topology, /services, /services/{ns}/{name}, /edges/{ns}/{from}/{ns}/{to}: asks all nodes for figures, and makes views of them. @module */
 import type { Dimension, FiguresQuestion } from '../../history/figures.ts';
-import { sloList } from '../../observe/slo-list.ts';
+import type { Burn } from '../../observe/slo.ts';
+import { burnsOf, type SloSight, sightOf, sloList } from '../../observe/slo-list.ts';
 import type { FiguresCache } from '../figures-cache.ts';
 import type { MeshEvent } from '../shapes/common.ts';
 import type { EdgeDetail } from '../shapes/edge.ts';
@@ -16,10 +17,12 @@ import { policiesAbout } from './documents.ts';
 import { visible } from './observed.ts';
 
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 const STRIP_STEP_MS = 300_000;
 /** Shorter than a tick of the stream. */
 const LIVE_MS = 1_500;
 const STRIP_MS = 30_000;
+const BURN_MS = 10_000;
 const USUAL_MS = 300_000;
 const LEAD_MS = 120_000;
 const MAX_EVENTS = 100;
@@ -39,13 +42,14 @@ export class TrafficRoutes {
 
   async topology(view: TopologyKind, range: Range, namespaces: Seen): Promise<Topology> {
     const { toMs, rangeMs } = range;
-    const [edges, services, versions, inbound, strip, usual] = await Promise.all([
+    const [edges, services, versions, inbound, strip, usual, burns] = await Promise.all([
       this.#ask(range, view === 'node' ? [...CALLERS, 'node'] : CALLERS),
       this.#ask(range, ['destination']),
       this.#ask(range, ['destination', 'version']),
       this.#ask(range, ['source', 'destination', 'protocol'], { direction: 'inbound' }),
       this.#strip(toMs),
       this.#usual(toMs),
+      view === 'service' ? burnsOf(this.#sloSight(), toMs) : new Map<string, Burn>(),
     ]);
     const figures = {
       edges: edges.figures,
@@ -58,7 +62,7 @@ export class TrafficRoutes {
     const coverage = coverageOf([edges.coverage, services.coverage, versions.coverage, inbound.coverage]);
     const question = { view, namespaces, rangeMs, asOfMs: toMs };
     const register = registerOf(this.#world.running);
-    const parts = { register, figures, coverage, events: await this.#lately(range, namespaces) };
+    const parts = { register, figures, coverage, burns, events: await this.#lately(range, namespaces) };
     const graph = graphOf(question, parts);
     const worst = view === 'service' ? troubled(graph.nodes).slice(0, MAX_DETAILED) : [];
     const details = await Promise.all(worst.map(async ({ id }) => [id, await this.#trouble(id, range)] as const));
@@ -118,14 +122,25 @@ export class TrafficRoutes {
     return { ...view, objective, facts: [...(known.service?.facts ?? [])], rules: [...(known.service?.rules ?? [])] };
   }
 
-  /** Of 14 days, up to the last whole 5 minutes: the same question until the next. */
+  /** Asks the same for 10 s, or for 5 min: answers are kept. */
   async #objectiveOf(id: string, toMs: number): Promise<ServiceDetail['objective']> {
-    const { services } = await sloList({ figures: (question) => this.#cache.ask(question, USUAL_MS) }, toMs);
+    const { services } = await sloList(this.#sloSight(), toMs);
     const found = services.find(({ service }) => service === id);
     if (found === undefined) return null;
-    const { objective, budgetLeftRatio, exhaustedInMs, isProposed } = found;
-    const { targetRatio, windowMs } = objective;
-    return { targetRatio, windowMs, budgetLeftRatio, exhaustedInMs, isProposed, source: null };
+    const { objective, budgetLeftRatio, exhaustedInMs, isProposed, knownMs, document } = found;
+    const { targetRatio, windowMs, latencyMs = null } = objective;
+    const source = document && {
+      ...{ kind: 'ServiceLevelObjective', namespace: document.namespace, name: document.name },
+      ...{ rev: document.revision, line: null },
+    };
+    return { targetRatio, windowMs, latencyMs, knownMs, budgetLeftRatio, exhaustedInMs, isProposed, source };
+  }
+
+  #sloSight(): SloSight {
+    const { documents, running } = this.#world;
+    const figures: SloSight['figures'] = (question) =>
+      this.#cache.ask(question, question.stepMs === MINUTE_MS ? BURN_MS : USUAL_MS);
+    return { ...sightOf(running, documents.objectives), figures };
   }
 
   async edge(from: string, to: string, range: Range): Promise<EdgeDetail> {

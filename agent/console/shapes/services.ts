@@ -95,6 +95,10 @@ export const serviceDetail = z.object({
     .object({
       targetRatio: z.number(),
       windowMs: z.number(),
+      /** Slower ones do not go well; null: latency does not matter. */
+      latencyMs: z.number().nullable(),
+      /** Of the window, what the history holds: what is left of the budget is told of this. */
+      knownMs: z.number(),
       budgetLeftRatio: z.number().nullable(),
       exhaustedInMs: z.number().nullable(),
       source: source.nullable(),

@@ -2,6 +2,7 @@
 
 import type { FiguresRow } from '../../history/figures.ts';
 import { healthOf, type Judgement } from '../../observe/health.ts';
+import type { Burn } from '../../observe/slo.ts';
 import { totalsOf } from './signals.ts';
 
 export interface Seen {
@@ -14,9 +15,11 @@ export interface Seen {
   /** Null where endpoints are none of its. */
   readonly endpointsReady: number | null;
   readonly callers: readonly string[];
+  /** Of its declared objective; undefined where it has none. */
+  readonly burn?: Burn | undefined;
 }
 
-export function judge({ row, isCovered, isUnseen, ...seen }: Seen): Judgement {
+export function judge({ row, isCovered, isUnseen, burn, ...seen }: Seen): Judgement {
   const totals = row === undefined ? undefined : totalsOf(row);
   const isKnown = totals !== undefined ? totals.requests !== null || totals.connections > 0 : isCovered && !isUnseen;
   return healthOf({
@@ -26,6 +29,7 @@ export function judge({ row, isCovered, isUnseen, ...seen }: Seen): Judgement {
     connections: totals?.connections ?? 0,
     p99Ms: row?.p99Ms[0] ?? null,
     ...seen,
+    ...(burn === undefined ? {} : { burn: burn.rates, burnLimits: burn.limits }),
   });
 }
 

@@ -3,6 +3,7 @@ import type { Endpoint } from '../../../gossip/records/endpoint.ts';
 import type { Figures, FiguresRow } from '../../history/figures.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import type { Judgement } from '../../observe/health.ts';
+import type { Burn } from '../../observe/slo.ts';
 import type { MeshEvent } from '../shapes/common.ts';
 import type { Topology, TopologyEdge, TopologyNode } from '../shapes/topology.ts';
 import { judge } from './health.ts';
@@ -40,6 +41,8 @@ export interface TopologyParts {
   readonly figures: TopologyFigures;
   readonly coverage: Coverage;
   readonly events: readonly MeshEvent[];
+  /** Of services with a declared objective. */
+  readonly burns?: ReadonlyMap<string, Burn>;
 }
 
 export interface BuiltGraph {
@@ -218,6 +221,7 @@ class Graph {
             usualP99Ms: this.#usual.get(id) ?? null,
             endpointsReady: endpoints.length === 0 ? null : ready,
             callers,
+            burn: isService ? this.#parts.burns?.get(id) : undefined,
           });
     return {
       ...signals,

@@ -10,6 +10,7 @@ import type { AccessLogConfig } from '../access-log-config.ts';
 import { logEntry } from './entry.ts';
 import { type LineSink, LineWriter } from './line-writer.ts';
 import { LogFile } from './log-file.ts';
+import { PastRecords } from './past.ts';
 import { type RecentPage, type RecentQuery, RecentRecords } from './recent.ts';
 import { standardOutput } from './standard-output.ts';
 
@@ -24,6 +25,8 @@ export class AccessLog implements AsyncDisposable {
   readonly #options: AccessLogOptions;
   readonly #writer: LineWriter | undefined;
   readonly #recent: RecentRecords;
+  /** Undefined where none are to be kept on disk. */
+  readonly #past: PastRecords | undefined;
 
   /** SIGHUP is how logrotate says that it has renamed the file. */
   readonly #reopen: (() => void) | undefined;
@@ -31,7 +34,11 @@ export class AccessLog implements AsyncDisposable {
   private constructor(options: AccessLogOptions, sink: LineSink | undefined, reopen?: () => void) {
     this.#options = options;
     this.#writer = sink === undefined ? undefined : new LineWriter(sink, options.log);
-    this.#recent = new RecentRecords(options.config.recent);
+    const { recent, keepMb, keepHours } = options.config;
+    this.#recent = new RecentRecords(recent, Date.now());
+    const directory = join(options.dataDirectory, 'requests');
+    this.#past =
+      keepMb === 0 ? undefined : new PastRecords({ directory, maxMb: keepMb, hours: keepHours, log: options.log });
     this.#reopen = reopen;
     if (reopen !== undefined) process.on('SIGHUP', reopen);
   }
@@ -65,11 +72,18 @@ export class AccessLog implements AsyncDisposable {
     if (!kept.sampled && !kept.failed && !kept.slow) return;
     if (!this.#options.config.directions.includes(direction)) return;
     this.#recent.add(record);
+    this.#past?.add(record);
     this.#writer?.write(JSON.stringify(this.entry(record)));
   }
 
-  search(query: RecentQuery): RecentPage {
-    return this.#recent.search(query);
+  /** In memory, and what was there before that on disk. */
+  async search(query: RecentQuery): Promise<RecentPage> {
+    const recent = this.#recent.search(query);
+    const { knownFromMs } = this.#recent;
+    if (this.#past === undefined || recent.isCut || query.sinceMs >= knownFromMs) return recent;
+    const past = await this.#past.search(query, knownFromMs);
+    const all = [...past.records, ...recent.records].sort((a, b) => a.atMs - b.atMs);
+    return { records: all.slice(-query.limit), isCut: past.isCut || all.length > query.limit };
   }
 
   entry(record: RequestRecord): ReturnType<typeof logEntry> {
@@ -80,10 +94,12 @@ export class AccessLog implements AsyncDisposable {
   /** Resolves when what came before is written or dropped. */
   async settled(): Promise<void> {
     await this.#writer?.settled();
+    await this.#past?.settled();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#reopen !== undefined) process.off('SIGHUP', this.#reopen);
     await this.#writer?.close();
+    await this.#past?.[Symbol.asyncDispose]();
   }
 }

@@ -29,8 +29,8 @@ export function logsTopic({ access, node, userOf }: LogsTopicOptions): Topic<Log
     name: 'logs',
     question,
     answerSchema: answer,
-    answer: ({ terms, ...range }) => {
-      const { records, isCut } = access.search({ ...range, terms: withUsers(terms, userOf) });
+    answer: async ({ terms, ...range }) => {
+      const { records, isCut } = await access.search({ ...range, terms: withUsers(terms, userOf) });
       return { logs: records.map((one) => ({ atMs: one.atMs, node, record: { ...access.entry(one) } })), isCut };
     },
   };

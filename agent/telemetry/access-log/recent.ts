@@ -1,6 +1,7 @@
 /** The last so many records of this node, for `weft logs`: a ring, so that nothing is moved and nothing grows. @module */
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import { type FilterTerm, fits } from '../record-filter.ts';
+import { endOf } from './past.ts';
 
 export interface RecentQuery {
   readonly terms: readonly FilterTerm[];
@@ -20,14 +21,26 @@ export interface RecentPage {
 export class RecentRecords {
   readonly #size: number;
   readonly #ring: RequestRecord[] = [];
+  /** When nothing had been told yet, or the first request ended. */
+  #earliestMs: number;
   #next = 0;
 
-  constructor(size: number) {
+  /** @param startedMs when nothing had been told yet */
+  constructor(size: number, startedMs: number) {
     this.#size = size;
+    this.#earliestMs = startedMs;
+  }
+
+  /** All that ended from then on is here. */
+  get knownFromMs(): number {
+    if (this.#size === 0) return Number.POSITIVE_INFINITY;
+    const oldest = this.#ring.length < this.#size ? undefined : this.#ring[this.#next];
+    return oldest === undefined ? this.#earliestMs : endOf(oldest);
   }
 
   add(record: RequestRecord): void {
     if (this.#size === 0) return;
+    this.#earliestMs = Math.min(this.#earliestMs, endOf(record));
     this.#ring[this.#next] = record;
     this.#next = (this.#next + 1) % this.#size;
   }

@@ -1,28 +1,12 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { historyConfig } from '../../../agent/history/config.ts';
 import type { FiguresQuestion } from '../../../agent/history/figures.ts';
-import { History } from '../../../agent/history/history.ts';
+import type { History } from '../../../agent/history/history.ts';
 import { SCALAR } from '../../../agent/history/rows.ts';
-import { COARSE_MS, DETAIL_MS, HistoryStore } from '../../../agent/history/store.ts';
+import { COARSE_MS, DETAIL_MS } from '../../../agent/history/store.ts';
 import { Realm } from '../../gossip/support/mesh.ts';
 import { MeshNode } from '../mesh-query/mesh-node.ts';
+import { busyHistory, HOUR_MS, SERVICES } from './busy-node.ts';
 import { busyRows } from './support.ts';
-
-const HOUR_MS = 3_600_000;
-const SERVICES = 100;
-const log = pino({ level: 'silent' });
-const config = historyConfig.parse({});
-
-async function fill(directory: string, fromMs: number): Promise<number> {
-  const store = await HistoryStore.open({ directory, config, log });
-  for (let step = 0; step < HOUR_MS / DETAIL_MS; step++) {
-    await store.add({ atMs: fromMs + step * DETAIL_MS, rows: busyRows(SERVICES, step) });
-  }
-  return store.bytes;
-}
 
 interface Mesh {
   readonly nodes: readonly MeshNode[];
@@ -33,14 +17,10 @@ interface Mesh {
 async function mesh(realm: Realm, stack: AsyncDisposableStack, fromMs: number): Promise<Mesh> {
   const nodes = (await MeshNode.three(realm)).map((node) => stack.use(node));
   const histories: History[] = [];
-  for (const { name, queries } of nodes) {
-    const dataDirectory = join(realm.directory, 'data', name);
-    mkdirSync(dataDirectory, { recursive: true });
-    const bytes = await fill(join(dataDirectory, 'history'), fromMs);
-    if (name === 'a') console.log(`on disk: ${(bytes / 1_000_000).toFixed(2)} MB an hour, of ${SERVICES * 5} series`);
-    const stats = { series: () => [] };
-    const options = { node: name, config, dataDirectory, stats, queries, log, patienceMs: 20_000 };
-    histories.push(stack.use(await History.start(options)));
+  for (const node of nodes) {
+    const { history, bytes } = await busyHistory(realm, node, fromMs);
+    histories.push(stack.use(history));
+    if (node.name === 'a') console.log(`on disk: ${(bytes / 1e6).toFixed(2)} MB an hour, of ${SERVICES * 5} series`);
   }
   return { nodes, histories };
 }

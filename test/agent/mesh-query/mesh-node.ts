@@ -17,7 +17,12 @@ export class MeshNode implements AsyncDisposable {
   }
 
   /** @param isOld answers like a node from before there were queries */
-  static async start(realm: Realm, name: string, seeds: readonly string[] = [], isOld = false): Promise<MeshNode> {
+  static async start(
+    realm: Pick<Realm, 'directory' | 'bundle'>,
+    name: string,
+    seeds: readonly string[] = [],
+    isOld = false,
+  ): Promise<MeshNode> {
     const node = new MeshNode(name);
     const config = gossipConfig.parse({
       listen: '127.0.0.1:0',

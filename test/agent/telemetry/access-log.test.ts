@@ -21,7 +21,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const start = (config: Partial<z.input<typeof accessLogConfig>> = {}): Promise<AccessLog> =>
   AccessLog.start({
-    config: accessLogConfig.parse({ sink: 'file', ...config }),
+    config: accessLogConfig.parse({ sink: 'file', keepMb: 0, ...config }),
     node: 'node-1',
     dataDirectory: directory,
     log,
@@ -135,7 +135,7 @@ describe('the log', () => {
     await access.settled();
     const codes = lines().map(({ attributes }) => (attributes as Record<string, number>)['http.response.status_code']);
     expect(codes).toEqual([201, 503, 204]);
-    const { records } = access.search({ terms: [], sinceMs: 0, untilMs: Number.MAX_SAFE_INTEGER, limit: 10 });
+    const { records } = await access.search({ terms: [], sinceMs: 0, untilMs: Number.MAX_SAFE_INTEGER, limit: 10 });
     expect(records.map(({ status }) => status)).toEqual([201, 503, 204]);
   });
 
@@ -150,9 +150,9 @@ describe('the log', () => {
   test('remembers the last so many and finds the latest that fit', async () => {
     await using access = await start({ sink: 'none', recent: 3 });
     for (const i of [1, 2, 3, 4, 5]) access.add(record({ atMs: T0 + i, status: i === 4 ? 500 : 200 }));
-    const all = access.search({ terms: [], sinceMs: 0, untilMs: T0 + 10, limit: 2 });
+    const all = await access.search({ terms: [], sinceMs: 0, untilMs: T0 + 10, limit: 2 });
     expect([all.records.map(({ atMs }) => atMs - T0), all.isCut]).toEqual([[4, 5], true]);
-    const failed = access.search({
+    const failed = await access.search({
       terms: [{ field: 'status', values: ['5xx'], isNegated: false }],
       sinceMs: 0,
       untilMs: T0 + 10,

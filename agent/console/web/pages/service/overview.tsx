@@ -11,7 +11,7 @@ import { Failed, failedRatio, failedTone, ServiceName } from '../common/figures.
 import { edgeHref, hrefOfSource, shortName } from '../common/hrefs.ts';
 import { groupEvents, hrefOf } from '../events/group.ts';
 import { ROUTE_COLUMNS } from './lists.tsx';
-import { beganWords, objectiveWords, summaryWords, whereWords, whoseWords } from './words.ts';
+import { beganWords, objectiveAside, objectiveWords, summaryWords, whereWords, whoseWords } from './words.ts';
 
 const MAX_ROUTES = 8;
 const MAX_EVENTS = 8;
@@ -143,10 +143,7 @@ function Now({ value, note, tone = '' }: { readonly value: string; readonly note
 function Objective({ objective }: { readonly objective: NonNullable<ServiceDetail['objective']> }) {
   const left = Math.max(0, objective.budgetLeftRatio ?? 0);
   return (
-    <Card
-      title="Objective"
-      aside={`${share(objective.targetRatio)} of requests succeed, ${duration(objective.windowMs)}${objective.isProposed ? ', proposed' : ''}`}
-    >
+    <Card title="Objective" aside={objectiveAside(objective)}>
       <ShareBar
         label={objectiveWords(objective)}
         parts={[
@@ -154,7 +151,13 @@ function Objective({ objective }: { readonly objective: NonNullable<ServiceDetai
           { name: 'used', ratio: 1 - left, color: 'sunken' },
         ]}
       />
-      <p>{objectiveWords(objective)}</p>
+      <p>
+        {objectiveWords(objective)}{' '}
+        {objective.isProposed && 'Nobody declared it: it is proposed, and changes no health.'}
+        {objective.source !== null && (
+          <Link to={hrefOfSource(objective.source)}>{`ServiceLevelObjective ${objective.source.name}`}</Link>
+        )}
+      </p>
     </Card>
   );
 }

@@ -43,10 +43,19 @@ export function whoseWords({ now }: Pick<ServiceDetail, 'now'>): string {
   return `${rate(part * requestsPerSec).replace('/s', '')} of ${of} failing requests a second are of ${whose}, not of ${other}.`;
 }
 
+/** `99.9 % of requests succeed within 300 ms, 30 d, proposed`. */
+export function objectiveAside(objective: NonNullable<ServiceDetail['objective']>): string {
+  const { targetRatio, windowMs, latencyMs, isProposed } = objective;
+  const within = latencyMs === null ? '' : ` within ${duration(latencyMs)}`;
+  return `${share(targetRatio)} of requests succeed${within}, ${duration(windowMs)}${isProposed ? ', proposed' : ''}`;
+}
+
 /** `38 % of the error budget left; at this rate none in 5 h 20 min`. */
 export function objectiveWords(objective: NonNullable<ServiceDetail['objective']>): string {
   if (objective.budgetLeftRatio === null) return 'Too little is known to say what is left of the error budget.';
-  const left = `${share(Math.max(0, objective.budgetLeftRatio))} of the error budget left`;
+  const { knownMs, windowMs } = objective;
+  const known = knownMs < windowMs ? ` (of the last ${duration(knownMs)}; no more is kept)` : '';
+  const left = `${share(Math.max(0, objective.budgetLeftRatio))} of the error budget left${known}`;
   return objective.exhaustedInMs === null
     ? `${left}.`
     : `${left}; at this rate none in ${duration(objective.exhaustedInMs)}.`;
