@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { BUCKETS } from '../../proxy/telemetry/histogram.ts';
 import { ByteWriter } from './bytes.ts';
 import type { FiguresQuestion } from './figures.ts';
+import { statusClass } from './outcomes.ts';
 import { countsBytes, type FiguresPlan, groupOf, isAsked } from './plan.ts';
 import { addMeasures, emptyMeasures, type Measures, type RowLabels, SCALAR, SCALARS, type Step } from './rows.ts';
 import { type Book, type Place, type Target, writeMeasures } from './step-codec.ts';
@@ -33,6 +34,8 @@ export const nodeFigures = z.object({
         cells: z.string().max(8_000_000),
         reasons: counts,
         statuses: counts,
+        /** By class of statuses, a count a step; where it was asked for. */
+        statusSteps: z.record(z.string().max(16), z.array(z.number().min(0)).max(10_000)).optional(),
       }),
     )
     .max(MAX_CELLS),
@@ -42,12 +45,15 @@ export type NodeFigures = z.infer<typeof nodeFigures>;
 /** A row to be, with figures of all steps one after the other. */
 interface Group extends Target {
   readonly labels: readonly string[];
+  /** By class of statuses; undefined where that was not asked. There are eight at most. */
+  readonly statusSteps: Map<string, number[]> | undefined;
 }
 
 /** Where rows of equal labels go; moved from step to step. */
 interface MovingPlace extends Place {
   scalarsAt: number;
   latencyAt: number;
+  step: number;
 }
 
 export class Aggregation {
@@ -82,6 +88,7 @@ export class Aggregation {
       if (!(label in places)) places[label] = this.#place(book.labels[label]);
       const place = places[label];
       if (place === undefined) return undefined;
+      place.step = step;
       place.scalarsAt = scalarsAt;
       place.latencyAt = latencyAt;
       return place;
@@ -106,6 +113,7 @@ export class Aggregation {
       cells: this.#cells(group),
       reasons: Object.fromEntries(group.reasons),
       statuses: Object.fromEntries(group.statuses),
+      ...(group.statusSteps === undefined ? {} : { statusSteps: Object.fromEntries(group.statusSteps) }),
     }));
     return { startMs, stepMs, steps, coveredMs: [...this.#coveredMs], rows };
   }
@@ -126,9 +134,22 @@ export class Aggregation {
     const isFitting = this.#groups.has(values.join('\0')) || this.#groups.size < this.#maxGroups;
     const fitting = isFitting ? values : values.map(() => 'other');
     const key = fitting.join('\0');
-    const target = this.#groups.get(key) ?? newGroup(fitting, this.#plan.steps);
+    const target = this.#groups.get(key) ?? newGroup(fitting, this.#plan.steps, this.#question.isByStatus === true);
     this.#groups.set(key, target);
-    return { target, scalarsAt: 0, latencyAt: 0, hasBytes: countsBytes(labels, this.#question.by) };
+    const place: MovingPlace = {
+      target,
+      scalarsAt: 0,
+      latencyAt: 0,
+      step: 0,
+      hasBytes: countsBytes(labels, this.#question.by),
+      ...(target.statusSteps === undefined
+        ? {}
+        : {
+            heard: (status, count) =>
+              hear(target.statusSteps!, status, { count, step: place.step, steps: this.#plan.steps }),
+          }),
+    };
+    return place;
   }
 
   #cells({ scalars, latency }: Group): string {
@@ -151,8 +172,20 @@ export class Aggregation {
   }
 }
 
-function newGroup(labels: readonly string[], steps: number): Group {
+function hear(
+  into: Map<string, number[]>,
+  status: string,
+  { count, step, steps }: { readonly count: number; readonly step: number; readonly steps: number },
+): void {
+  const name = statusClass(status);
+  const column = into.get(name) ?? new Array<number>(steps).fill(0);
+  into.set(name, column);
+  column[step]! += count;
+}
+
+function newGroup(labels: readonly string[], steps: number, isByStatus: boolean): Group {
   return {
+    statusSteps: isByStatus ? new Map() : undefined,
     labels,
     scalars: new Float64Array(steps * SCALARS),
     latency: new Float64Array(steps * BUCKETS),

@@ -88,6 +88,7 @@ class Sum {
   readonly #target: Target;
   #reasons: Record<string, number> = {};
   #statuses: Record<string, number> = {};
+  #statusSteps: Record<string, number[]> | undefined;
 
   constructor(steps: number) {
     this.#steps = steps;
@@ -101,6 +102,7 @@ class Sum {
     this.#latency.fill(0);
     this.#reasons = {};
     this.#statuses = {};
+    this.#statusSteps = undefined;
   }
 
   /** @throws RangeError for cells that are none */
@@ -116,6 +118,12 @@ class Sum {
     for (const [name, count] of Object.entries(row.reasons)) this.#reasons[name] = (this.#reasons[name] ?? 0) + count;
     for (const [name, count] of Object.entries(row.statuses))
       this.#statuses[name] = (this.#statuses[name] ?? 0) + count;
+    for (const [name, counts] of Object.entries(row.statusSteps ?? {})) {
+      this.#statusSteps ??= {};
+      this.#statusSteps[name] ??= new Array<number>(this.#steps).fill(0);
+      const column = this.#statusSteps[name];
+      for (let i = 0; i < this.#steps; i++) column[i]! += counts[i] ?? 0;
+    }
   }
 
   #placeOf(step: number): Place {
@@ -129,6 +137,12 @@ class Sum {
       this.#scalars[step * SCALARS + i]! += target.scalars[i]! * (i === SCALAR.inFlight ? 1 : scale);
     }
     for (let i = 0; i < BUCKETS; i++) this.#latency[step * BUCKETS + i]! += target.latency[i]! * scale;
+  }
+
+  #statusColumns(steps: Readonly<Record<string, readonly number[]>>, coveredMs: readonly number[]) {
+    const known = (counts: readonly number[]): Column =>
+      counts.map((count, step) => (coveredMs[step] === 0 ? null : count));
+    return Object.fromEntries(Object.entries(steps).map(([name, counts]) => [name, known(counts)]));
   }
 
   columns(coveredMs: readonly number[]): Omit<FiguresRow, 'labels'> {
@@ -158,6 +172,7 @@ class Sum {
       inFlight: column(SCALAR.inFlight),
       reasons: this.#reasons,
       statuses: this.#statuses,
+      ...(this.#statusSteps === undefined ? {} : { statusSteps: this.#statusColumns(this.#statusSteps, coveredMs) }),
     };
   }
 }

@@ -83,6 +83,8 @@ export interface Place {
   readonly latencyAt: number;
   /** Whether its bytes count; others may hold them too. */
   readonly hasBytes: boolean;
+  /** Hears of each status of this row as well. */
+  readonly heard?: ((status: string, count: number) => void) | undefined;
 }
 
 /**
@@ -145,7 +147,7 @@ export function writeMeasures(writer: ByteWriter, measures: Measures, numberOf: 
 /** Adds what comes next to a place. @throws RangeError where it is cut short */
 export function addRow(
   reader: ByteReader,
-  { target: { scalars, latency, reasons, statuses }, scalarsAt, latencyAt, hasBytes }: Place,
+  { target: { scalars, latency, reasons, statuses }, scalarsAt, latencyAt, hasBytes, heard }: Place,
   nameOf: (number: number) => string,
 ): void {
   const mask = reader.number();
@@ -161,7 +163,11 @@ export function addRow(
     if (bucket < BUCKETS) latency[latencyAt + bucket]! += count;
   }
   for (let left = reader.count(); left > 0; left--) addCount(reasons, nameOf(reader.number()), reader.number());
-  for (let left = reader.count(); left > 0; left--) addCount(statuses, nameOf(reader.number()), reader.number());
+  for (let left = reader.count(); left > 0; left--) {
+    const [name, count] = [nameOf(reader.number()), reader.number()];
+    addCount(statuses, name, count);
+    heard?.(name, count);
+  }
 }
 
 /** Figures go in and never come out. */
