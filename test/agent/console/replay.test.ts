@@ -1,0 +1,290 @@
+/** What replaying says of other rules is what the data plane then does, and where that hangs on what was not kept it says so. @module */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { AccessReplay } from '../../../agent/console/replay/access-replay.ts';
+import { type ObservedCall, ObservedPath } from '../../../agent/console/replay/observed.ts';
+import { Places } from '../../../agent/console/replay/places.ts';
+import { type Affected, replay } from '../../../agent/console/replay/replay.ts';
+import { RouteReplay } from '../../../agent/console/replay/route-replay.ts';
+import { explainAccess } from '../../../proxy/access/explain.ts';
+import { peerOf } from '../../../proxy/access/peer.ts';
+import type { AccessPolicy, AccessRules } from '../../../proxy/access/policy.ts';
+import { DescribedRouteRequest } from '../../../proxy/routing/request.ts';
+import { compileRoutes } from '../../../proxy/routing/table.ts';
+import type { HttpMatch, HttpRule, ServiceRoutes } from '../../../proxy/traffic/rules.ts';
+import { allow, deny, operation, rules, source } from '../../proxy/access/policies.ts';
+import { backend, match, rule } from '../../proxy/routing/support.ts';
+
+const NOW = 1_790_000_000_000;
+const identity = (name: string): string => `spiffe://test.example/ns/shop/sa/${name}`;
+const port = (service: string, labels: Record<string, string> = {}) => ({
+  namespace: 'shop',
+  service,
+  identity: identity(service),
+  address: '10.0.0.7',
+  labels,
+  port: 8080,
+  servicePort: 80,
+  protocol: 'http' as const,
+});
+const places = new Places(
+  [port('cart'), port('cart-v2')],
+  ['web', 'bot'].map((name) => ({ ...port(name) })),
+);
+const call = (part: Partial<ObservedCall> = {}): ObservedCall => ({
+  source: identity('web'),
+  caller: 'shop/web',
+  destination: 'shop/cart',
+  protocol: 'http',
+  method: 'GET',
+  route: '/v1/items',
+  count: 100,
+  ...part,
+});
+
+const METHODS = ['GET', 'POST'];
+const PATTERNS = ['/v1/items', '/v1/*', '/v1/items/*', '/v1/items/42', '*/42', '/v1/items/42/tags', '*'];
+/** Routes with paths that fall under each. */
+const ROUTES: Readonly<Record<string, readonly string[]>> = {
+  '/v1/items': ['/v1/items'],
+  '/v1/items/{id}': ['/v1/items/42', '/v1/items/7', '/v1/items/b-9'],
+  '/v1/items/{id}/tags': ['/v1/items/42/tags', '/v1/items/7/tags'],
+  '/v1/{rest}': ['/v1/a', '/v1/items/42'],
+  '/v1/*': ['/v1', '/v1/items', '/v1/items/42/tags'],
+  '{other}': ['/', '/v1/items/42'],
+};
+const some = <T>(values: readonly T[]) => fc.subarray([...values], { minLength: 0, maxLength: 2 });
+
+describe('access', () => {
+  const ruleOf = fc
+    .record({
+      from: some(['web', 'bot']),
+      methods: some(METHODS),
+      notMethods: some(METHODS),
+      paths: some(PATTERNS),
+      notPaths: some(PATTERNS),
+      header: fc.boolean(),
+    })
+    .map(({ from, header, ...to }) => ({
+      from: from.length === 0 ? [] : [source({ identities: from.map((name) => `ns/shop/sa/${name}`) })],
+      to: [operation({ ...to, headers: header ? [{ name: 'x-team', values: ['a'], isNot: false }] : [] })],
+    }));
+  const policies = fc
+    .array(fc.record({ isDeny: fc.boolean(), isDryRun: fc.boolean(), one: ruleOf }), { maxLength: 4 })
+    .map((all) =>
+      all.map(({ isDeny, isDryRun, one }, i): AccessPolicy => {
+        return { ...(isDeny ? deny : allow)(`p${i}`, one), isDryRun };
+      }),
+    );
+  const world = fc.record({
+    policies,
+    defaultAction: fc.constantFrom('ALLOW' as const, 'DENY' as const),
+    who: fc.constantFrom('web', 'bot'),
+    method: fc.constantFrom(...METHODS),
+    route: fc.constantFrom(...Object.keys(ROUTES)),
+  });
+  const headers = [[], [['x-team', 'a']], [['x-team', 'b']]] as const;
+
+  test('that is settled is what becomes of every request under the route, whatever its headers', () => {
+    let unknown = 0;
+    fc.assert(
+      fc.property(world, ({ policies: written, defaultAction, who, method, route }) => {
+        const inUse = rules(written, { defaultAction });
+        const { outcome } = new AccessReplay(inUse, places, NOW).judge(call({ source: identity(who), method, route }));
+        const outcomes = ROUTES[route]!.flatMap((path) =>
+          headers.map((lines) => {
+            const request = { method, path, host: 'cart.shop.weft', headers: lines };
+            const caller = { identity: identity(who), address: undefined, labels: [] };
+            const destination = { namespace: 'shop', service: 'cart', labels: {}, port: 8080 };
+            return explainAccess(inUse, { caller, destination, request, nowMs: NOW }).outcome;
+          }),
+        );
+        if (outcome === 'unknown') unknown++;
+        else expect(new Set(outcomes)).toEqual(new Set([outcome]));
+        const isPlain =
+          ROUTES[route]!.length === 1 && written.every((one) => one.rules[0]!.to[0]!.headers.length === 0);
+        if (isPlain) expect(outcome).not.toBe('unknown');
+      }),
+      { numRuns: 1_000 },
+    );
+    expect(unknown).toBeLessThan(700);
+  });
+
+  test('of bytes that are not HTTP, of plaintext and of nobody is judged by what is known of them', () => {
+    const inUse = rules([allow('web', { from: [source({ identities: ['ns/shop/sa/web'] })] })]);
+    const judge = (part: Partial<ObservedCall>, used: AccessRules = inUse) =>
+      new AccessReplay(used, places, NOW).judge(call({ protocol: 'tcp', method: '', route: '', ...part })).outcome;
+    expect([judge({}), judge({ source: identity('bot') }), judge({ source: '' })]).toEqual([
+      'allowed',
+      'denied',
+      'denied',
+    ]);
+    const open = [{ namespace: 'shop', service: 'cart', port: 8080, untilMs: NOW + 1 }];
+    expect(judge({ source: '' }, rules([], { permissive: open }))).toBe('allowed');
+    expect(judge({ destination: 'shop/gone' })).toBe('unknown');
+    const near = rules([allow('near', { from: [source({ cidrs: ['10.0.0.0/8'] })] })]);
+    expect([judge({}, near), judge({ source: identity('elsewhere') }, near)]).toEqual(['allowed', 'unknown']);
+  });
+});
+
+describe('routes', () => {
+  const matches = fc.record({
+    path: fc.constantFrom<HttpMatch['path']>(
+      undefined,
+      { type: 'exact', value: '/v1/items' },
+      { type: 'exact', value: '/v1/items/42' },
+      { type: 'prefix', value: '/v1' },
+      { type: 'prefix', value: '/v1/items/' },
+      { type: 'regex', value: '/v1/items/[0-9]+' },
+    ),
+    method: fc.constantFrom(undefined, ...METHODS),
+    header: fc.boolean(),
+  });
+  const routesOf = fc.array(fc.record({ of: matches, to: fc.constantFrom('shop/cart', 'shop/cart-v2') }), {
+    maxLength: 4,
+  });
+
+  test('lead every request where they are said to lead its route', () => {
+    fc.assert(
+      fc.property(
+        routesOf,
+        fc.constantFrom(...Object.keys(ROUTES)),
+        fc.constantFrom(...METHODS),
+        (all, route, method) => {
+          const http = all.map(({ of: { path, method: wanted, header }, to }, position): HttpRule => {
+            const asked = match({
+              ...(path === undefined ? {} : { path }),
+              ...(wanted === undefined ? {} : { method: wanted }),
+              headers: header ? [{ name: 'x-team', type: 'exact', value: 'a', isNot: false }] : [],
+            });
+            return rule({ position, matches: [asked], backends: [backend(to)] });
+          });
+          const routes: ServiceRoutes = { service: 'shop/cart', port: 80, http, streams: [] };
+          const { ends } = new RouteReplay([routes], places).judge(call({ method, route }));
+          if (ends === undefined || http.length === 0) return;
+          const table = compileRoutes(routes);
+          for (const path of ROUTES[route]!) {
+            for (const headers of [[], [['x-team', 'a']]] as [string, string][][]) {
+              const request = new DescribedRouteRequest({ method, path, headers });
+              const caller = peerOf({ identity: identity('web'), address: undefined, labels: [] });
+              const [to] = table.match(request, caller, () => 0)?.rule.backends ?? [];
+              const found =
+                to === undefined
+                  ? 'status 404: no rule of the routes takes it'
+                  : to.service === 'shop/cart'
+                    ? 'to shop/cart'
+                    : 'to shop/cart-v2:80';
+              expect([...ends.keys()]).toEqual([found]);
+            }
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('a change', () => {
+  const before = { access: rules([]), routes: [] as ServiceRoutes[] };
+  const isAbout = (service: string): boolean => service === 'shop/cart';
+  const told = (
+    calls: readonly ObservedCall[],
+    after: { access?: AccessRules; routes?: readonly ServiceRoutes[] },
+    from = before,
+  ) =>
+    replay(
+      { outbound: calls, inbound: calls },
+      { before: from, after: { ...from, ...after } },
+      { places, isAbout, nowMs: NOW },
+    );
+  const counts = (all: readonly Affected[]) =>
+    all.map(({ caller, requests, changed, unknown }) => [caller, requests, changed, unknown]);
+  const routed = (...http: HttpRule[]): ServiceRoutes[] => [{ service: 'shop/cart', port: 80, http, streams: [] }];
+  const split = (weight: number) =>
+    routed(rule({ backends: [backend('shop/cart', { weight: 100 - weight }), backend('shop/cart-v2', { weight })] }));
+
+  test('of access counts whom it shuts out, and leaves the others as they are', () => {
+    const access = rules([allow('web', { from: [source({ identities: ['ns/shop/sa/web'] })] })]);
+    const calls = [
+      call(),
+      call({ source: identity('bot'), caller: 'shop/bot', count: 7 }),
+      call({ destination: 'shop/other' }),
+    ];
+    const found = told(calls, { access });
+    expect(counts(found)).toEqual([
+      ['shop/bot', 7, 7, 0],
+      ['shop/web', 100, 0, 0],
+    ]);
+    expect(found[0]!.how).toEqual(['denied, status 403: no rule lets it in']);
+  });
+
+  test('that hangs on a header is known of nobody, unless it did before', () => {
+    const byHeader = operation({ headers: [{ name: 'x-team', values: ['a'], isNot: false }] });
+    const access = rules([allow('team', { to: [byHeader] })]);
+    expect(counts(told([call()], { access }))).toEqual([['shop/web', 100, 0, 100]]);
+    const again = { ...access, policies: access.policies.map((one) => ({ ...one, revision: '2' })) };
+    expect(counts(told([call()], { access: again }, { ...before, access }))).toEqual([['shop/web', 100, 0, 0]]);
+  });
+
+  test('of a split moves its share, of another split the difference', () => {
+    expect(counts(told([call({ count: 1_000 })], { routes: split(10) }))).toEqual([['shop/web', 1_000, 100, 0]]);
+    const found = told(
+      [call({ count: 900 }), call({ destination: 'shop/cart-v2', count: 100 })],
+      { routes: split(20) },
+      { ...before, routes: split(10) },
+    );
+    expect(found.map(({ to, changed, unknown }) => [to, changed, unknown])).toEqual([
+      ['shop/cart', 90, 0],
+      ['shop/cart-v2', 0, 100],
+    ]);
+    expect(found[0]!.how).toEqual(['to shop/cart-v2:80']);
+  });
+
+  test('that takes no request of a kind any more ends these in 404', () => {
+    const reads = routed(rule({ matches: [match({ method: 'GET' })], backends: [backend('shop/cart')] }));
+    const [found] = told([call(), call({ method: 'POST', count: 3 })], { routes: reads });
+    expect([found!.requests, found!.changed, found!.how]).toEqual([
+      103,
+      3,
+      ['status 404: no rule of the routes takes it'],
+    ]);
+  });
+
+  test('of timeouts alone is not known, and one that says the same changes nothing', () => {
+    const plain = routed(rule({ backends: [backend('shop/cart')] }));
+    expect(counts(told([call()], { routes: plain }))).toEqual([['shop/web', 100, 0, 0]]);
+    const hasty = routed(rule({ backends: [backend('shop/cart')], timeouts: { requestMs: 10 } }));
+    expect(counts(told([call()], { routes: hasty }))).toEqual([['shop/web', 100, 0, 100]]);
+  });
+});
+
+test('a path is, begins or ends as a route says of all, of some or of none of its paths', () => {
+  const texts = fc.constantFrom('/v1', '/v1/', '/v1/items', '/v1/items/42', '/v1/items/42/tags', '/tags', '42', '/');
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(ROUTES)), texts, (route, text) => {
+      const path = new ObservedPath(route);
+      const paths = ROUTES[route]!;
+      const check = (said: string, held: readonly boolean[]): void => {
+        if (said === 'yes') expect(held).not.toContain(false);
+        if (said === 'no') expect(held).not.toContain(true);
+      };
+      check(
+        path.is(text),
+        paths.map((one) => one === text),
+      );
+      check(
+        path.startsWith(text),
+        paths.map((one) => one.startsWith(text)),
+      );
+      check(
+        path.endsWith(text),
+        paths.map((one) => one.endsWith(text)),
+      );
+      const trimmed = text.replace(/\/+$/, '');
+      check(
+        path.isUnder(text),
+        paths.map((one) => one === trimmed || one.startsWith(`${trimmed}/`)),
+      );
+    }),
+  );
+});
