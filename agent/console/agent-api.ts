@@ -9,7 +9,7 @@ import { MeshRoutes } from './routes/mesh.ts';
 import { ObservedRoutes } from './routes/observed.ts';
 import { TrafficRoutes } from './routes/topology.ts';
 import { isSeen } from './views/service.ts';
-import type { TopologyKind } from './views/topology.ts';
+import type { TopologyKind } from './views/arcs.ts';
 import type { ConsoleWorld } from './world.ts';
 
 const KINDS: readonly string[] = ['service', 'workload', 'version', 'node'];

@@ -53,7 +53,7 @@ export class Register {
    */
   callerOf(source = '', sourceService = ''): string {
     if (sourceService !== '' && sourceService !== 'other') return sourceService;
-    if (source === '') return OUTSIDE;
+    if (!hasIdentity(source)) return OUTSIDE;
     return this.#serviceOf.get(source) ?? nameIn(source) ?? source;
   }
 
@@ -64,6 +64,11 @@ export class Register {
 }
 
 export const OUTSIDE = 'outside';
+
+/** Callers in plaintext are told as such where they arrive. */
+export function hasIdentity(source: string): boolean {
+  return source !== '' && source !== 'plaintext';
+}
 
 export function serviceOf({ namespace, service }: Pick<Endpoint, 'namespace' | 'service'>): string {
   return `${namespace}/${service}`;
