@@ -1,7 +1,7 @@
 /**
  * Whether access rules let observed calls in, by the data plane's own matchers (proxy/access/), and which rule says so. What a
  * rule asks of headers, hosts, unknown addresses, or of a part of the paths of a route, may hold or not: where the answer hangs on
- * that, it is `unknown`. Pure.
+ * that, it is `unknown`. Rules with a time count as they do at the moment. Pure.
  *
  * Remembers 50,000 answers; then it forgets them all.
  * @module
@@ -16,6 +16,7 @@ import {
   type AccessDestination,
   type BoundRule,
   bindRule,
+  type Decision,
   otherwise,
   targetObstacle,
 } from '../../../proxy/access/destination.ts';
@@ -42,6 +43,8 @@ export class AccessReplay {
   readonly #inForce: AccessInForce;
   readonly #places: Places;
   readonly #known = new Map<string, AccessVerdict>();
+  /** By service. */
+  readonly #doors = new Map<string, readonly Door[]>();
 
   /** @throws AccessError for rules that cannot be compiled */
   constructor(rules: AccessRules, places: Places, nowMs: number) {
@@ -56,43 +59,55 @@ export class AccessReplay {
     if (known !== undefined) return known;
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     const peer = this.#places.peer(source);
-    const verdicts = this.#places.destinations(destination).map((one) => this.#judgeAt(one, peer, call));
-    const verdict = together(verdicts);
+    let doors = this.#doors.get(destination);
+    if (doors === undefined) {
+      doors = this.#places.destinations(destination).map((one) => this.#doorOf(one));
+      this.#doors.set(destination, doors);
+    }
+    const asked = new Asked(call);
+    const verdict = together(doors.map((door) => judgeAt(door, peer, asked)));
     this.#known.set(key, verdict);
     return verdict;
   }
 
-  #judgeAt(destination: AccessDestination, peer: Peer, call: ObservedCall): AccessVerdict {
+  #doorOf(destination: AccessDestination): Door {
     const { policies, source } = this.#inForce.ruleset;
-    if (peer.identity === undefined && !this.#isPermissive(destination)) return settled(false, STRICT);
     const about = policies.filter(
       (one) =>
         !one.policy.isDryRun &&
         this.#inForce.hasPolicy(one) &&
         targetObstacle(one.policy.target, destination) === undefined,
     );
-    const asked = new Asked(call);
-    const held = about
-      .filter(({ policy }) => policy.action !== 'AUDIT')
-      .flatMap(({ rules }) => rules.filter((rule) => this.#inForce.hasRule(rule)))
-      .flatMap((compiled) => {
-        const bound = bindRule(compiled, destination.port);
-        const holds = bound === undefined ? 'no' : ruleHolds(bound, peer, asked);
-        return holds === 'no' ? [] : [{ compiled, holds }];
-      });
+    const deciding = about.filter(({ policy }) => policy.action !== 'AUDIT').flatMap((one) => one.rules);
     const hasAllow = about.some(({ policy }) => policy.action === 'ALLOW');
-    return decided(held, otherwise(hasAllow, source.defaultAction));
+    return {
+      rules: deciding.flatMap((rule) => (this.#inForce.hasRule(rule) ? (bindRule(rule, destination.port) ?? []) : [])),
+      otherwise: otherwise(hasAllow, source.defaultAction),
+      isPermissive: source.permissive.some(
+        ({ namespace, service, port, untilMs }) =>
+          namespace === destination.namespace &&
+          service === destination.service &&
+          port === destination.port &&
+          untilMs > this.#inForce.nowMs,
+      ),
+    };
   }
+}
 
-  #isPermissive({ namespace, service, port }: AccessDestination): boolean {
-    return this.#inForce.ruleset.source.permissive.some(
-      (open) =>
-        open.namespace === namespace &&
-        open.service === service &&
-        open.port === port &&
-        open.untilMs > this.#inForce.nowMs,
-    );
-  }
+/** A port, with the rules that are about it. */
+interface Door {
+  readonly rules: readonly BoundRule[];
+  readonly otherwise: Decision;
+  readonly isPermissive: boolean;
+}
+
+function judgeAt(door: Door, peer: Peer, asked: Asked): AccessVerdict {
+  if (peer.identity === undefined && !door.isPermissive) return settled(false, STRICT);
+  const held = door.rules.flatMap((bound): Held[] => {
+    const holds = ruleHolds(bound, peer, asked);
+    return holds === 'no' ? [] : [{ compiled: bound.compiled, holds }];
+  });
+  return decided(held, door.otherwise);
 }
 
 interface Held {
@@ -101,7 +116,7 @@ interface Held {
 }
 
 /** DENY beats ALLOW beats what is otherwise, as in proxy/access/destination.ts. */
-function decided(held: readonly Held[], { isAllowed, labels }: ReturnType<typeof otherwise>): AccessVerdict {
+function decided(held: readonly Held[], { isAllowed, labels }: Decision): AccessVerdict {
   const of = (action: string): readonly Held[] => held.filter(({ compiled }) => compiled.labels.action === action);
   const [denies, allows] = [of('DENY'), of('ALLOW')];
   const isSure = ({ holds }: Held): boolean => holds === 'yes';

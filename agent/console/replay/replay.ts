@@ -114,7 +114,7 @@ function routeChange(before: RouteVerdict, after: RouteVerdict): Change {
   return {
     changedRatio: 0,
     unknownRatio: 1,
-    how: 'they go where they went; timeouts, retries or edits would be others',
+    how: 'they go where they went; timeouts, retries, mirrors or edits would be others',
   };
 }
 

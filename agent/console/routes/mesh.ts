@@ -1,4 +1,5 @@
 /** GET /members, /members/{node}, /identities, /index, /session; POST /explain. @module */
+import type { AccessRules } from '../../../proxy/access/policy.ts';
 import { explainWorld } from '../../access/explain-world.ts';
 import { type Answer, refusal } from '../../admin/routes.ts';
 import type { MeshAnswers } from '../../mesh-query/shapes.ts';
@@ -21,6 +22,8 @@ import { type ConsoleWorld, coverageOf, placesOf, registerOf } from '../world.ts
 import type { Range } from './asked.ts';
 
 const SUMMARY_MS = 1_500;
+/** Endpoints and windows of time may have changed after this. */
+const REPLAY_MS = 10_000;
 const MAX_HEADERS = 64;
 const DAY_MS = 86_400_000;
 /** Of a member. */
@@ -31,6 +34,7 @@ const MAX_ROUTES = 1_000;
 export class MeshRoutes {
   readonly #world: ConsoleWorld;
   readonly #cache: FiguresCache;
+  #replayed: { readonly atMs: number; readonly access: AccessRules; readonly replay: AccessReplay } | undefined;
   #summaries: { readonly atMs: number; readonly answers: Promise<MeshAnswers<NodeSummary>> } | undefined;
 
   constructor(world: ConsoleWorld, cache: FiguresCache) {
@@ -84,7 +88,7 @@ export class MeshRoutes {
     ]);
     const { running, documents } = this.#world;
     const access = documents.access.rules;
-    const replayed = new AccessReplay(access, placesOf(running), Date.now());
+    const replayed = this.#replay(access);
     const view = identitiesView({
       register: registerOf(running),
       answers,
@@ -95,6 +99,16 @@ export class MeshRoutes {
       namespaces,
     });
     return { ...view, coverage: coverageOf([view.coverage, calls.coverage, seen.coverage]) };
+  }
+
+  /** Kept for a while: most calls of a mesh are those of the tick before. */
+  #replay(access: AccessRules): AccessReplay {
+    const nowMs = Date.now();
+    if (this.#replayed === undefined || this.#replayed.access !== access || nowMs - this.#replayed.atMs > REPLAY_MS) {
+      const replay = new AccessReplay(access, placesOf(this.#world.running), nowMs);
+      this.#replayed = { atMs: nowMs, access, replay };
+    }
+    return this.#replayed.replay;
   }
 
   /** The same code as `weft explain`. */
