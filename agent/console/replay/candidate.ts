@@ -1,11 +1,11 @@
 /** What rules would be with a document that is not written yet, and which calls it is about. @module */
-import type { DocumentKey } from '../../../gossip/documents/revision.ts';
+import { type DocumentKey, keyText } from '../../../gossip/documents/revision.ts';
 import type { AccessTarget } from '../../../proxy/access/policy.ts';
-import type { CallTarget } from '../../../proxy/traffic/rules.ts';
+import type { CallTarget, Fault } from '../../../proxy/traffic/rules.ts';
 import type { CompiledAccessPolicy } from '../../documents/access-policy.ts';
 import type { AgentDocuments } from '../../documents/agent-documents.ts';
 import { meshAccessOf } from '../../documents/mesh-config.ts';
-import { type CompiledRoute, ROUTE_KINDS } from '../../traffic/compiled.ts';
+import { type CompiledFault, type CompiledRoute, ROUTE_KINDS } from '../../traffic/compiled.ts';
 import { splitId } from '../views/register.ts';
 import type { ReplayedRules } from './replay.ts';
 
@@ -21,7 +21,7 @@ type Documents = Pick<AgentDocuments, 'access' | 'traffic' | 'advisor'>;
 /** @param value what the document compiles to @returns undefined for kinds that are about no calls */
 export function candidateOf(key: DocumentKey, value: unknown, documents: Documents): Candidate | undefined {
   const { access, traffic, advisor } = documents;
-  const before = { access: access.rules, routes: traffic.attached.routes };
+  const before = { access: access.rules, routes: traffic.attached.routes, faults: traffic.rules.faults };
   if (key.kind === 'AccessPolicy') {
     const policy = value as CompiledAccessPolicy; // what our own compile yielded
     const others = before.access.policies.filter(({ id }) => id !== policy.id);
@@ -34,6 +34,14 @@ export function candidateOf(key: DocumentKey, value: unknown, documents: Documen
   }
   const targets = new Set(advisor.targets(key, value));
   const isAbout = (service: string): boolean => targets.has(service);
+  if (key.kind === 'FaultInjection') {
+    const { ttlMs, ...fault } = value as CompiledFault;
+    const made = { ...fault, origin: { ...key, revision: '', rule: '' }, untilMs: Date.now() + ttlMs };
+    const isSame = ({ origin }: Fault): boolean => keyText(origin) === keyText(key);
+    const isNew = !before.faults.some(isSame);
+    const faults = isNew ? [...before.faults, made] : before.faults.map((one) => (isSame(one) ? made : one));
+    return { before, after: { ...before, faults: traffic.hasFaults ? faults : before.faults }, isAbout };
+  }
   if (!(ROUTE_KINDS as readonly string[]).includes(key.kind))
     return targets.size === 0 ? undefined : { before, after: undefined, isAbout };
   return { before, after: { ...before, routes: traffic.attachedWith(value as CompiledRoute).routes }, isAbout };

@@ -4,8 +4,9 @@
  * @module
  */
 import type { AccessRules } from '../../../proxy/access/policy.ts';
-import type { ServiceRoutes } from '../../../proxy/traffic/rules.ts';
+import type { Fault, ServiceRoutes } from '../../../proxy/traffic/rules.ts';
 import { AccessReplay, type AccessVerdict } from './access-replay.ts';
+import { FaultReplay } from './fault-replay.ts';
 import type { ObservedCall } from './observed.ts';
 import type { Places } from './places.ts';
 import { RouteReplay, type RouteVerdict } from './route-replay.ts';
@@ -13,6 +14,7 @@ import { RouteReplay, type RouteVerdict } from './route-replay.ts';
 export interface ReplayedRules {
   readonly access: AccessRules;
   readonly routes: readonly ServiceRoutes[];
+  readonly faults: readonly Fault[];
 }
 
 export interface Affected {
@@ -58,6 +60,10 @@ export function replay(
       AccessReplay,
     ];
     return summed(calls.inbound, isAbout, (call) => accessChange(then.judge(call), now.judge(call)));
+  }
+  if (before.faults !== after.faults) {
+    const [then, now] = [new FaultReplay(before.faults, places, nowMs), new FaultReplay(after.faults, places, nowMs)];
+    return summed(calls.outbound, isAbout, (call) => routeChange(then.judge(call), now.judge(call)));
   }
   const [then, now] = [new RouteReplay(before.routes, places), new RouteReplay(after.routes, places)];
   const routed = new Set([...before.routes, ...after.routes].map(({ service }) => service));
@@ -114,7 +120,7 @@ function routeChange(before: RouteVerdict, after: RouteVerdict): Change {
   return {
     changedRatio: 0,
     unknownRatio: 1,
-    how: 'they go where they went; timeouts, retries, mirrors or edits would be others',
+    how: 'they go where they went; timeouts, retries, mirrors, edits or delays would be others',
   };
 }
 

@@ -11,7 +11,7 @@ import { peerOf } from '../../../proxy/access/peer.ts';
 import type { AccessPolicy, AccessRules } from '../../../proxy/access/policy.ts';
 import { DescribedRouteRequest } from '../../../proxy/routing/request.ts';
 import { compileRoutes } from '../../../proxy/routing/table.ts';
-import type { HttpMatch, HttpRule, ServiceRoutes } from '../../../proxy/traffic/rules.ts';
+import type { Fault, HttpMatch, HttpRule, ServiceRoutes } from '../../../proxy/traffic/rules.ts';
 import { allow, deny, operation, rules, source } from '../../proxy/access/policies.ts';
 import { backend, match, rule } from '../../proxy/routing/support.ts';
 
@@ -211,11 +211,11 @@ describe('routes', () => {
 });
 
 describe('a change', () => {
-  const before = { access: rules([]), routes: [] as ServiceRoutes[] };
+  const before = { access: rules([]), routes: [] as ServiceRoutes[], faults: [] as Fault[] };
   const isAbout = (service: string): boolean => service === 'shop/cart';
   const told = (
     calls: readonly ObservedCall[],
-    after: { access?: AccessRules; routes?: readonly ServiceRoutes[] },
+    after: { access?: AccessRules; routes?: readonly ServiceRoutes[]; faults?: readonly Fault[] },
     from = before,
   ) =>
     replay(
@@ -274,6 +274,27 @@ describe('a change', () => {
       3,
       ['status 404: no rule of the routes takes it'],
     ]);
+  });
+
+  test('that fails some on purpose counts them, and what it delays or asks headers of is not known', () => {
+    const fault = (part: Partial<Fault>): Fault => ({
+      origin: { kind: 'FaultInjection', namespace: 'shop', name: 'f', revision: '', rule: '' },
+      target: { namespace: 'shop', services: ['cart'], ports: [], routes: [], from: [] },
+      headers: [],
+      untilMs: NOW + 1,
+      ...part,
+    });
+    const abort = { status: 503, percent: 20 };
+    const [aborted] = told([call()], { faults: [fault({ abort, reset: { percent: 50 } })] });
+    expect([aborted!.changed, aborted!.how]).toEqual([60, ['status 503 by the fault, reset by the fault']]);
+    const byHeader = [{ name: 'x-test', type: 'present' as const, value: '', isNot: false }];
+    const of = (part: Partial<Fault>) => counts(told([call()], { faults: [fault(part)] }))[0];
+    expect(of({ abort, headers: byHeader })).toEqual(['shop/web', 100, 0, 100]);
+    expect(of({ delay: { ms: 100, percent: 10 } })).toEqual(['shop/web', 100, 0, 100]);
+    expect(of({ abort, untilMs: NOW })).toEqual(['shop/web', 100, 0, 0]);
+    const other = [source({ identities: ['ns/shop/sa/bot'] })];
+    const target = { namespace: 'shop', services: ['cart'], ports: [], routes: [], from: other };
+    expect(of({ abort, target })).toEqual(['shop/web', 100, 0, 0]);
   });
 
   test('of timeouts alone is not known, and one that says the same changes nothing', () => {
