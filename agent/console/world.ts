@@ -22,10 +22,8 @@ export interface ConsoleWorld {
   readonly figures: (question: FiguresQuestion) => Promise<MeshFigures>;
 }
 
-export function registerOf({ node, services, mesh, ejections, enrolment }: Running): Register {
+export function registerOf({ services, mesh, ejections, enrolment }: Running): Register {
   return new Register({
-    node: node.name,
-    trustDomain: node.trustDomain,
     nowMs: Date.now(),
     services: services.services(),
     endpoints: services.endpoints(),

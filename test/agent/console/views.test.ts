@@ -140,8 +140,6 @@ describe('where a call leads to several', () => {
     const endpoints = [endpoint('a', 'a', 'n1'), ...to];
     const services = ['a', 'b'].map((name) => ({ id: `ns/${name}`, namespace: 'ns', service: name, ports: [] }));
     const register = new Register({
-      node: 'n1',
-      trustDomain: 'test.example',
       nowMs: NOW_MS,
       services,
       endpoints,
@@ -258,7 +256,7 @@ describe('identities', () => {
   });
   const view = (namespaces?: ReadonlySet<string>) => {
     const replayed = new AccessReplay(access, new Places(parts.register.endpoints, []), NOW_MS);
-    const hit = { policy: 'ns1/may-read', rule: 'r0', action: 'ALLOW', isDryRun: false, count: 4, lastMs: 1 };
+    const hit = { policy: 'ns1/may-read', rule: 'r0', isDryRun: false, count: 4 };
     const plain = { source: '10.9.9.9', destination: 'ns1/service-1', port: 8080, count: 2, lastMs: 7 };
     return identitiesView({
       register: parts.register,
