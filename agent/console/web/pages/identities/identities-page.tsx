@@ -11,10 +11,7 @@ import { Answer } from '../common/answer.tsx';
 import { ServiceName } from '../common/figures.tsx';
 import { Frame } from '../common/frame.tsx';
 import { edgeHref, hrefOfSource, shortName } from '../common/hrefs.ts';
-import { Expiry } from '../members/members-page.tsx';
-
-/** A certificate is renewed at about half of its life. */
-const LITTLE_LIFE = 0.25;
+import { Expiry, isLate } from '../members/members-page.tsx';
 
 type Edge = Identities['edges'][number];
 type Identity = Identities['identities'][number];
@@ -43,14 +40,12 @@ export function IdentitiesPage() {
 
 function conclusion({ identities, edges }: Identities, nowMs: number): string {
   const plain = edges.filter(({ tls }) => tls === 'plaintext').length;
-  const ending = identities.filter(
-    ({ expiresMs, lifeMs }) => expiresMs !== null && lifeMs !== null && expiresMs - nowMs < LITTLE_LIFE * lifeMs,
-  ).length;
+  const late = identities.filter(({ expiresMs, lifeMs }) => isLate({ expiresMs, lifeMs, nowMs })).length;
   const denied = edges.filter((edge) => edge.denied > 0).length;
   const words = [`${plural(identities.length, 'identity', 'identities')}, ${plural(edges.length, 'edge')}`];
   words.push(plain === 0 ? 'no plaintext' : `${plain} in plaintext`);
   words.push(denied === 0 ? 'nobody denied' : `${denied} with denials`);
-  if (ending > 0) words.push(`${plural(ending, 'certificate')} near the end`);
+  if (late > 0) words.push(`${plural(late, 'certificate')} to be renewed by now`);
   return `${words.join('; ')}.`;
 }
 
