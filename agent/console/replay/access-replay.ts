@@ -1,7 +1,7 @@
 /**
  * Whether access rules let observed calls in, by the data plane's own matchers (proxy/access/), and which rule says so. What a
  * rule asks of headers, hosts, unknown addresses, or of a part of the paths of a route, may hold or not: where the answer hangs on
- * that, it is `unknown`. Rules with a time count as they do at the moment. Pure.
+ * that, it is `unknown`. Pure.
  *
  * Remembers 50,000 answers; then it forgets them all.
  * @module
@@ -27,6 +27,11 @@ import { DescribedRequest } from '../../../proxy/access/request.ts';
 import { any, type Holds, type ObservedCall, ObservedPath } from './observed.ts';
 import { type Peer, type Places, sourceHolds } from './places.ts';
 
+export interface ReplayTime {
+  readonly nowMs: number;
+  readonly isAtAnyTime?: boolean;
+}
+
 export interface AccessVerdict {
   readonly outcome: 'allowed' | 'denied' | 'unknown';
   /** The rule that decides; of `unknown` those that may. Of a default: `policy` ''. */
@@ -42,14 +47,20 @@ const MAX_KNOWN = 50_000;
 export class AccessReplay {
   readonly #inForce: AccessInForce;
   readonly #places: Places;
+  readonly #isAtAnyTime: boolean;
   readonly #known = new Map<string, AccessVerdict>();
   /** By service. */
   readonly #doors = new Map<string, readonly Door[]>();
 
-  /** @throws AccessError for rules that cannot be compiled */
-  constructor(rules: AccessRules, places: Places, nowMs: number) {
+  /**
+   * @param isAtAnyTime whether calls may have been, or will be, when rules with a time are open and when they are not; else
+   * rules count as they do now
+   * @throws AccessError for rules that cannot be compiled
+   */
+  constructor(rules: AccessRules, places: Places, { nowMs, isAtAnyTime = false }: ReplayTime) {
     this.#inForce = new AccessRuleset(rules).at(nowMs);
     this.#places = places;
+    this.#isAtAnyTime = isAtAnyTime;
   }
 
   judge(call: ObservedCall): AccessVerdict {
@@ -80,8 +91,10 @@ export class AccessReplay {
     );
     const deciding = about.filter(({ policy }) => policy.action !== 'AUDIT').flatMap((one) => one.rules);
     const hasAllow = about.some(({ policy }) => policy.action === 'ALLOW');
+    const counts = (rule: CompiledRule): boolean => this.#isAtAnyTime || this.#inForce.hasRule(rule);
     return {
-      rules: deciding.flatMap((rule) => (this.#inForce.hasRule(rule) ? (bindRule(rule, destination.port) ?? []) : [])),
+      rules: deciding.flatMap((rule) => (counts(rule) ? (bindRule(rule, destination.port) ?? []) : [])),
+      isAtAnyTime: this.#isAtAnyTime,
       otherwise: otherwise(hasAllow, source.defaultAction),
       isPermissive: source.permissive.some(
         ({ namespace, service, port, untilMs }) =>
@@ -97,6 +110,7 @@ export class AccessReplay {
 /** A port, with the rules that are about it. */
 interface Door {
   readonly rules: readonly BoundRule[];
+  readonly isAtAnyTime: boolean;
   readonly otherwise: Decision;
   readonly isPermissive: boolean;
 }
@@ -104,8 +118,10 @@ interface Door {
 function judgeAt(door: Door, peer: Peer, asked: Asked): AccessVerdict {
   if (peer.identity === undefined && !door.isPermissive) return settled(false, STRICT);
   const held = door.rules.flatMap((bound): Held[] => {
+    const { compiled } = bound;
     const holds = ruleHolds(bound, peer, asked);
-    return holds === 'no' ? [] : [{ compiled: bound.compiled, holds }];
+    if (holds === 'no') return [];
+    return [{ compiled, holds: door.isAtAnyTime && compiled.rule.when.length > 0 ? 'maybe' : holds }];
   });
   return decided(held, door.otherwise);
 }

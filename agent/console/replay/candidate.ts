@@ -23,7 +23,8 @@ export function candidateOf(key: DocumentKey, value: unknown, documents: Documen
   const { access, traffic, advisor } = documents;
   const before = { access: access.rules, routes: traffic.attached.routes, faults: traffic.rules.faults };
   if (key.kind === 'AccessPolicy') {
-    const policy = value as CompiledAccessPolicy; // what our own compile yielded
+    // As it will be once it is in force, though that may begin later.
+    const { validFromMs: _, ...policy } = value as CompiledAccessPolicy;
     const others = before.access.policies.filter(({ id }) => id !== policy.id);
     const policies = [...others, { ...policy, revision: '' }];
     return { before, after: { ...before, access: { ...before.access, policies } }, isAbout: isTarget(policy.target) };

@@ -55,10 +55,9 @@ export function replay(
 ): readonly Affected[] {
   const { before, after } = rules;
   if (before.access !== after.access) {
-    const [then, now] = [before, after].map(({ access }) => new AccessReplay(access, places, nowMs)) as [
-      AccessReplay,
-      AccessReplay,
-    ];
+    const [then, now] = [before, after].map(
+      ({ access }) => new AccessReplay(access, places, { nowMs, isAtAnyTime: true }),
+    ) as [AccessReplay, AccessReplay];
     return summed(calls.inbound, isAbout, (call) => accessChange(then.judge(call), now.judge(call)));
   }
   if (before.faults !== after.faults) {

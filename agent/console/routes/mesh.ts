@@ -105,7 +105,7 @@ export class MeshRoutes {
   #replay(access: AccessRules): AccessReplay {
     const nowMs = Date.now();
     if (this.#replayed === undefined || this.#replayed.access !== access || nowMs - this.#replayed.atMs > REPLAY_MS) {
-      const replay = new AccessReplay(access, placesOf(this.#world.running), nowMs);
+      const replay = new AccessReplay(access, placesOf(this.#world.running), { nowMs });
       this.#replayed = { atMs: nowMs, access, replay };
     }
     return this.#replayed.replay;

@@ -90,7 +90,9 @@ describe('access', () => {
     fc.assert(
       fc.property(world, ({ policies: written, defaultAction, who, method, route }) => {
         const inUse = rules(written, { defaultAction });
-        const { outcome } = new AccessReplay(inUse, places, NOW).judge(call({ source: identity(who), method, route }));
+        const { outcome } = new AccessReplay(inUse, places, { nowMs: NOW }).judge(
+          call({ source: identity(who), method, route }),
+        );
         const outcomes = ROUTES[route]!.flatMap((path) =>
           headers.map((lines) => {
             const request = { method, path, host: 'cart.shop.weft', headers: lines };
@@ -113,7 +115,8 @@ describe('access', () => {
   test('of bytes that are not HTTP, of plaintext and of nobody is judged by what is known of them', () => {
     const inUse = rules([allow('web', { from: [source({ identities: ['ns/shop/sa/web'] })] })]);
     const judge = (part: Partial<ObservedCall>, used: AccessRules = inUse) =>
-      new AccessReplay(used, places, NOW).judge(call({ protocol: 'tcp', method: '', route: '', ...part })).outcome;
+      new AccessReplay(used, places, { nowMs: NOW }).judge(call({ protocol: 'tcp', method: '', route: '', ...part }))
+        .outcome;
     expect([judge({}), judge({ source: identity('bot') }), judge({ source: '' })]).toEqual([
       'allowed',
       'denied',
@@ -145,7 +148,7 @@ test('20,000 routes between 1,000 services under 1,000 policies are judged withi
     }),
   );
   const began = process.cpuUsage();
-  const judge = new AccessReplay(rules(written), many, NOW);
+  const judge = new AccessReplay(rules(written), many, { nowMs: NOW });
   const allowed = calls.filter((one) => judge.judge(one).outcome === 'allowed').length;
   const { user } = process.cpuUsage(began); // other tests take the rest of the clock
   process.stdout.write(`20,000 calls under 1,000 policies: ${(user / 1_000).toFixed(0)} ms of processor\n`);
@@ -250,6 +253,16 @@ describe('a change', () => {
     expect(counts(told([call()], { access }))).toEqual([['shop/web', 100, 0, 100]]);
     const again = { ...access, policies: access.policies.map((one) => ({ ...one, revision: '2' })) };
     expect(counts(told([call()], { access: again }, { ...before, access }))).toEqual([['shop/web', 100, 0, 0]]);
+  });
+
+  test('for a part of the week is known of nobody it is about, whatever the hour', () => {
+    const when = [{ days: [], fromMinute: 0, toMinute: 60, timeZone: 'UTC' }];
+    const bots = [source({ identities: ['ns/shop/sa/bot'] })];
+    const calls = [call(), call({ source: identity('bot'), caller: 'shop/bot', count: 7 })];
+    expect(counts(told(calls, { access: rules([deny('nights', { from: bots, when })]) }))).toEqual([
+      ['shop/bot', 7, 0, 7],
+      ['shop/web', 100, 0, 0],
+    ]);
   });
 
   test('of a split moves its share, of another split the difference', () => {

@@ -255,7 +255,7 @@ describe('identities', () => {
     permissive: [{ namespace: 'ns1', service: 'service-1', port: 8080, untilMs: NOW_MS + 5 }],
   });
   const view = (namespaces?: ReadonlySet<string>) => {
-    const replayed = new AccessReplay(access, new Places(parts.register.endpoints, []), NOW_MS);
+    const replayed = new AccessReplay(access, new Places(parts.register.endpoints, []), { nowMs: NOW_MS });
     const hit = { policy: 'ns1/may-read', rule: 'r0', isDryRun: false, count: 4 };
     const plain = { source: '10.9.9.9', destination: 'ns1/service-1', port: 8080, count: 2, lastMs: 7 };
     return identitiesView({
