@@ -211,6 +211,22 @@ describe.skipIf(obstacle !== undefined)(
       const gone = ROUTE.replace('- name: all', '- matches: [{ path: { value: /v2 } }]\n      name: all');
       const routed = mesh.documentCheck.parse((await send('/documents/check', { yaml: gone })).body).affected[0];
       expect(routed).toMatchObject({ requests: 40, changed: 40, how: ['status 404: no rule of the routes takes it'] });
+      const about = (kind: string, spec: object): string =>
+        stringify({
+          apiVersion: 'weft.dev/v1alpha1',
+          kind,
+          metadata: { name: 'flaky', namespace: 'shop' },
+          spec: { target: { services: ['flaky'] }, ...spec },
+        });
+      const affected = async (yaml: string) =>
+        mesh.documentCheck.parse((await send('/documents/check', { yaml })).body).affected[0]!;
+      const fault = await affected(about('FaultInjection', { abort: { status: 503, percent: 25 } }));
+      expect([fault.changed, fault.unknown, fault.how]).toEqual([10, 0, ['status 503 by the fault']]);
+      const limit = await affected(about('RateLimit', { per: 'caller', requestsPerSecond: 1 }));
+      expect(limit.changed).toBeGreaterThanOrEqual(40 - 2 * 11); // they came in two steps of 10 s at most
+      expect(limit.how).toEqual(['status 429: over the limit']);
+      const timeouts = await affected(about('TrafficPolicy', { timeouts: { request: '1s' } }));
+      expect([timeouts.requests, timeouts.changed, timeouts.unknown]).toEqual([40, null, 40]);
       await ground.apply(policy([{ name: 'client', from: [{ identities: ['ns/shop/sa/client'] }] }]));
       await calls('cart', 10);
       await ground.agents[0]!.until('hits of the rule', async () => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AccessReplay } from '../../../agent/console/replay/access-replay.ts';
+import { replayLimit } from '../../../agent/console/replay/limit-replay.ts';
 import { type ObservedCall, ObservedPath } from '../../../agent/console/replay/observed.ts';
 import { Places } from '../../../agent/console/replay/places.ts';
 import { type Affected, replay } from '../../../agent/console/replay/replay.ts';
@@ -315,6 +316,60 @@ describe('a change', () => {
     expect(counts(told([call()], { routes: plain }))).toEqual([['shop/web', 100, 0, 0]]);
     const hasty = routed(rule({ backends: [backend('shop/cart')], timeouts: { requestMs: 10 } }));
     expect(counts(told([call()], { routes: hasty }))).toEqual([['shop/web', 100, 0, 100]]);
+  });
+});
+
+describe('a limit', () => {
+  const limit = { per: 'target' as const, requestsPerSecond: 1, burst: 5, isShadow: false };
+  const steps = (caller: string, requests: (number | null)[], node = 'n1') => ({
+    caller,
+    to: 'shop/cart',
+    node,
+    requests,
+    buckets: 1,
+  });
+  const told = (rows: Parameters<typeof replayLimit>[0], part: Partial<typeof limit> | { per: 'caller' } = {}) =>
+    replayLimit(rows, { ...limit, ...part }, 10_000).map(({ caller, requests, changed, unknown }) => [
+      caller,
+      requests,
+      changed,
+      unknown,
+    ]);
+
+  test('refuses at least what no bucket holds, in shares of who came; and in quiet steps nobody', () => {
+    const rows = [steps('shop/web', [30, 2, null]), steps('shop/bot', [10, 0, 4])];
+    expect(told(rows)).toEqual([
+      ['shop/web', 32, 18, 14], // of 40 in the first step 15 fit, and the bucket may be empty in the next
+      ['shop/bot', 14, 6, 8],
+    ]);
+    expect(told(rows, { per: 'caller' })).toEqual([
+      ['shop/web', 32, 15, 17],
+      ['shop/bot', 14, 0, 10],
+    ]);
+    expect(told(rows, { isShadow: true })).toEqual([
+      ['shop/web', 32, 0, 0],
+      ['shop/bot', 14, 0, 0],
+    ]);
+    expect(told([steps('shop/web', [20]), steps('shop/web', [20], 'n2')])).toEqual([['shop/web', 40, 10, 30]]);
+  });
+
+  test('refuses for certain no more than a bucket that is full at the best of times does', () => {
+    const instants = fc.array(fc.integer({ min: 0, max: 29_999 }), { maxLength: 80 });
+    fc.assert(
+      fc.property(instants, fc.integer({ min: 1, max: 20 }), (all, burst) => {
+        const counts = [0, 1, 2].map((step) => all.filter((ms) => Math.floor(ms / 10_000) === step).length);
+        let [tokens, atMs, refused] = [burst, 0, 0];
+        for (const ms of all.toSorted((a, b) => a - b)) {
+          tokens = Math.min(burst, tokens + (ms - atMs) / 1_000);
+          atMs = ms;
+          if (tokens >= 1) tokens--;
+          else refused++;
+        }
+        const [one] = replayLimit([steps('shop/web', counts)], { ...limit, burst }, 10_000);
+        expect(one?.changed ?? 0).toBeLessThanOrEqual(refused);
+        expect(refused).toBeLessThanOrEqual((one?.changed ?? 0) + (one?.unknown ?? 0));
+      }),
+    );
   });
 });
 
