@@ -17,6 +17,7 @@ import type { InventoryState } from './inventory.ts';
 import { mergeCatalogs } from './mesh-catalog.ts';
 import { type NodeCatalog, nodeCatalog } from './node-catalog.ts';
 import { CatalogObserver } from './observer.ts';
+import { OpenApis } from './openapi/operations.ts';
 import { type CatalogDetail, type CatalogRow, CatalogView, type Scorecard } from './rows.ts';
 import { RuntimeWatch } from './runtime/runtime-watch.ts';
 import { ServerHeaders } from './runtime/server-headers.ts';
@@ -53,6 +54,7 @@ export class Catalog implements CatalogReader, AsyncDisposable {
   readonly #observer: CatalogObserver;
   readonly #runtimes: RuntimeWatch | undefined;
   readonly #headers = new ServerHeaders();
+  readonly #openApis = new OpenApis();
   #viewed: { readonly atMs: number; readonly viewed: Viewed } | undefined;
   #asked: { readonly atMs: number; readonly answers: Promise<MeshAnswers<NodeCatalog>> } | undefined;
 
@@ -125,6 +127,7 @@ export class Catalog implements CatalogReader, AsyncDisposable {
       written: traffic.serviceDocuments().map(({ namespace, name }) => `${namespace}/${name}`),
       entities: catalog.all(),
       find: (ref) => catalog.get(ref),
+      openApis: this.#openApis,
       access: access.rules,
       policies: traffic.policies(),
       routes: traffic.rules.routes,

@@ -2,7 +2,7 @@
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { AccessRules } from '../../proxy/access/policy.ts';
 import type { ServiceRoutes, TrafficPolicy } from '../../proxy/traffic/rules.ts';
-import type { Fact, ScoredRule, ServiceRow } from '../console/shapes/services.ts';
+import type { ApiDrift, Fact, ScoredRule, ServiceRow } from '../console/shapes/services.ts';
 import { serviceId } from '../services.ts';
 import { declaredFacts, type EntityLookup, labelFacts } from './declared/declared-facts.ts';
 import type { DeclaredEntity } from './declared/entities.ts';
@@ -10,6 +10,8 @@ import { refsIn, refText } from './declared/entity-ref.ts';
 import { tieComponents } from './declared/ties.ts';
 import type { SeenService } from './inventory.ts';
 import type { MeshCatalog, Relation, Route } from './mesh-catalog.ts';
+import { driftOf } from './openapi/drift.ts';
+import type { OpenApis } from './openapi/operations.ts';
 import { scorecard, splitId } from './scorecard.ts';
 import { OUTSIDE } from './traffic-gains.ts';
 
@@ -59,6 +61,8 @@ export interface CatalogDetail extends CatalogRow {
   readonly usedUndeclared: readonly string[];
   /** `component:namespace/name`; null: none. */
   readonly component: string | null;
+  /** Null: its component provides no API with an OpenAPI document. */
+  readonly api: ApiDrift | null;
 }
 
 export interface Scorecard {
@@ -84,6 +88,7 @@ export interface CatalogSight {
   readonly written: readonly string[];
   readonly entities: readonly DeclaredEntity[];
   readonly find: EntityLookup;
+  readonly openApis: Pick<OpenApis, 'of'>;
   readonly access: AccessRules;
   readonly policies: readonly TrafficPolicy[];
   readonly routes: readonly ServiceRoutes[];
@@ -106,6 +111,7 @@ export class CatalogView {
   readonly #relationsFrom: ReadonlyMap<string, readonly Relation[]>;
   /** Namespaces in which somebody declares components. */
   readonly #declaring: ReadonlySet<string>;
+  readonly #routes: ReadonlyMap<string, readonly Route[]>;
 
   constructor(sight: CatalogSight) {
     this.#sight = sight;
@@ -115,6 +121,7 @@ export class CatalogView {
     const relations = overProtocols(sight.mesh.relations);
     this.#relationsTo = Map.groupBy(relations, ({ to }) => to);
     this.#relationsFrom = Map.groupBy(relations, ({ from }) => from);
+    this.#routes = Map.groupBy(sight.mesh.routes, ({ service }) => service);
     this.#declaring = new Set([...this.#ties.keys()].map((id) => splitId(id)[0]));
   }
 
@@ -135,7 +142,7 @@ export class CatalogView {
       ...this.#row(id, facts),
       facts,
       rules: this.rules(id, facts),
-      routes: this.#sight.mesh.routes.filter(({ service }) => service === id),
+      routes: this.#routes.get(id) ?? [],
       callers: this.#neighbours(id, 'callers'),
       calls,
       ...this.#drift(
@@ -143,7 +150,13 @@ export class CatalogView {
         calls.filter(({ hops }) => hops === 1).map(({ service }) => service),
       ),
       component: this.componentOf(id),
+      api: this.#api(id),
     };
+  }
+
+  /** That were called, the busiest first. */
+  routes(): readonly Route[] {
+    return this.#sight.mesh.routes.toSorted((a, b) => b.count - a.count);
   }
 
   rules(id: string, facts = this.#facts(id)): readonly ScoredRule[] {
@@ -157,6 +170,7 @@ export class CatalogView {
       routes,
       plaintextCallers: (mesh.plaintext.get(id) ?? []).map(({ source }) => source),
       certificates: mesh.certificates.get(id) ?? [],
+      api: this.#api(id),
       hasObjective: hasObjective?.(id) ?? null,
       nowMs,
     });
@@ -297,6 +311,33 @@ export class CatalogView {
       firstSeenMs: lastMs,
       lastSeenMs: lastMs,
     }));
+  }
+
+  /** What the OpenAPI documents of the APIs that its component provides say, held against the routes that were called. */
+  #api(id: string): ApiDrift | null {
+    const component = this.#ties.get(id)?.entity;
+    const refs = component === undefined ? [] : refsIn(component, 'providesApis', 'api').map(refText);
+    const read = refs.flatMap((ref) => {
+      const declared = this.#sight.find(ref);
+      const operations = declared === undefined ? undefined : this.#sight.openApis.of(declared);
+      return operations === undefined ? [] : [{ name: `API ${ref.slice(ref.indexOf(':') + 1)}`, ...operations }];
+    });
+    if (read.length === 0) return null;
+    const problems = read.flatMap(({ name, problem }) => (problem === '' ? [] : [`${name}: ${problem}`]));
+    const definedBy = read.map(({ name }) => name);
+    // Of a document that cannot be read nothing can be said to be missing.
+    if (read.every(({ operations }) => operations.length === 0))
+      return { definedBy, problems, undeclared: [], unused: [] };
+    const { undeclared, unused } = driftOf(
+      read.flatMap(({ operations }) => operations),
+      this.#routes.get(id) ?? [],
+    );
+    return {
+      definedBy,
+      problems,
+      undeclared: undeclared.map(({ consumers, ...route }) => ({ ...route, consumers: [...consumers] })),
+      unused: [...unused],
+    };
   }
 
   /** What the component says it depends on, held against what is called. */

@@ -1,7 +1,7 @@
 /** Rules that a service is held against: what is met, and what to do about the rest. Pure. @module */
 import type { AccessRules } from '../../proxy/access/policy.ts';
 import type { CallTarget, ServiceRoutes, TrafficPolicy } from '../../proxy/traffic/rules.ts';
-import type { Fact, ScoredRule } from '../console/shapes/services.ts';
+import type { ApiDrift, Fact, ScoredRule } from '../console/shapes/services.ts';
 import type { Certificate } from './mesh-catalog.ts';
 
 /** What is known of one service. */
@@ -19,17 +19,20 @@ export interface ScoredService {
   readonly routes: readonly ServiceRoutes[];
   readonly plaintextCallers: readonly string[];
   readonly certificates: readonly Certificate[];
+  /** Null: there is no OpenAPI document, and the rule is left out. */
+  readonly api: ApiDrift | null;
   /** Null: this agent has no objectives, and the rule is left out. */
   readonly hasObjective: boolean | null;
   readonly nowMs: number;
 }
 
 const WANTED_READY = 2;
+const MAX_NAMED = 3;
 /** A certificate is renewed at about half of its life; with less than this share left, renewing does not work. */
 const LEAST_LIFE_RATIO = 0.25;
 
 export function scorecard(service: ScoredService): readonly ScoredRule[] {
-  const { id, facts, endpoints, certificates, plaintextCallers, hasObjective, nowMs } = service;
+  const { id, facts, endpoints, certificates, plaintextCallers, api, hasObjective, nowMs } = service;
   const has = (key: string): boolean => facts.some((fact) => fact.key === key);
   const [namespace, name] = splitId(id);
   const component = `the Component of ${id}`;
@@ -92,8 +95,18 @@ export function scorecard(service: ScoredService): readonly ScoredRule[] {
       'plaintext',
       'Nobody calls it in plaintext',
       plaintextCallers.length === 0,
-      `bring ${plaintextCallers.slice(0, 3).join(', ')}${plaintextCallers.length > 3 ? ' and others' : ''} into the mesh`,
+      `bring ${some(plaintextCallers)} into the mesh`,
     ),
+    ...(api === null
+      ? []
+      : [
+          rule(
+            'openapi',
+            'Its routes are those of its OpenAPI document',
+            api.undeclared.length === 0 && api.problems.length === 0,
+            openApiFix(api),
+          ),
+        ]),
     ...(hasObjective === null
       ? []
       : [
@@ -111,6 +124,16 @@ export function scorecard(service: ScoredService): readonly ScoredRule[] {
       `look at weft check on ${[...new Set(ending.map(({ node }) => node))].join(', ')}: certificates end within a quarter of their life`,
     ),
   ];
+}
+
+function openApiFix({ definedBy, problems, undeclared }: ApiDrift): string {
+  if (problems.length > 0) return some(problems);
+  const routes = undeclared.map(({ method, template }) => `${method} ${template}`);
+  return `describe ${some(routes)} in ${some(definedBy)}`;
+}
+
+function some(names: readonly string[]): string {
+  return `${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ' and others' : ''}`;
 }
 
 function permissivePorts({ id, access, nowMs }: ScoredService): readonly number[] {

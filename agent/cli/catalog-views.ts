@@ -50,6 +50,7 @@ export function catalogServiceText(service: CatalogDetail, nowMs: number): strin
       ])}`,
     );
   }
+  if (service.api !== null) part(`Held against ${service.api.definedBy.join(', ')}`, apiText(service.api));
   if (service.callers.length > 0) part('Callers', neighboursText(service.callers, nowMs));
   if (service.calls.length > 0) part('Calls', neighboursText(service.calls, nowMs));
   if (service.declaredUnused.length > 0) part('Declared and not called', `${service.declaredUnused.join('\n')}\n`);
@@ -86,6 +87,17 @@ function neighboursText(neighbours: readonly CatalogNeighbour[], nowMs: number):
     { heading: 'FIRST SEEN', text: ({ firstSeenMs }) => ago(firstSeenMs, nowMs) },
     { heading: 'LAST SEEN', text: ({ lastSeenMs }) => ago(lastSeenMs, nowMs) },
   ]);
+}
+
+function apiText({ problems, undeclared, unused }: NonNullable<CatalogDetail['api']>): string {
+  const lines = [
+    ...problems,
+    ...undeclared.map(
+      ({ method, template, count }) => `called and not in it: ${method} ${template} (${count} requests)`,
+    ),
+    ...unused.map(({ method, template }) => `in it and not called: ${method} ${template}`),
+  ];
+  return lines.length === 0 ? 'all routes are in it, and all were called\n' : `${lines.join('\n')}\n`;
 }
 
 function rulesText(rules: CatalogDetail['rules']): string {

@@ -5,11 +5,12 @@ import type { ConsoleApi, Viewer } from './api.ts';
 import { FiguresCache } from './figures-cache.ts';
 import { BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
 import { DocumentRoutes, keyFrom, mayRead } from './routes/documents.ts';
+import { ImpactRoutes } from './routes/impact.ts';
 import { MeshRoutes } from './routes/mesh.ts';
 import { ObservedRoutes } from './routes/observed.ts';
 import { TrafficRoutes } from './routes/topology.ts';
+import type { TopologyKind } from './views/arcs.ts';
 import { isSeen } from './views/service.ts';
-import type { TopologyKind } from './views/topology.ts';
 import type { ConsoleWorld } from './world.ts';
 
 const KINDS: readonly string[] = ['service', 'workload', 'version', 'node'];
@@ -34,7 +35,7 @@ export class AgentApi implements ConsoleApi {
   constructor(world: ConsoleWorld) {
     const cache = new FiguresCache(world.figures, Date.now);
     this.#traffic = new TrafficRoutes(world, cache);
-    this.#documents = new DocumentRoutes(world);
+    this.#documents = new DocumentRoutes(world, new ImpactRoutes(world, cache));
     this.#mesh = new MeshRoutes(world, cache);
     this.#observed = new ObservedRoutes(world);
     this.#reads = new Map(Object.entries(this.#table()));
@@ -59,7 +60,7 @@ export class AgentApi implements ConsoleApi {
       case '/explain':
         return this.#explain(body, viewer);
       case '/documents/check':
-        return this.#documents.check(body);
+        return this.#documents.check(body, viewer);
       case '/documents':
         return this.#documents.write(body, viewer);
       default:
@@ -71,10 +72,10 @@ export class AgentApi implements ConsoleApi {
   #table(): Readonly<Record<string, Read>> {
     const range = (asked: URLSearchParams) => rangeOf(asked, Date.now());
     return {
-      '/session': ({ viewer }) => this.#mesh.sessionOf(viewer),
+      '/session': ({ viewer }) => this.#mesh.session(viewer),
       '/topology': async ({ asked, namespaces }) => {
         const view = asked.get('view') ?? 'service';
-        if (!KINDS.includes(view)) throw new BadQuestion(`view: use one of ${KINDS.join(', ')}`);
+        if (!KINDS.includes(view)) throw new BadQuestion(`view: ${view.slice(0, 40)}: use one of ${KINDS.join(', ')}`);
         return this.#traffic.topology(view as TopologyKind, range(asked), namespaces);
       },
       '/services': ({ asked, namespaces }) => this.#traffic.services(range(asked), namespaces),
@@ -87,9 +88,9 @@ export class AgentApi implements ConsoleApi {
           ? this.#traffic.edge(end(fromNamespace!, from!), end(toNamespace!, to!), range(asked))
           : undefined,
       '/documents': ({ namespaces }) => this.#documents.list(namespaces),
-      '/documents/*/*/*': async ({ parts: [kind, namespace, name], viewer }) => {
+      '/documents/*/*/*': async ({ parts: [kind, namespace, name], viewer, namespaces }) => {
         const key = keyFrom(kind!, namespace!, name!);
-        return mayRead(viewer, key) ? this.#documents.detail(key) : undefined;
+        return mayRead(viewer, key) ? this.#documents.detail(key, namespaces) : undefined;
       },
       '/members': () => this.#mesh.members(),
       '/members/*': ({ parts: [name] }) => this.#mesh.member(name!),
@@ -120,7 +121,10 @@ export class AgentApi implements ConsoleApi {
     const to = (body as { readonly to?: unknown } | null)?.to;
     const namespace = typeof to === 'string' && to.includes('/') ? to.split('/')[0]! : '';
     if (hasRole(viewer.grants, 'view', namespace)) return this.#mesh.explain(body);
-    return refusal(403, 'to: name a service of a namespace that you may look at, as in shop/cart');
+    return refusal(
+      403,
+      `to: ${String(to).slice(0, 60)}: name a service of a namespace that you may look at, as in shop/cart`,
+    );
   }
 }
 

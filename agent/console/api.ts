@@ -8,6 +8,8 @@ export interface Viewer {
   readonly name: string | null;
   readonly grants: readonly Grant[];
   readonly csrf: string;
+  /** Whether they may look at single requests, as far as their grants go: traces and access logs. */
+  readonly seesRequests: boolean;
 }
 
 export interface ConsoleApi {

@@ -23,10 +23,10 @@ const secureUrl = z.url({ protocol: /^https?$/ }).refine(isSecure, {
 export const consoleConfig = z
   .strictObject({
     loopback: z
-      .enum(['view', 'login', 'off'])
+      .enum(['view', 'all', 'login', 'off'])
       .default('view')
       .describe(
-        'What anybody on this machine may do without logging in, on admin.listen. view: look at everything, traces and access logs too. login: nothing before logging in. off: no console there.',
+        'What anybody on this machine may do without logging in, on admin.listen. view: look at all but single requests, whose traces and access logs name paths and users. all: at these too. login: nothing before logging in. off: no console there.',
       ),
     listen: z
       .union([z.literal(''), socketAddress])

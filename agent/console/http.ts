@@ -1,10 +1,12 @@
 /** Small parts of HTTP that the console needs: bodies within bounds, cookies, and the headers on all its answers. @module */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { z } from 'zod';
 import { type Answer, refusal } from '../admin/routes.ts';
 
 /** A document may have 256 kB, which as a string of JSON can be twice that, and there is its certificate. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 const BODY_MS = 5_000;
+const MAX_SHOWN = 60;
 
 export const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -44,6 +46,16 @@ export async function readJson(request: IncomingMessage): Promise<Body> {
   } finally {
     clearTimeout(late);
   }
+}
+
+/** What is wrong with a body, by its field, and what was given there. */
+export function badBody({ issues: [issue] }: z.ZodError, body: unknown): Answer {
+  const path = issue?.path ?? [];
+  const field = path.map(String).join('.');
+  let given = body;
+  for (const part of path) given = (given as Readonly<Record<PropertyKey, unknown>> | null | undefined)?.[part];
+  const shown = given === undefined ? 'missing' : JSON.stringify(given).slice(0, MAX_SHOWN);
+  return refusal(400, `${field === '' ? 'body' : field}: ${shown}: ${issue?.message ?? 'not valid'}`);
 }
 
 function tooLarge(): Body {

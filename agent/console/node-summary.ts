@@ -13,7 +13,6 @@ const certificate = z.object({ expiresMs: z.number(), lifeMs: z.number(), renewa
 export const nodeSummary = z.object({
   zone: z.string(),
   version: z.string(),
-  nowMs: z.number(),
   /** Of its console for other machines; empty for none. */
   console: z.string(),
   certificate,
@@ -53,10 +52,8 @@ export const nodeSummary = z.object({
       z.object({
         policy: z.string(),
         rule: z.string(),
-        action: z.string(),
         isDryRun: z.boolean(),
         count: z.number(),
-        lastMs: z.number(),
       }),
     )
     .max(MAX_ITEMS),
@@ -81,8 +78,8 @@ export function offerSummary(running: Running, service: DocumentService): void {
   running.queries.offer(topic);
 }
 
-export function askSummaries({ queries }: Running, nodes?: readonly string[]): Promise<MeshAnswers<NodeSummary>> {
-  return queries.ask({ name: NAME, answerSchema: nodeSummary }, {}, nodes === undefined ? {} : { nodes });
+export function askSummaries({ queries }: Running): Promise<MeshAnswers<NodeSummary>> {
+  return queries.ask({ name: NAME, answerSchema: nodeSummary }, {});
 }
 
 async function summaryOf(running: Running, service: DocumentService): Promise<NodeSummary> {
@@ -95,7 +92,6 @@ async function summaryOf(running: Running, service: DocumentService): Promise<No
   return {
     zone: config.zone,
     version: weftVersion(),
-    nowMs: Date.now(),
     console: config.console.listen,
     certificate: {
       expiresMs: node.expiresAtMs,
@@ -133,16 +129,14 @@ async function summaryOf(running: Running, service: DocumentService): Promise<No
       })),
     sees: mesh.members().map(({ name, state }) => ({ name, state })),
     gossip: await gossipFigures(mesh),
-    access: access.slice(0, MAX_ITEMS).flatMap(({ labels, count: hits, lastMs }) =>
+    access: access.slice(0, MAX_ITEMS).flatMap(({ labels, count: hits }) =>
       labels.kind === 'rule'
         ? [
             {
               policy: labels.policy,
               rule: labels.rule,
-              action: labels.action,
               isDryRun: labels.isDryRun,
               count: hits,
-              lastMs,
             },
           ]
         : [],

@@ -13,7 +13,7 @@ import { type Door, strangerProblem } from './access/guard.ts';
 import { cookieName, isSame, type Sessions } from './access/sessions.ts';
 import type { ConsoleApi, Viewer } from './api.ts';
 import type { ConsoleConfig } from './config.ts';
-import { cookieOf, readJson, sendJson } from './http.ts';
+import { badBody, cookieOf, readJson, sendJson } from './http.ts';
 import { topicsBody } from './live/frames.ts';
 import type { StreamHub } from './live/hub.ts';
 import type { LoginDesk } from './login/desk.ts';
@@ -94,7 +94,7 @@ export class ConsoleServer {
     const stream = /^\/stream\/([A-Za-z0-9_-]{1,64})\/topics$/.exec(path)?.[1];
     if (stream !== undefined && method === 'PUT') {
       const wanted = topicsBody.safeParse(body.value);
-      if (!wanted.success) return sendJson(response, refusal(400, 'topics: at most 16 paths of the API'));
+      if (!wanted.success) return sendJson(response, badBody(wanted.error, body.value));
       return sendJson(response, this.#options.hub.setTopics(stream, wanted.data.topics, viewer));
     }
     const answer = method === 'POST' ? await this.#options.api.write(path, body.value, viewer) : undefined;
@@ -116,10 +116,12 @@ export class ConsoleServer {
     const session = this.#options.sessions.find(cookieOf(request, cookieName(door)));
     if (session !== undefined) {
       const { name, grants, csrf } = session;
-      return { name, grants, csrf };
+      return { name, grants, csrf, seesRequests: true };
     }
-    if (!door.isLoopback || this.#options.config.loopback !== 'view') return undefined;
-    return { name: null, grants: [{ role: 'view', namespaces: ['*'] }], csrf: this.#anonymousCsrf };
+    const { loopback } = this.#options.config;
+    if (!door.isLoopback || (loopback !== 'view' && loopback !== 'all')) return undefined;
+    const grants = [{ role: 'view' as const, namespaces: ['*'] }];
+    return { name: null, grants, csrf: this.#anonymousCsrf, seesRequests: loopback === 'all' };
   }
 }
 

@@ -6,6 +6,7 @@ import type { Figures, FiguresQuestion } from '../history/figures.ts';
 import type { Coverage } from '../mesh-query/shapes.ts';
 import { serviceId } from '../services.ts';
 import type { Running } from '../sources.ts';
+import { Places } from './replay/places.ts';
 import { Register } from './views/register.ts';
 
 export interface MeshFigures {
@@ -21,10 +22,8 @@ export interface ConsoleWorld {
   readonly figures: (question: FiguresQuestion) => Promise<MeshFigures>;
 }
 
-export function registerOf({ node, services, mesh, ejections, enrolment }: Running): Register {
+export function registerOf({ services, mesh, ejections, enrolment }: Running): Register {
   return new Register({
-    node: node.name,
-    trustDomain: node.trustDomain,
     nowMs: Date.now(),
     services: services.services(),
     endpoints: services.endpoints(),
@@ -32,6 +31,13 @@ export function registerOf({ node, services, mesh, ejections, enrolment }: Runni
     ejected: ejections.ejectedIds,
     workloads: enrolment.view().map(({ workload, identity }) => ({ service: serviceId(workload), identity })),
   });
+}
+
+export function placesOf({ services, enrolment }: Running): Places {
+  const own = enrolment.view().map(({ workload, identity, address }) => {
+    return { identity, address, labels: workload.labels };
+  });
+  return new Places(services.endpoints(), own);
 }
 
 /** Who is missing in any of several answers is missing in all that is made of them. */

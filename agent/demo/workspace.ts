@@ -125,6 +125,7 @@ function agentYaml({ node, topology, ground }: Writing): unknown {
       seeds: others.map((other) => `${ground.nodePlace(other).address}:${GOSSIP_PORT}`),
     },
     admin: { socket: 'agent.sock', listen: `${loopback}:${ADMIN_PORT}` },
+    console: { loopback: 'all' },
     metrics: { listen: `${loopback}:${METRICS_PORT}` },
   };
 }

@@ -35,6 +35,16 @@ export interface ServiceParts {
   readonly version: string;
 }
 
+type Checked =
+  | {
+      readonly ok: true;
+      readonly advice: readonly string[];
+      readonly affected: readonly string[];
+      /** What it compiles to; undefined for a deletion, and for kinds that are not known. */
+      readonly value: unknown;
+    }
+  | { readonly ok: false; readonly problem: string };
+
 export class DocumentService {
   readonly #parts: ServiceParts;
 
@@ -111,10 +121,15 @@ export class DocumentService {
 
   /** What of `write` needs no signature: compiled here, and held against what this node knows. Writes nothing. */
   async check(key: DocumentKey, body: Uint8Array): Promise<CheckView> {
+    return (await this.checked(key, body)).view;
+  }
+
+  /** The same, and what the document compiles to; undefined where it does not. */
+  async checked(key: DocumentKey, body: Uint8Array): Promise<{ readonly view: CheckView; readonly value: unknown }> {
     const checked = await this.#check(key, body);
-    if (!checked.ok) return { problem: checked.problem, warning: '', affected: [] };
+    if (!checked.ok) return { view: { problem: checked.problem, warning: '', affected: [] }, value: undefined };
     const warning = [...checked.advice, this.#warning(key)].filter((text) => text !== '').join('; ');
-    return { problem: '', warning, affected: checked.affected };
+    return { view: { problem: '', warning, affected: checked.affected }, value: checked.value };
   }
 
   async snapshot(after: string): Promise<SnapshotPageView> {
@@ -127,22 +142,20 @@ export class DocumentService {
   }
 
   /** What this node would reject is not even written through it. */
-  async #check(
-    key: DocumentKey,
-    body: Uint8Array | null,
-  ): Promise<{ ok: true; advice: readonly string[]; affected: readonly string[] } | { ok: false; problem: string }> {
-    if (body === null) return { ok: true, advice: [], affected: [] };
+  async #check(key: DocumentKey, body: Uint8Array | null): Promise<Checked> {
+    if (body === null) return { ok: true, advice: [], affected: [], value: undefined };
     const resource = decodeResource(body);
     if (resource === undefined) {
       return { ok: false, problem: 'its body is no resource with apiVersion, kind, metadata and spec' };
     }
     const problem = keyProblem(key, resource);
     if (problem !== undefined) return { ok: false, problem };
-    if (!KINDS.has(key.kind)) return { ok: true, advice: [], affected: [] };
+    if (!KINDS.has(key.kind)) return { ok: true, advice: [], affected: [], value: undefined };
     const compiled = await this.#parts.compiler.compile(key, body);
     if (!compiled.ok) return compiled;
     const { advise, affected } = this.#parts;
-    return { ok: true, advice: advise(key, compiled.value), affected: affected(key, compiled.value) };
+    const { value } = compiled;
+    return { ok: true, advice: advise(key, value), affected: affected(key, value), value };
   }
 
   #warning({ kind }: Pick<DocumentKey, 'kind'>): string {

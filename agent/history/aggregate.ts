@@ -10,22 +10,27 @@ import { ByteWriter } from './bytes.ts';
 import { type Cells, emptyCells, writeCells } from './cells.ts';
 import type { FiguresQuestion } from './figures.ts';
 import type { NodeFigures } from './node-figures.ts';
+import { statusClass } from './outcomes.ts';
 import { countsBytes, type FiguresPlan, groupOf, isAsked } from './plan.ts';
 import { addMeasures, type Measures, type RowLabels, SCALAR, SCALARS, type Step } from './rows.ts';
 import type { Book, Place, Target } from './step-codec.ts';
 import type { StepVisitor } from './store.ts';
 
 const MAX_CELLS = 150_000;
+const NO_STEPS: ReadonlyMap<string, Float64Array> = new Map();
 
 /** A row to be, with figures of all steps one after the other. */
 interface Group extends Target, Cells {
   readonly labels: readonly string[];
+  /** By class of statuses; undefined where that was not asked. There are eight at most. */
+  readonly statusSteps: Map<string, Float64Array> | undefined;
 }
 
 /** Where rows of equal labels go; moved from step to step. */
 interface MovingPlace extends Place {
   scalarsAt: number;
   latencyAt: number;
+  step: number;
 }
 
 export class Aggregation {
@@ -64,6 +69,7 @@ export class Aggregation {
         places[label] = place;
       }
       if (place === null) return undefined;
+      place.step = step;
       place.scalarsAt = scalarsAt;
       place.latencyAt = latencyAt;
       return place;
@@ -90,8 +96,8 @@ export class Aggregation {
       return { group, from, to: writer.length };
     });
     const cells = writer.bytes();
-    const rows = groups.map(({ group: { labels, reasons, statuses }, from, to }) => {
-      return { labels, reasons, statuses, cells: cells.subarray(from, to) };
+    const rows = groups.map(({ group: { labels, reasons, statuses, statusSteps = NO_STEPS }, from, to }) => {
+      return { labels, reasons, statuses, statusSteps, cells: cells.subarray(from, to) };
     });
     return { startMs, stepMs, coveredMs: [...this.#coveredMs], rows };
   }
@@ -112,14 +118,29 @@ export class Aggregation {
     const isFitting = this.#groups.has(values.join('\0')) || this.#groups.size < this.#maxGroups;
     const fitting = isFitting ? values : values.map(() => 'other');
     const key = fitting.join('\0');
-    const target = this.#groups.get(key) ?? newGroup(fitting, this.#plan.steps);
+    const target = this.#groups.get(key) ?? newGroup(fitting, this.#plan.steps, this.#question.isByStatus === true);
     this.#groups.set(key, target);
-    return { target, scalarsAt: 0, latencyAt: 0, hasBytes: countsBytes(labels, this.#question.by) };
+    const hasBytes = countsBytes(labels, this.#question.by);
+    const place: MovingPlace = { target, scalarsAt: 0, latencyAt: 0, step: 0, hasBytes };
+    const { statusSteps } = target;
+    if (statusSteps === undefined) return place;
+    const { steps } = this.#plan;
+    return Object.assign(place, {
+      heard: (status: string, count: number) => hear(statusSteps, steps, place, status, count),
+    });
   }
 }
 
-function newGroup(labels: readonly string[], steps: number): Group {
-  return { labels, ...emptyCells(steps), reasons: new Map(), statuses: new Map() };
+function hear(into: Map<string, Float64Array>, steps: number, place: MovingPlace, status: string, count: number): void {
+  const name = statusClass(status);
+  const column = into.get(name) ?? new Float64Array(steps);
+  into.set(name, column);
+  column[place.step]! += count;
+}
+
+function newGroup(labels: readonly string[], steps: number, isByStatus: boolean): Group {
+  const statusSteps = isByStatus ? new Map<string, Float64Array>() : undefined;
+  return { labels, ...emptyCells(steps), reasons: new Map(), statuses: new Map(), statusSteps };
 }
 
 function withoutBytes(measures: Measures): Measures {

@@ -31,6 +31,8 @@ export const figuresQuestion = z.object({
   direction: z.enum(['outbound', 'inbound']),
   /** Whether rows carry `latency`. */
   withBuckets: z.boolean().optional(),
+  /** Whether statuses are told step by step as well; left out: of the whole range only. */
+  isByStatus: z.boolean().optional(),
 });
 export type FiguresQuestion = z.infer<typeof figuresQuestion>;
 
@@ -60,6 +62,8 @@ export interface FiguresRow {
   /** Of the whole range: by reason code, and by exact status. */
   readonly reasons: Readonly<Record<string, number>>;
   readonly statuses: Readonly<Record<string, number>>;
+  /** By class, `2xx`; `0` had no answer, `grpc ok` and `grpc failed` are those of gRPC once more. Only where it was asked for. */
+  readonly statusSteps?: Readonly<Record<string, Column>>;
 }
 
 export interface Figures {

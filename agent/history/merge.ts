@@ -117,6 +117,7 @@ class Sum {
   readonly #cells: Cells;
   #reasons: Record<string, number> = {};
   #statuses: Record<string, number> = {};
+  #statusSteps: Record<string, number[]> | undefined;
 
   constructor(steps: number) {
     this.#steps = steps;
@@ -128,10 +129,11 @@ class Sum {
     this.#cells.latency.fill(0);
     this.#reasons = {};
     this.#statuses = {};
+    this.#statusSteps = undefined;
   }
 
   /** @throws Unreadable for cells that are none; part of them has been added then */
-  add({ node, row: { cells, reasons, statuses }, scale }: Part): void {
+  add({ node, row: { cells, reasons, statuses, statusSteps }, scale }: Part): void {
     try {
       if (scale === 1) addCells(cells, this.#cells);
       else this.#addScaled(cells, scale);
@@ -140,6 +142,12 @@ class Sum {
     }
     for (const [name, count] of reasons) this.#reasons[name] = (this.#reasons[name] ?? 0) + count;
     for (const [name, count] of statuses) this.#statuses[name] = (this.#statuses[name] ?? 0) + count;
+    for (const [name, counts] of statusSteps) {
+      this.#statusSteps ??= {};
+      this.#statusSteps[name] ??= new Array<number>(this.#steps).fill(0);
+      const column = this.#statusSteps[name];
+      for (let i = 0; i < this.#steps; i++) column[i]! += counts[i]! * scale;
+    }
   }
 
   #addScaled(bytes: Uint8Array, scale: number): void {
@@ -150,6 +158,12 @@ class Sum {
       scalars[i]! += own.scalars[i]! * (i % SCALARS === SCALAR.inFlight ? 1 : scale);
     }
     for (let i = 0; i < latency.length; i++) latency[i]! += own.latency[i]! * scale;
+  }
+
+  #statusColumns(steps: Readonly<Record<string, readonly number[]>>, coveredMs: readonly number[]) {
+    const known = (counts: readonly number[]): Column =>
+      counts.map((count, step) => (coveredMs[step] === 0 ? null : count));
+    return Object.fromEntries(Object.entries(steps).map(([name, counts]) => [name, known(counts)]));
   }
 
   columns(coveredMs: readonly number[]): Omit<FiguresRow, 'labels'> {
@@ -170,6 +184,7 @@ class Sum {
       inFlight: column(SCALAR.inFlight),
       reasons: this.#reasons,
       statuses: this.#statuses,
+      ...(this.#statusSteps === undefined ? {} : { statusSteps: this.#statusColumns(this.#statusSteps, coveredMs) }),
     };
   }
 

@@ -46,6 +46,12 @@ export function blameOf(reason: ReasonCode): Blame {
 /** Statuses of gRPC that mean that the server failed: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 export const GRPC_FAILED: readonly string[] = ['2', '4', '13', '14', '15'];
 
+/** `2xx` of 204; of gRPC, which is counted by its own status once more, whether the server failed. Of no answer `0`. */
+export function statusClass(status: string): string {
+  if (status.startsWith('grpc ')) return GRPC_FAILED.includes(status.slice(5)) ? 'grpc failed' : 'grpc ok';
+  return /^[1-5]/.test(status) ? `${status[0]}xx` : '0';
+}
+
 export interface Outcomes {
   readonly clientErrors: number;
   readonly appFailed: number;

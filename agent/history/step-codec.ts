@@ -83,6 +83,8 @@ export interface Place {
   readonly latencyAt: number;
   /** Whether its bytes count; others may hold them too. */
   readonly hasBytes: boolean;
+  /** Hears of each status of this row as well. */
+  readonly heard?: ((status: string, count: number) => void) | undefined;
 }
 
 /**
@@ -149,7 +151,7 @@ const BYTES_MASK = (1 << SCALAR.bytesReceived) | (1 << SCALAR.bytesSent);
 /** Adds what comes next to a place. @throws RangeError where it is cut short */
 export function addRow(
   reader: ByteReader,
-  { target: { scalars, latency, reasons, statuses }, scalarsAt, latencyAt, hasBytes }: Place,
+  { target: { scalars, latency, reasons, statuses }, scalarsAt, latencyAt, hasBytes, heard }: Place,
   nameOf: (number: number) => string,
 ): void {
   const taken = hasBytes ? ALL_MASK : ALL_MASK & ~BYTES_MASK;
@@ -187,7 +189,11 @@ export function addRow(
   }
   reader.at = at;
   for (let left = reader.count(); left > 0; left--) addCount(reasons, nameOf(reader.number()), reader.number());
-  for (let left = reader.count(); left > 0; left--) addCount(statuses, nameOf(reader.number()), reader.number());
+  for (let left = reader.count(); left > 0; left--) {
+    const [name, count] = [nameOf(reader.number()), reader.number()];
+    addCount(statuses, name, count);
+    heard?.(name, count);
+  }
 }
 
 /** Figures go in and never come out. */

@@ -10,7 +10,7 @@ import {
   type KnownEndpoint,
   type TrafficKnown,
 } from './advice.ts';
-import { attachRoutes, routeId } from './attach.ts';
+import { routeId } from './attach.ts';
 import type { CompiledFault, CompiledLimit, CompiledPolicy, CompiledRoute, CompiledService } from './compiled.ts';
 import { ROUTE_KINDS } from './compiled.ts';
 import type { TrafficKeeper } from './traffic-keeper.ts';
@@ -47,9 +47,7 @@ export class TrafficAdvisor {
     }
     if (!isRoute(key.kind)) return [];
     const route = { ...(value as CompiledRoute), revision: '' };
-    const routes = [...this.#keeper.routes().filter((one) => routeId(one) !== routeId(key)), route];
-    const context = { services: (id: string) => this.#keeper.serviceOf(id), grants: this.#keeper.grants() };
-    return adviceOnRoute(route, { ...this.#known(), attached: attachRoutes(routes, context) });
+    return adviceOnRoute(route, { ...this.#known(), attached: this.#keeper.attachedWith(route) });
   }
 
   /** On a document in use here. */
@@ -85,7 +83,7 @@ export class TrafficAdvisor {
 
   /** Whose calls a document is about, one line a service: what this node has seen, and that others may have seen more. */
   affected(key: DocumentKey, value: unknown): readonly string[] {
-    const services = this.#targetsOf(key, value);
+    const services = this.targets(key, value);
     const lines = services.slice(0, MAX_SERVICES).map((service) => this.#callersText(service, key.namespace));
     const rest = services.length - MAX_SERVICES;
     return rest > 0 ? [...lines, `and calls to ${rest} more services`] : lines;
@@ -107,7 +105,8 @@ export class TrafficAdvisor {
     return `calls to ${service} from ${namespace}: this node has seen none; ${perhaps}`;
   }
 
-  #targetsOf({ kind, namespace, name }: DocumentKey, value: unknown): readonly string[] {
+  /** Services that calls go to which a document is about. @param value what it compiles to */
+  targets({ kind, namespace, name }: DocumentKey, value: unknown): readonly string[] {
     if (isRoute(kind)) {
       const { parents } = value as CompiledRoute;
       return [...new Set(parents.filter((one) => one.kind === 'Service').map((one) => `${one.namespace}/${one.name}`))];

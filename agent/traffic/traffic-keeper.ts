@@ -103,6 +103,19 @@ export class TrafficKeeper implements Disposable {
     return this.#mesh.hasFaults;
   }
 
+  /** What routes would come to with one more, or another in the place of one. @param route what a document compiles to */
+  attachedWith(route: CompiledRoute): Attached {
+    const others = this.routes().filter((one) => routeId(one) !== routeId(route));
+    const context = { services: (id: string) => this.serviceOf(id), grants: this.grants() };
+    return attachRoutes([...others, { ...route, revision: '' }], context);
+  }
+
+  /** What a document comes to that is in use; undefined for nothing, and for kinds that are not about calls. */
+  inUse(key: DocumentKey): ActiveRoute | TrafficPolicy | RateLimit | Fault | CompiledService | undefined {
+    const maps = [this.#routes, this.#policies, this.#limits, this.#faults, this.#services];
+    return maps.map((map) => map.get(routeId(key))).find((one) => one !== undefined);
+  }
+
   routes(): readonly ActiveRoute[] {
     return [...this.#routes.values()];
   }

@@ -342,7 +342,7 @@ export interface RateLimit {
 }
 
 /** Whether it is counted where calls arrive, not where they begin. */
-export function isAtDestination({ per }: RateLimit): boolean {
+export function isAtDestination({ per }: Pick<RateLimit, 'per'>): boolean {
   return per === 'workload' || per === 'caller';
 }
 

@@ -174,7 +174,18 @@ function serviceDetail(coverage: Coverage): ServiceDetail {
       ...{ latencyMs: null, knownMs: 14 * DAY_MS, source: null, isProposed: true },
     },
     series,
-    statuses: { 200: series.requestsPerSec, 500: series.appFailedRatio },
+    statuses: { '2xx': series.requestsPerSec, '5xx': series.appFailedRatio },
+    api: {
+      definedBy: ['API pay/ledger'],
+      problems: [],
+      undeclared: [
+        {
+          ...{ method: 'POST', template: '/v1/entries', count: 9_610 },
+          ...{ consumers: ['pay/payments'], lastSeenMs: NOW_MS - 1_000 },
+        },
+      ],
+      unused: [{ method: 'DELETE', template: '/v1/entries/{id}' }],
+    },
     versions: [
       { ...signals(124, 0.001, 58), name: 'v1', shareRatio: 0.9, endpoints: 4 },
       { ...signals(14, 0.42, 1_900), name: 'v2', shareRatio: 0.1, endpoints: 2 },
@@ -407,7 +418,13 @@ const CHECK: DocumentCheck = {
     },
   ],
   present: { rev: DOCUMENTS[0]!.rev, yaml: YAML },
-  affected: [{ service: 'pay/payments', requests: 412_000, changed: 38 }],
+  affected: [
+    {
+      ...{ service: 'pay/payments', to: 'pay/ledger', requests: 412_000, changed: 38, unknown: 1_200 },
+      how: ['to pay/ledger-v2:80', 'it hangs on headers, parameters or paths that were not kept'],
+    },
+  ],
+  affectedCoverage: null,
   nodes: MEMBERS.map(({ name }, i) => ({ node: name, isReady: i === 3 ? null : true })),
   toSign: null,
   key: null,
@@ -486,7 +503,9 @@ const identities = (coverage: Coverage): Identities => ({
       from: 'pay/payments',
       to: 'pay/ledger',
       tls: 'mutual',
-      rule: 'AccessPolicy pay/ledger rule-1',
+      rule: 'pay/ledger rule-1',
+      document: { kind: 'AccessPolicy', namespace: 'pay', name: 'ledger', rev: '5f2d0a11c3', line: null },
+      ruleHits: 91_300,
       allowed: 8_640,
       denied: 0,
       lastMs: NOW_MS - 1_000,
@@ -496,11 +515,19 @@ const identities = (coverage: Coverage): Identities => ({
       from: 'stores/pos-bridge',
       to: 'shop/stock',
       tls: 'plaintext',
-      rule: '',
+      rule: 'default',
+      document: null,
+      ruleHits: null,
       allowed: 120,
       denied: 4,
       lastMs: NOW_MS - 9_000,
       plaintextUntilMs: NOW_MS + 9 * DAY_MS,
+    },
+  ],
+  plaintext: [
+    {
+      ...{ address: '10.2.7.31', to: 'shop/stock', port: 8080 },
+      ...{ count: 124, lastMs: NOW_MS - 9_000, untilMs: NOW_MS + 9 * DAY_MS },
     },
   ],
   coverage,
@@ -539,7 +566,7 @@ export const SESSION: Session = {
 };
 
 const index: NameIndex = {
-  entries: [{ kind: 'service', name: 'pay/ledger', href: '/services/pay/ledger', health: 'bad' }],
+  entries: [{ kind: 'service', name: 'pay/ledger', href: '/services/pay/ledger' }],
 };
 
 /** By the path of a GET, a pattern; the first that fits answers. */
@@ -576,7 +603,7 @@ export function nothing(): readonly (readonly [RegExp, unknown])[] {
     [/^\/events$/, { events: [], next: null, coverage }],
     [/^\/documents$/, { documents: [], coverage }],
     [/^\/members$/, { members: [member(1)], coverage }],
-    [/^\/identities$/, { identities: [], edges: [], coverage }],
+    [/^\/identities$/, { identities: [], edges: [], plaintext: [], coverage }],
     [/^\/index$/, { entries: [] }],
   ];
 }

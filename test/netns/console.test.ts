@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { type Frame, frame } from '../../agent/console/live/frames.ts';
 import { applyPatch, type Json } from '../../agent/console/live/patch.ts';
@@ -42,7 +43,7 @@ describe.skipIf(obstacle !== undefined)(
     let ground: TrafficGround;
 
     beforeAll(async () => {
-      ground = await TrafficGround.create('consol');
+      ground = await TrafficGround.create('consol', { console: { loopback: 'all' } });
       await ground.add(ground.mesh.lab.node(2), 'cart', 'cart');
       await ground.add(ground.mesh.lab.node(2), 'flaky', 'flaky', { status: 500 });
       await ground.mesh.untilRouted(ground.agents, ['cart', 'flaky']);
@@ -104,6 +105,7 @@ describe.skipIf(obstacle !== undefined)(
       const { nodes, edges } = await get(`/topology?view=${view}&rangeMs=60000`, topology);
       expect(nodes.length).toBeGreaterThan(1);
       expect(edges.length).toBeGreaterThan(0);
+      for (const { requestsPerSec, tls } of edges) expect([requestsPerSec! > 0, tls]).toEqual([true, 'mutual']);
     });
 
     test('a service says who calls it, and which of its routes', async () => {
@@ -112,6 +114,9 @@ describe.skipIf(obstacle !== undefined)(
       expect(detail.now.p99Ms).toBeGreaterThan(0);
       expect(detail.endpoints.map(({ workload, state }) => [workload, state])).toEqual([['cart', 'ready']]);
       expect(detail.series.requestsPerSec.some((rate) => (rate ?? 0) > 0)).toBe(true);
+      expect(Object.keys(detail.statuses)).toEqual(['2xx']);
+      expect(detail.statuses['2xx']).toEqual(detail.series.requestsPerSec);
+      expect(detail.routes[0]).toMatchObject({ template: '/v1/items/{id}', lastSeenMs: expect.any(Number) });
       const list = await get('/services?rangeMs=60000', services);
       expect(list.services.map(({ id }) => id)).toEqual(['shop/cart', 'shop/client', 'shop/flaky']);
       expect(JSON.parse(await curl(url('/services/shop/nobody')))).toHaveProperty('error');
@@ -135,7 +140,12 @@ describe.skipIf(obstacle !== undefined)(
       expect(identities.length).toBeGreaterThanOrEqual(3);
       expect(edges.map(({ tls }) => tls)).toEqual(['mutual', 'mutual']);
       await get('/documents', mesh.documents);
-      expect((await get('/index', mesh.nameIndex)).entries.length).toBeGreaterThan(10);
+      const { entries } = await get('/index', mesh.nameIndex);
+      expect(entries.filter(({ kind }) => kind === 'route').map(({ name }) => name)).toEqual([
+        'GET /v1/items/{id} of shop/cart',
+        'GET /v1/items/{id} of shop/flaky',
+      ]);
+      expect(new Set(entries.map(({ kind }) => kind))).toEqual(new Set(['service', 'route', 'node', 'identity']));
     });
 
     test('what a browser signs is published, and a second time refused', async () => {
@@ -210,6 +220,100 @@ describe.skipIf(obstacle !== undefined)(
         'bad',
         expect.stringMatching(/^uses its error budget 100 times too fast over 5 min/),
       ]);
+    });
+
+    test('events, traces, access logs and the catalog are told, and what is asked wrongly is named', async () => {
+      const { events: told } = await get('/events?limit=5', common.events);
+      expect(told.length).toBeGreaterThan(0);
+      const { traces } = await get('/traces?q=service:flaky&limit=3&rangeMs=600000', mesh.traces);
+      expect(traces.map(({ status }) => status)).toEqual([500, 500, 500]);
+      const { spans } = await get(`/traces/${traces[0]!.traceId}`, mesh.trace);
+      expect(spans.map(({ service }) => service)).toContain('shop/flaky');
+      const { logs } = await get('/logs?q=to:flaky%20direction:inbound&limit=3&rangeMs=600000', mesh.logs);
+      expect(logs.map(({ node }) => node)).toEqual(Array(3).fill(ground.agents[1]!.node.name));
+      const yaml = await curl('-w', '\n%{content_type}', url('/catalog.yaml'));
+      expect(yaml).toMatch(/kind: Component.*name: cart.*text\/plain/s);
+      const wrong = { '/events?kind=x': 'kind: x: use', '/events?fromMs=x': 'fromMs: x', '/traces?q=x:y': 'q: x:y' };
+      for (const [path, problem] of Object.entries({
+        ...wrong,
+        '/traces/x': 'id: x is no id',
+        '/logs?limit=0': 'limit: 0',
+      }))
+        expect(JSON.parse(await curl(url(path))).error).toContain(problem);
+    });
+
+    test('a review says how many requests of the last hour would end differently, and a document whose calls it is about', async () => {
+      const shut = { from: [{ identities: ['ns/shop/sa/nobody'] }] };
+      const policy = (rules: object[]) => ({
+        apiVersion: 'weft.dev/v1alpha1',
+        kind: 'AccessPolicy',
+        metadata: { name: 'cart', namespace: 'shop' },
+        spec: { action: 'ALLOW', target: { services: ['cart'] }, rules },
+      });
+      const checked = mesh.documentCheck.parse(
+        (await send('/documents/check', { yaml: stringify(policy([{ name: 'nobody', ...shut }])) })).body,
+      );
+      const [only, ...others] = checked.affected;
+      expect([only, others, checked.affectedCoverage]).toMatchObject([
+        { service: 'shop/client', to: 'shop/cart', unknown: 0, how: ['denied, status 403: no rule lets it in'] },
+        [],
+        { asked: 2, answered: 2, missing: [] },
+      ]);
+      expect([only!.requests, only!.changed]).toEqual([40, 40]);
+      const gone = ROUTE.replace('- name: all', '- matches: [{ path: { value: /v2 } }]\n      name: all');
+      const routed = mesh.documentCheck.parse((await send('/documents/check', { yaml: gone })).body).affected[0];
+      expect(routed).toMatchObject({ requests: 40, changed: 40, how: ['status 404: no rule of the routes takes it'] });
+      const about = (kind: string, spec: object): string =>
+        stringify({
+          apiVersion: 'weft.dev/v1alpha1',
+          kind,
+          metadata: { name: 'flaky', namespace: 'shop' },
+          spec: { target: { services: ['flaky'] }, ...spec },
+        });
+      const affected = async (yaml: string) =>
+        mesh.documentCheck.parse((await send('/documents/check', { yaml })).body).affected[0]!;
+      const fault = await affected(about('FaultInjection', { abort: { status: 503, percent: 25 } }));
+      expect([fault.changed, fault.unknown, fault.how]).toEqual([10, 0, ['status 503 by the fault']]);
+      const limit = await affected(about('RateLimit', { per: 'caller', requestsPerSecond: 1 }));
+      expect(limit.changed).toBeGreaterThanOrEqual(40 - 2 * 11); // they came in two steps of 10 s at most
+      expect(limit.how).toEqual(['status 429: over the limit']);
+      const timeouts = await affected(about('TrafficPolicy', { timeouts: { request: '1s' } }));
+      expect([timeouts.requests, timeouts.changed, timeouts.unknown]).toEqual([40, null, 40]);
+      await ground.apply(policy([{ name: 'client', from: [{ identities: ['ns/shop/sa/client'] }] }]));
+      await calls('cart', 10);
+      await ground.agents[0]!.until('hits of the rule', async () => {
+        const { edges } = await get('/identities?rangeMs=60000', mesh.identities);
+        const edge = edges.find(({ to }) => to === 'shop/cart');
+        return edge?.rule === 'shop/cart client' && edge.document?.rev !== null && (edge.ruleHits ?? 0) >= 10;
+      });
+      const { documents } = await get('/documents', mesh.documents);
+      expect(documents.map(({ kind, callers }) => [kind, callers])).toEqual([
+        ['AccessPolicy', ['shop/client']],
+        ['HTTPRoute', ['shop/client']],
+      ]);
+    });
+
+    test('routes are held against the OpenAPI document of the API that a component provides', async () => {
+      const entity = (kind: string, name: string, spec: object) => {
+        const owned = { lifecycle: 'production', owner: 'team', ...spec };
+        return { apiVersion: 'backstage.io/v1alpha1', kind, metadata: { name, namespace: 'shop' }, spec: owned };
+      };
+      const definition = 'openapi: 3.1.0\npaths: { /v1/orders: { post: {} } }\n';
+      await ground.apply(
+        entity('Component', 'cart', { type: 'service', providesApis: ['cart-api'] }),
+        entity('API', 'cart-api', { type: 'openapi', definition }),
+      );
+      await ground.agents[0]!.until('the drift', async () => {
+        const { api, rules } = await get('/services/shop/cart?rangeMs=60000', serviceDetail);
+        const names = api?.undeclared.map(({ method, template }) => `${method} ${template}`);
+        const rule = rules.find(({ id }) => id === 'openapi');
+        return (
+          names?.join() === 'GET /v1/items/{id}' && api?.unused[0]?.template === '/v1/orders' && rule?.isMet === false
+        );
+      });
+      expect(await ground.weft('catalog', 'shop/cart')).toMatch(
+        /Held against API shop\/cart-api\ncalled and not in it: GET \/v1\/items\/\{id\} .*\nin it and not called: POST \/v1\/orders/,
+      );
     });
 
     test('a stream tells what changes, and what it tells comes to what a GET answers', async () => {

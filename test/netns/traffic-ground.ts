@@ -39,12 +39,12 @@ export class TrafficGround implements AsyncDisposable {
     this.agents = agents;
   }
 
-  /** Two nodes, a client on the first. */
-  static async create(name: string): Promise<TrafficGround> {
+  /** Two nodes, a client on the first. @param config of the agents, besides */
+  static async create(name: string, config: Readonly<Record<string, unknown>> = {}): Promise<TrafficGround> {
     const mesh = await MeshLab.create({ name, nodes: 2 });
     try {
       const client = await mesh.addPod(mesh.lab.node(1), { name: 'client' });
-      return new TrafficGround(mesh, client, await mesh.startAgents());
+      return new TrafficGround(mesh, client, await mesh.startAgents(config));
     } catch (err) {
       await mesh.close();
       throw err;

@@ -24,8 +24,6 @@ export const frame = z.discriminatedUnion('kind', [
     problem: z.object({ status: z.int(), error: z.string() }).nullable(),
   }),
   z.object({ kind: z.literal('patch'), topic: z.string(), seq, base: z.int(), atMs: z.number(), patch }),
-  /** Something happened in the mesh; on the topic `/events`. */
-  z.object({ kind: z.literal('event'), topic: z.string(), seq, event: z.unknown() }),
   /** Sent each tick in which nothing else is: the answers of the topic are as they were. */
   z.object({ kind: z.literal('coverage'), topic: z.string(), seq, atMs: z.number(), coverage }),
   /** The last one: `closing`, `session`, `replaced`. */

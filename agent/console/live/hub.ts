@@ -241,7 +241,8 @@ export class StreamHub implements Disposable {
 
   #resumable(id: string, viewer: Viewer | undefined): Stream | undefined {
     const stream = this.#streams.get(id);
-    return stream !== undefined && isSameViewer(stream.viewer(), viewer) ? stream : undefined;
+    if (stream === undefined || !isSameViewer(stream.viewer(), viewer)) return undefined;
+    return stream.response !== undefined || this.#nowMs() - stream.lostAtMs < RESUME_MS ? stream : undefined;
   }
 
   /** Streams without a connection give way to new ones. */
@@ -267,9 +268,9 @@ export class StreamHub implements Disposable {
 }
 
 /** Viewers who may see the same share an answer. */
-function keyOf(topic: string, { grants }: Viewer): string {
+function keyOf(topic: string, { grants, seesRequests }: Viewer): string {
   const seen = seenNamespaces(grants);
-  return `${seen === undefined ? '*' : [...seen].sort().join(',')} ${topic}`;
+  return `${seen === undefined ? '*' : [...seen].sort().join(',')} ${seesRequests} ${topic}`;
 }
 
 function isSameViewer(a: Viewer | undefined, b: Viewer | undefined): boolean {

@@ -10,7 +10,7 @@ import { messageOf } from '../../errors.ts';
 import type { Door } from '../access/guard.ts';
 import { LoginLimit } from '../access/login-limit.ts';
 import { cookieName, SESSION_MS, type Sessions, type Subject } from '../access/sessions.ts';
-import { cookieOf, readJson, send, sendJson } from '../http.ts';
+import { badBody, cookieOf, readJson, send, sendJson } from '../http.ts';
 import type { Oidc } from './oidc.ts';
 import { loginBody, type OperatorLoginOptions, operatorLogin } from './operator-login.ts';
 
@@ -70,10 +70,7 @@ export class LoginDesk {
     const body = await readJson(request);
     if (!body.ok) return sendJson(response, body.answer);
     const checked = loginBody.safeParse(body.value);
-    if (!checked.success) {
-      const [issue] = checked.error.issues;
-      return sendJson(response, refusal(400, `${issue?.path.join('.')}: ${issue?.message}`));
-    }
+    if (!checked.success) return sendJson(response, badBody(checked.error, body.value));
     const outcome = operatorLogin(checked.data, request.headers.host ?? '', this.#options);
     if (!outcome.ok) return sendJson(response, this.#refused(request, outcome.why));
     sendJson(response, { status: 200, body: {} }, { 'set-cookie': this.#admit(outcome.subject, door) });

@@ -20,9 +20,9 @@ export interface Range {
 /** A mistake in a question, told to whoever asked. */
 export class BadQuestion extends Error {
   override readonly name = 'BadQuestion';
-  readonly status: 400 | 403;
+  readonly status: 400 | 401 | 403;
 
-  constructor(message: string, status: 400 | 403 = 400) {
+  constructor(message: string, status: 400 | 401 | 403 = 400) {
     super(message);
     this.status = status;
   }

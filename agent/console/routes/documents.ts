@@ -2,7 +2,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { nextHlc } from '../../../gossip/documents/hlc.ts';
-import { type DocumentKey, MAX_BODY_BYTES } from '../../../gossip/documents/revision.ts';
+import { type DocumentKey, keyText, MAX_BODY_BYTES } from '../../../gossip/documents/revision.ts';
 import { type Answer, refusal } from '../../admin/routes.ts';
 import { checkDocument, parseYaml } from '../../checked-yaml.ts';
 import { KINDS } from '../../documents/kinds.ts';
@@ -12,10 +12,12 @@ import type { DocumentView } from '../../documents/views.ts';
 import type { Problem } from '../../problem.ts';
 import { publishProblem, seenNamespaces } from '../access/roles.ts';
 import type { Viewer } from '../api.ts';
+import { badBody } from '../http.ts';
 import type { Source } from '../shapes/common.ts';
 import type { DocumentCheck, DocumentDetail, DocumentRow, Documents } from '../shapes/mesh.ts';
 import { documentLine } from '../views/lines.ts';
 import type { ConsoleWorld } from '../world.ts';
+import type { ImpactRoutes } from './impact.ts';
 
 const FILE = 'document.yaml';
 const checkBody = z.strictObject({ yaml: z.string().max(2 * MAX_BODY_BYTES) });
@@ -23,25 +25,29 @@ const writeBody = z.strictObject({ revision: signedRevision, isDryRun: z.boolean
 
 export class DocumentRoutes {
   readonly #world: ConsoleWorld;
+  readonly #impact: ImpactRoutes;
 
-  constructor(world: ConsoleWorld) {
+  constructor(world: ConsoleWorld, impact: ImpactRoutes) {
     this.#world = world;
+    this.#impact = impact;
   }
 
   async list(namespaces: ReadonlySet<string> | undefined): Promise<Documents> {
     const found = await this.#world.service.list({});
     const shown = found.filter(({ namespace }) => namespaces === undefined || namespaces.has(namespace));
-    return { documents: shown.map((view) => this.#row(view)), coverage: this.#coverage() };
+    const callers = await this.#impact.callers(shown, namespaces);
+    const rows = shown.map((view) => this.#row(view, callers.get(keyText(view)) ?? []));
+    return { documents: rows, coverage: this.#coverage() };
   }
 
   /** @returns undefined for a document that was never written */
-  async detail(key: DocumentKey): Promise<DocumentDetail | undefined> {
+  async detail(key: DocumentKey, namespaces: ReadonlySet<string> | undefined): Promise<DocumentDetail | undefined> {
     const { service } = this.#world;
     const [view] = await service.list(key);
     if (view === undefined) return undefined;
-    const revisions = await service.history(key);
+    const [revisions, callers] = await Promise.all([service.history(key), this.#impact.callers([key], namespaces)]);
     return {
-      document: this.#row(view),
+      document: this.#row(view, callers.get(keyText(key)) ?? []),
       yaml: view.resource === null ? '' : yamlOf(view.resource),
       revisions: revisions.map((one) => ({
         rev: one.revision,
@@ -55,17 +61,22 @@ export class DocumentRoutes {
   }
 
   /** What `weft apply --dry-run` and `weft diff` would say. Writes nothing. */
-  async check(body: unknown): Promise<Answer> {
+  async check(body: unknown, viewer: Viewer): Promise<Answer> {
     const asked = checkBody.safeParse(body);
-    if (!asked.success) return refusal(400, `yaml: give a text of at most ${2 * MAX_BODY_BYTES} characters`);
+    if (!asked.success) return badBody(asked.error, body);
     const { service, running } = this.#world;
     const read = readResource(asked.data.yaml);
     if (!read.ok) return { status: 200, body: refused(read.problems) };
     const { resource, lineOf } = read;
     const key = keyOf(resource);
+    if (!mayRead(viewer, key)) {
+      const where = key.namespace === '' ? 'all namespaces' : `namespace ${key.namespace}`;
+      return refusal(403, `metadata.namespace: role view for ${where} is needed to check what is written there`);
+    }
     const bytes = encodeResource(resource);
     const [view] = await service.list(key);
-    const checked = await service.check(key, bytes);
+    const { view: checked, value } = await service.checked(key, bytes);
+    const impact = await this.#impact.of(key, value, seenNamespaces(viewer.grants));
     const isLive = view !== undefined && !view.isDeleted;
     const base = view === undefined ? null : view.revision;
     const began = resource.metadata.revision;
@@ -84,7 +95,7 @@ export class DocumentRoutes {
     const answer: DocumentCheck = {
       problems,
       present: isLive ? { rev: view.revision, yaml: yamlOf(view.resource) } : null,
-      affected: checked.affected.map((line) => ({ service: line, requests: null, changed: null })),
+      ...impact,
       nodes: running.mesh
         .members()
         .map(({ name, state }) => ({ node: name, isReady: state === 'alive' ? true : null })),
@@ -104,10 +115,7 @@ export class DocumentRoutes {
   /** Takes what an operator's key signed in the browser, as `weft apply` sends it. */
   async write(body: unknown, viewer: Viewer): Promise<Answer> {
     const asked = writeBody.safeParse(body);
-    if (!asked.success) {
-      const [issue] = asked.error.issues;
-      return refusal(400, `${issue?.path.map(String).join('.')}: ${issue?.message}`);
-    }
+    if (!asked.success) return badBody(asked.error, body);
     const { revision, isDryRun } = asked.data;
     const problem = publishProblem(viewer, revision);
     if (problem !== undefined) return refusal(403, problem);
@@ -118,9 +126,9 @@ export class DocumentRoutes {
     return { status: 200, body: written };
   }
 
-  #row(view: DocumentView): DocumentRow {
+  #row(view: DocumentView, callers: readonly string[]): DocumentRow {
     const nodes = this.#world.service.nodes(view.revision);
-    return { ...rowOf(view, nodes), nodesTotal: nodes.length };
+    return { ...rowOf(view, nodes), nodesTotal: nodes.length, callers: [...callers] };
   }
 
   /** The register is the same everywhere; who is not there has not said how it fares. */
@@ -165,7 +173,7 @@ export function mayRead(viewer: Viewer, { namespace }: DocumentKey): boolean {
 function rowOf(
   view: DocumentView,
   nodes: readonly { readonly state: string; readonly isFirst: boolean }[],
-): Omit<DocumentRow, 'nodesTotal'> {
+): Omit<DocumentRow, 'nodesTotal' | 'callers'> {
   const { kind, namespace, name, revision, author, hlc, isDeleted, state, advice } = view;
   const isHeldBack = state === 'pending' && view.why.startsWith('held back');
   const shown = isDeleted
@@ -186,7 +194,6 @@ function rowOf(
     state: shown,
     nodesApplied: nodes.filter((node) => node.state === 'applied').length,
     advice: [...advice],
-    callers: [],
   };
 }
 
@@ -222,6 +229,7 @@ function refused(problems: readonly Problem[]): DocumentCheck {
     }),
     present: null,
     affected: [],
+    affectedCoverage: null,
     nodes: [],
     toSign: null,
     base: null,

@@ -1,4 +1,5 @@
 /** GET /members, /members/{node}, /identities, /index, /session; POST /explain. @module */
+import type { AccessRules } from '../../../proxy/access/policy.ts';
 import { explainWorld } from '../../access/explain-world.ts';
 import { type Answer, refusal } from '../../admin/routes.ts';
 import type { MeshAnswers } from '../../mesh-query/shapes.ts';
@@ -7,28 +8,33 @@ import { explainWhole } from '../../traffic/explain/whole.ts';
 import { weftVersion } from '../../version.ts';
 import type { Viewer } from '../api.ts';
 import type { FiguresCache } from '../figures-cache.ts';
+import { badBody } from '../http.ts';
 import { askSummaries, type NodeSummary } from '../node-summary.ts';
+import { AccessReplay } from '../replay/access-replay.ts';
 import type { Session } from '../shapes/common.ts';
 import { type Explained, explainQuestion } from '../shapes/edge.ts';
 import type { Identities, MemberDetail, Members, NameIndex } from '../shapes/mesh.ts';
 import { explainedView } from '../views/explained.ts';
-import { identitiesView, membersView, memberView } from '../views/members.ts';
-import { OUTSIDE } from '../views/register.ts';
+import { identitiesView } from '../views/identities.ts';
+import { membersView, memberView } from '../views/members.ts';
 import { isSeen } from '../views/service.ts';
-import { totalsOf } from '../views/signals.ts';
-import { type ConsoleWorld, coverageOf, registerOf } from '../world.ts';
+import { type ConsoleWorld, coverageOf, placesOf, registerOf } from '../world.ts';
 import type { Range } from './asked.ts';
 
 const SUMMARY_MS = 1_500;
+/** Endpoints and windows of time may have changed after this. */
+const REPLAY_MS = 10_000;
 const MAX_HEADERS = 64;
 const DAY_MS = 86_400_000;
 /** Of a member. */
 const MAX_EVENTS = 100;
-const PAGES = ['', 'services', 'traces', 'logs', 'events', 'policies', 'members', 'identities'];
+/** Of the index of names: the busiest. */
+const MAX_ROUTES = 1_000;
 
 export class MeshRoutes {
   readonly #world: ConsoleWorld;
   readonly #cache: FiguresCache;
+  #replayed: { readonly atMs: number; readonly access: AccessRules; readonly replay: AccessReplay } | undefined;
   #summaries: { readonly atMs: number; readonly answers: Promise<MeshAnswers<NodeSummary>> } | undefined;
 
   constructor(world: ConsoleWorld, cache: FiguresCache) {
@@ -36,11 +42,19 @@ export class MeshRoutes {
     this.#cache = cache;
   }
 
-  session({ name, grants, csrf }: Viewer): Session {
+  /** With the consoles of the others, which only they know. */
+  async session({ name, grants, csrf }: Viewer): Promise<Session> {
+    const { answers } = await this.#ask();
     const { running } = this.#world;
+    const own = running.node.name;
+    const consoles = [...answers].flatMap(([node, said]) => {
+      if (node === own || said.console === '') return [];
+      const member = running.mesh.members().find((one) => one.name === node);
+      return [{ node, url: `https://${reachable(said.console, member?.address ?? '')}` }];
+    });
     const { displayName } = running.meshConfig();
     return {
-      node: running.node.name,
+      node: own,
       mesh: displayName === '' ? running.node.trustDomain : displayName,
       trustDomain: running.node.trustDomain,
       version: weftVersion(),
@@ -48,20 +62,8 @@ export class MeshRoutes {
       operator: name,
       roles: grants.map(({ role, namespaces }) => ({ role, namespaces: [...namespaces] })),
       csrf,
-      consoles: [],
+      consoles,
     };
-  }
-
-  /** With the consoles of the others, which only they know. */
-  async sessionOf(viewer: Viewer): Promise<Session> {
-    const { answers } = await this.#ask();
-    const own = this.#world.running.node.name;
-    const consoles = [...answers].flatMap(([node, said]) => {
-      if (node === own || said.console === '') return [];
-      const member = this.#world.running.mesh.members().find(({ name }) => name === node);
-      return [{ node, url: `https://${reachable(said.console, member?.address ?? '')}` }];
-    });
-    return { ...this.session(viewer), consoles };
   }
 
   async members(): Promise<Members> {
@@ -76,47 +78,46 @@ export class MeshRoutes {
     return { ...view, events: (await this.#world.running.events.list(asked)).events };
   }
 
-  async identities({ fromMs, toMs }: Range, namespaces: ReadonlySet<string> | undefined): Promise<Identities> {
-    const question = { fromMs, toMs, stepMs: null, service: null, direction: 'inbound' as const };
-    const [{ figures, coverage }, answers] = await Promise.all([
-      this.#cache.ask({ ...question, by: ['source', 'destination'] }, SUMMARY_MS),
+  async identities(range: Range, namespaces: ReadonlySet<string> | undefined): Promise<Identities> {
+    const question = { fromMs: range.fromMs, toMs: range.toMs, service: null, direction: 'inbound' as const };
+    const ofCalls = ['source', 'destination', 'protocol', 'method', 'route'] as const;
+    const [calls, seen, answers] = await Promise.all([
+      this.#cache.ask({ ...question, stepMs: null, by: [...ofCalls] }, SUMMARY_MS),
+      this.#cache.ask({ ...question, stepMs: range.stepMs, by: ['source', 'destination'] }, SUMMARY_MS),
       this.#ask(),
     ]);
-    const register = registerOf(this.#world.running);
-    const { permissive } = this.#world.documents.access.rules;
-    const edges = figures.rows.flatMap((row): Identities['edges'] => {
-      const { source = '', destination = '' } = row.labels;
-      if (!isSeen(destination, namespaces)) return [];
-      const { requests, denied, connections } = totalsOf(row);
-      const open = permissive.find(({ namespace, service }) => `${namespace}/${service}` === destination);
-      return [
-        {
-          from: source === '' ? OUTSIDE : source,
-          to: destination,
-          tls: source === '' ? 'plaintext' : 'mutual',
-          rule: '',
-          allowed: Math.max(0, (requests ?? connections) - denied),
-          denied,
-          lastMs: toMs,
-          plaintextUntilMs: open?.untilMs ?? null,
-        },
-      ];
+    const { running, documents } = this.#world;
+    const access = documents.access.rules;
+    const replayed = this.#replay(access);
+    const view = identitiesView({
+      register: registerOf(running),
+      answers,
+      calls: calls.figures,
+      seen: seen.figures,
+      access,
+      judge: (call) => replayed.judge(call),
+      namespaces,
     });
-    const view = identitiesView({ register, answers, edges });
-    const isOurs = ({ services }: { readonly services: readonly string[] }): boolean =>
-      services.some((service) => isSeen(service, namespaces));
-    return { ...view, identities: view.identities.filter(isOurs), coverage: coverageOf([view.coverage, coverage]) };
+    return { ...view, coverage: coverageOf([view.coverage, calls.coverage, seen.coverage]) };
+  }
+
+  /** Kept for a while: most calls of a mesh are those of the tick before. */
+  #replay(access: AccessRules): AccessReplay {
+    const nowMs = Date.now();
+    if (this.#replayed === undefined || this.#replayed.access !== access || nowMs - this.#replayed.atMs > REPLAY_MS) {
+      const replay = new AccessReplay(access, placesOf(this.#world.running), { nowMs });
+      this.#replayed = { atMs: nowMs, access, replay };
+    }
+    return this.#replayed.replay;
   }
 
   /** The same code as `weft explain`. */
   async explain(body: unknown): Promise<Answer> {
     const asked = explainQuestion.safeParse(body);
-    if (!asked.success) {
-      const [issue] = asked.error.issues;
-      return refusal(400, `${issue?.path.map(String).join('.')}: ${issue?.message}`);
-    }
+    if (!asked.success) return badBody(asked.error, body);
     const question = asked.data;
-    if (question.headers.length > MAX_HEADERS) return refusal(400, `headers: at most ${MAX_HEADERS} are read`);
+    const count = question.headers.length;
+    if (count > MAX_HEADERS) return refusal(400, `headers: ${count} are given; at most ${MAX_HEADERS} are read`);
     const { running, documents } = this.#world;
     const { from, to, port, method, path, headers } = question;
     const view = explainWhole(
@@ -147,36 +148,32 @@ export class MeshRoutes {
     const identities = new Set(
       register.endpoints.filter(({ namespace }) => isSeen(`${namespace}/`, namespaces)).map(({ identity }) => identity),
     );
+    const { view } = await this.#world.catalog.view();
+    const routes = view
+      .routes()
+      .filter(({ service }) => isSeen(service, namespaces))
+      .slice(0, MAX_ROUTES);
+    const seen = documents.filter(({ namespace }) => namespaces === undefined || namespaces.has(namespace));
     return {
       entries: [
-        ...PAGES.map((name) => ({
-          kind: 'page' as const,
-          name: name === '' ? 'topology' : name,
-          href: `/${name}`,
-          health: null,
-        })),
         ...[...register.services.keys()]
           .filter((id) => isSeen(id, namespaces))
-          .map((id) => ({ kind: 'service' as const, name: id, href: `/services/${id}`, health: null })),
-        ...documents
-          .filter(({ namespace }) => namespaces === undefined || namespaces.has(namespace))
-          .map(({ kind, namespace, name }) => ({
-            kind: 'document' as const,
-            name: `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`,
-            href: `/policies/${kind}/${namespace === '' ? '-' : namespace}/${name}`,
-            health: null,
-          })),
-        ...register.members.map(({ name }) => ({
-          kind: 'node' as const,
-          name,
-          href: `/members/${name}`,
-          health: null,
+          .map((id) => ({ kind: 'service' as const, name: id, href: `/services/${id}` })),
+        ...routes.map(({ service, method, template }) => ({
+          kind: 'route' as const,
+          name: `${method} ${template} of ${service}`,
+          href: `/services/${service}/routes`,
         })),
+        ...seen.map(({ kind, namespace, name }) => ({
+          kind: 'document' as const,
+          name: `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`,
+          href: `/policies/${kind}/${namespace === '' ? '-' : namespace}/${name}`,
+        })),
+        ...register.members.map(({ name }) => ({ kind: 'node' as const, name, href: `/members/${name}` })),
         ...[...identities].map((name) => ({
           kind: 'identity' as const,
           name,
           href: `/identities?sel=${encodeURIComponent(name)}`,
-          health: null,
         })),
       ],
     };

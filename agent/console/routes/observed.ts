@@ -31,25 +31,30 @@ export class ObservedRoutes {
     const limit = numberOf(asked, 'limit', { min: 1, max: MAX_EVENTS }) ?? DEFAULT_LIMIT;
     const kinds = (asked.get('kind') ?? '').split(',').filter((kind) => kind !== '');
     const known = EVENT_KINDS.filter((kind) => kinds.includes(kind));
-    if (known.length < kinds.length) throw new BadQuestion(`kind: use some of ${EVENT_KINDS.join(', ')}`);
+    const unknown = kinds.find((kind) => !known.some((one) => one === kind));
+    if (unknown !== undefined)
+      throw new BadQuestion(`kind: ${unknown.slice(0, 40)}: use some of ${EVENT_KINDS.join(', ')}`);
     const question = { fromMs, toMs, kinds: known, touches: asked.get('touches'), limit: Math.floor(limit) };
     const answer = await this.#world.running.events.list(question);
     return { ...answer, events: visible(answer.events, namespaces) };
   }
 
   traces(asked: URLSearchParams, viewer: Viewer): Promise<Traces> {
-    return searchTraces(this.#world.running.queries, { ...searchOf(asked, viewer, MAX_TRACES) });
+    const search = searchOf(asked, viewer, MAX_TRACES);
+    return searchTraces(this.#world.running.queries, search);
   }
 
   async trace(id: string, viewer: Viewer): Promise<Trace | undefined> {
-    checkAll(viewer);
-    if (!TRACE_ID.test(id)) throw new BadQuestion('id: not the id of a trace, 32 digits and letters a to f');
+    checkRequests(viewer);
+    if (!TRACE_ID.test(id))
+      throw new BadQuestion(`id: ${id.slice(0, 40)} is no id of a trace: 32 digits and letters a to f`);
     const found = await findTrace(this.#world.running.queries, id);
     return found.spans.length === 0 && found.coverage.missing.length === 0 ? undefined : found;
   }
 
   logs(asked: URLSearchParams, viewer: Viewer): Promise<Logs> {
-    return searchLogs(this.#world.running.queries, searchOf(asked, viewer, MAX_LOGS));
+    const search = searchOf(asked, viewer, MAX_LOGS);
+    return searchLogs(this.#world.running.queries, search);
   }
 
   /** For Backstage, as `weft catalog export` prints it. */
@@ -73,12 +78,22 @@ function searchOf(
   viewer: Viewer,
   max: number,
 ): { terms: FilterTerm[]; sinceMs: number; untilMs: number; limit: number } {
-  checkAll(viewer);
+  checkRequests(viewer);
   const { fromMs, toMs } = rangeOf(asked, Date.now());
   const filter = parseFilter(asked.get('q') ?? '');
   if (!filter.ok) throw new BadQuestion(`q: ${filter.problem}`);
   const limit = Math.floor(numberOf(asked, 'limit', { min: 1, max }) ?? DEFAULT_LIMIT);
   return { terms: [...filter.terms], sinceMs: fromMs, untilMs: toMs, limit };
+}
+
+/** On the admin API too single requests are for the agent's own user alone. @throws BadQuestion */
+function checkRequests(viewer: Viewer): void {
+  checkAll(viewer);
+  if (viewer.seesRequests) return;
+  throw new BadQuestion(
+    'log in first: traces and access logs name paths and users (console.loopback: all shows them)',
+    401,
+  );
 }
 
 /** Requests lead through several namespaces: who may see some of them sees none of these. @throws BadQuestion */

@@ -7,10 +7,11 @@ import type { MeshEvent } from '../shapes/common.ts';
 import type { EdgeDetail } from '../shapes/edge.ts';
 import type { ServiceDetail, Services } from '../shapes/services.ts';
 import type { Topology } from '../shapes/topology.ts';
+import type { TopologyKind } from '../views/arcs.ts';
 import { edgeView } from '../views/edge.ts';
 import { MAX_DETAILED, type TroubleFigures, troubled } from '../views/problems.ts';
-import { isSeen, serviceRow, serviceView, withCatalog } from '../views/service.ts';
-import { graphOf, type TopologyKind, topologyView } from '../views/topology.ts';
+import { isSeen, serviceRow, serviceView, withCatalog, withCatalogDetail } from '../views/service.ts';
+import { graphOf, topologyView } from '../views/topology.ts';
 import { type ConsoleWorld, coverageOf, type MeshFigures, registerOf } from '../world.ts';
 import type { Range } from './asked.ts';
 import { policiesAbout } from './documents.ts';
@@ -29,6 +30,20 @@ const MAX_EVENTS = 100;
 const TREND_STEPS = 24;
 const CALLERS: readonly Dimension[] = ['source', 'sourceService', 'destination', 'protocol'];
 
+/** What tells apart of several workloads or nodes which one it was. */
+const OF_CALLS: Readonly<Record<TopologyKind, readonly Dimension[]>> = {
+  service: [],
+  workload: ['version'],
+  version: ['version'],
+  node: ['node'],
+};
+const OF_ARRIVALS: Readonly<Record<TopologyKind, readonly Dimension[]>> = {
+  service: [],
+  workload: ['node'],
+  version: [],
+  node: ['node'],
+};
+
 type Seen = ReadonlySet<string> | undefined;
 
 export class TrafficRoutes {
@@ -43,10 +58,10 @@ export class TrafficRoutes {
   async topology(view: TopologyKind, range: Range, namespaces: Seen): Promise<Topology> {
     const { toMs, rangeMs } = range;
     const [edges, services, versions, inbound, strip, usual, burns] = await Promise.all([
-      this.#ask(range, view === 'node' ? [...CALLERS, 'node'] : CALLERS),
+      this.#ask(range, [...CALLERS, ...OF_CALLS[view]]),
       this.#ask(range, ['destination']),
       this.#ask(range, ['destination', 'version']),
-      this.#ask(range, ['source', 'destination', 'protocol'], { direction: 'inbound' }),
+      this.#ask(range, ['source', 'destination', 'protocol', ...OF_ARRIVALS[view]], { direction: 'inbound' }),
       this.#strip(toMs),
       this.#usual(toMs),
       view === 'service' ? burnsOf(this.#sloSight(), toMs) : new Map<string, Burn>(),
@@ -92,7 +107,7 @@ export class TrafficRoutes {
     const about = { service: id };
     const [known, series, now, versions, routes, consumers, graph, calls] = await Promise.all([
       this.#world.catalog.service(id),
-      this.#ask(range, ['destination'], { ...about, isInSteps: true }),
+      this.#ask(range, ['destination'], { ...about, isInSteps: true, isByStatus: true }),
       this.#ask(range, ['destination'], about),
       this.#ask(range, ['destination', 'version'], about),
       this.#ask(range, ['destination', 'method', 'route'], about),
@@ -119,7 +134,7 @@ export class TrafficRoutes {
       policies: await policiesAbout(this.#world, id),
     });
     const objective = await this.#objectiveOf(id, range.toMs);
-    return { ...view, objective, facts: [...(known.service?.facts ?? [])], rules: [...(known.service?.rules ?? [])] };
+    return { ...withCatalogDetail(view, known.service), objective };
   }
 
   /** Asks the same for 10 s, or for 5 min: answers are kept. */
@@ -187,11 +202,20 @@ export class TrafficRoutes {
       readonly service?: string;
       readonly direction?: FiguresQuestion['direction'];
       readonly isInSteps?: boolean;
+      readonly isByStatus?: boolean;
       readonly keptMs?: number;
     } = {},
   ): Promise<MeshFigures> {
-    const { service = null, direction = 'outbound', isInSteps = false, keptMs = LIVE_MS } = options;
-    const question = { fromMs, toMs, stepMs: isInSteps ? stepMs : null, service, by: [...by], direction };
+    const { service = null, direction = 'outbound', isInSteps = false, isByStatus, keptMs = LIVE_MS } = options;
+    const question = {
+      fromMs,
+      toMs,
+      stepMs: isInSteps ? stepMs : null,
+      service,
+      by: [...by],
+      direction,
+      ...(isByStatus === undefined ? {} : { isByStatus }),
+    };
     return this.#cache.ask(question, keptMs);
   }
 }

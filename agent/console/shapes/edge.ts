@@ -59,7 +59,8 @@ export const edgeDetail = z.object({
   /** How requests of the range ended. */
   outcomes: z.array(
     z.object({
-      class: z.enum(['app', 'mesh', 'policy']),
+      /** Whose doing it was: as history judges it. */
+      class: z.enum(['app', 'mesh', 'policy', 'client']),
       status: z.int(),
       reason: z.string(),
       count: z.number(),

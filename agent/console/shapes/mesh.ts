@@ -65,11 +65,28 @@ export const identities = z.object({
       from: z.string(),
       to: z.string(),
       tls: z.string(),
+      /** `namespace/policy rule` by the rules in use now, one edge for each rule; `a or b` where it hangs on what was not kept; `default`, `no-allow`, `strict`: no rule. */
       rule: z.string(),
+      document: source.nullable(),
+      /** How often it decided, whoever called, since the nodes began; null where there are several, or none was counted. */
+      ruleHits: z.number().nullable(),
       allowed: z.number(),
+      /** Access alone; limits are none. */
       denied: z.number(),
+      /** The end of the last step of the range in which it was seen. */
       lastMs: z.number().nullable(),
       plaintextUntilMs: z.number().nullable(),
+    }),
+  ),
+  /** Callers without identity, let in at a permissive port; counted since the nodes began. */
+  plaintext: z.array(
+    z.object({
+      address: z.string(),
+      to: z.string(),
+      port: z.int(),
+      count: z.number(),
+      lastMs: z.number(),
+      untilMs: z.number().nullable(),
     }),
   ),
   coverage,
@@ -84,6 +101,7 @@ export const documentRow = source.extend({
   nodesApplied: z.int(),
   nodesTotal: z.int(),
   advice: z.array(z.string()),
+  /** Services that called in the last hour what it is about, as far as nodes answered; empty for kinds that are about no calls. */
   callers: z.array(z.string()),
 });
 export type DocumentRow = z.infer<typeof documentRow>;
@@ -113,8 +131,21 @@ export const documentCheck = z.object({
   ),
   /** The document that is in use now, if any. */
   present: z.object({ rev: z.string(), yaml: z.string() }).nullable(),
-  /** Callers whose requests of the last hour could end differently. */
-  affected: z.array(z.object({ service: z.string(), requests: z.number().nullable(), changed: z.number().nullable() })),
+  /** Whose requests of the last hour it is about, by caller and service that was called; those that would end differently first. */
+  affected: z.array(
+    z.object({
+      service: z.string(),
+      to: z.string(),
+      requests: z.number(),
+      /** How many would end differently for certain; null: how these requests end is not replayed for such a document. */
+      changed: z.number().nullable(),
+      /** Of how many that is not known, because it hangs on headers, addresses or paths that were not kept. */
+      unknown: z.number(),
+      how: z.array(z.string()),
+    }),
+  ),
+  /** Nodes that did not tell what they counted. */
+  affectedCoverage: coverage.nullable(),
   nodes: z.array(z.object({ node: z.string(), isReady: z.boolean().nullable() })),
   /** What an operator's key signs: base64url of the canonical bytes, made by the agent for this YAML and base. */
   toSign: z.string().nullable(),
@@ -189,10 +220,9 @@ export type Logs = z.infer<typeof logs>;
 export const nameIndex = z.object({
   entries: z.array(
     z.object({
-      kind: z.enum(['service', 'route', 'document', 'node', 'identity', 'page']),
+      kind: z.enum(['service', 'route', 'document', 'node', 'identity']),
       name: z.string(),
       href: z.string(),
-      health: health.nullable(),
     }),
   ),
 });

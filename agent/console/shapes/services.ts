@@ -24,6 +24,27 @@ export const scoredRule = z.object({
 });
 export type ScoredRule = z.infer<typeof scoredRule>;
 
+/** What an OpenAPI document says of the routes of a service, held against those that were called. */
+export const apiDrift = z.object({
+  /** `API pay/ledger`. */
+  definedBy: z.array(z.string()),
+  /** Why a document could not be read, or not all of it. */
+  problems: z.array(z.string()),
+  /** Called, and in no document. */
+  undeclared: z.array(
+    z.object({
+      method: z.string(),
+      template: z.string(),
+      count: z.number(),
+      consumers: z.array(z.string()),
+      lastSeenMs: z.number(),
+    }),
+  ),
+  /** In a document, and not called as long as anybody remembers. */
+  unused: z.array(z.object({ method: z.string(), template: z.string() })),
+});
+export type ApiDrift = z.infer<typeof apiDrift>;
+
 export const serviceRow = signals.extend({
   id: z.string(),
   namespace: z.string(),
@@ -106,9 +127,12 @@ export const serviceDetail = z.object({
     })
     .nullable(),
   series,
+  /** Answers a second by class, `2xx`, in the steps of `series`; `0`: none, `grpc ok` and `grpc failed`: gRPC's own, once more. */
   statuses: z.record(z.string(), z.array(z.number().nullable())),
   versions: z.array(signals.extend({ name: z.string(), shareRatio: z.number().nullable(), endpoints: z.int() })),
   routes: z.array(observedRoute),
+  /** Null: nobody declared an OpenAPI document. */
+  api: apiDrift.nullable(),
   callers: z.array(neighbour),
   calls: z.array(neighbour),
   endpoints: z.array(endpointRow),

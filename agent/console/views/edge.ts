@@ -1,6 +1,7 @@
 /** One call, from a service to another: how requests ended, and how long they took. Pure. @module */
-import { REASONS } from '../../../proxy/reasons.ts';
+import { REASONS, type ReasonCode } from '../../../proxy/reasons.ts';
 import type { Figures, FiguresRow } from '../../history/figures.ts';
+import { blameOf } from '../../history/outcomes.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import type { EdgeDetail } from '../shapes/edge.ts';
 import { judge } from './health.ts';
@@ -15,15 +16,6 @@ export interface EdgeFigures {
   /** As `now`, by version too. */
   readonly versions: Figures;
 }
-
-/** Policy of somebody refused these: no failures of the mesh. */
-const BY_POLICY: ReadonlySet<string> = new Set([
-  'access-denied',
-  'rate-limited',
-  'overflow',
-  'overloaded',
-  'fault-injected',
-]);
 
 export function edgeView(
   { from, to }: { readonly from: string; readonly to: string },
@@ -76,13 +68,17 @@ export function outcomesOf(row: FiguresRow): EdgeDetail['outcomes'] {
   const ofMesh = Object.entries(row.reasons).map(([reason, count]) => {
     const status: number = reason in REASONS ? REASONS[reason as keyof typeof REASONS].status : 0;
     if (statuses.has(status)) statuses.set(status, Math.max(0, statuses.get(status)! - count));
-    return { class: BY_POLICY.has(reason) ? ('policy' as const) : ('mesh' as const), status, reason, count };
+    return { class: classOf(reason), status, reason, count };
   });
   const ofApp = [...statuses].map(([status, count]) => ({ class: 'app' as const, status, reason: '', count }));
   return [...ofApp, ...ofMesh]
     .filter(({ count }) => count > 0)
     .map((outcome) => ({ ...outcome, ratio: share(outcome.count, all) ?? 0 }))
     .sort((a, b) => b.count - a.count || a.status - b.status);
+}
+
+function classOf(reason: string): EdgeDetail['outcomes'][number]['class'] {
+  return reason in REASONS ? blameOf(reason as ReasonCode) : 'mesh';
 }
 
 /** Where only the class was counted, `5xx`, the status that stands for it. */

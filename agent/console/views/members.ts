@@ -3,9 +3,9 @@ import type { PeerHealth } from '../../../gossip/view.ts';
 import type { Coverage, MeshAnswers } from '../../mesh-query/shapes.ts';
 import type { Judgement } from '../../observe/health.ts';
 import type { NodeSummary } from '../node-summary.ts';
-import type { Identities, MemberDetail, MemberRow, Members } from '../shapes/mesh.ts';
+import type { MemberDetail, MemberRow, Members } from '../shapes/mesh.ts';
 import { percent } from './health.ts';
-import { type Register, serviceOf } from './register.ts';
+import type { Register } from './register.ts';
 
 const LITTLE_LIFE = 1 / 3;
 const MUCH_SKEW_MS = 1_000;
@@ -103,35 +103,4 @@ function accusersOf(name: string, { answers }: MeshAnswers<NodeSummary>): string
   return [...answers].flatMap(([node, { sees }]) =>
     sees.some((one) => one.name === name && one.state !== 'alive') ? [node] : [],
   );
-}
-
-export function identitiesView({
-  register,
-  answers,
-  edges,
-}: Omit<MembersParts, 'peers'> & { readonly edges: Identities['edges'] }): Identities {
-  const certificates = new Map(
-    [...answers.answers.values()].flatMap(({ workloads }) => workloads.map((one) => [one.identity, one] as const)),
-  );
-  const found = new Map<string, { services: Set<string>; nodes: Set<string> }>();
-  const note = (id: string, service: string, node: string): void => {
-    const one = found.get(id) ?? { services: new Set(), nodes: new Set() };
-    one.services.add(service);
-    one.nodes.add(node);
-    found.set(id, one);
-  };
-  for (const endpoint of register.endpoints) note(endpoint.identity, serviceOf(endpoint), endpoint.node);
-  for (const [node, { workloads }] of answers.answers)
-    for (const one of workloads) note(one.identity, one.service, node);
-  return {
-    identities: [...found].sort().map(([id, { services, nodes }]) => ({
-      id,
-      services: [...services].sort(),
-      nodes: [...nodes].sort(),
-      expiresMs: certificates.get(id)?.certificateExpiresMs ?? null,
-      lifeMs: certificates.get(id)?.certificateLifeMs ?? null,
-    })),
-    edges: [...edges],
-    coverage: answers.coverage,
-  };
 }

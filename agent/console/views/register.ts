@@ -4,8 +4,6 @@ import type { Member } from '../../../gossip/view.ts';
 import type { Service } from '../../../proxy/snapshot.ts';
 
 export interface RegisterParts {
-  readonly node: string;
-  readonly trustDomain: string;
   readonly nowMs: number;
   readonly services: readonly Pick<Service, 'id' | 'namespace' | 'service' | 'ports'>[];
   readonly endpoints: readonly Endpoint[];
@@ -17,8 +15,6 @@ export interface RegisterParts {
 }
 
 export class Register {
-  readonly node: string;
-  readonly trustDomain: string;
   readonly nowMs: number;
   readonly services: ReadonlyMap<string, RegisterParts['services'][number]>;
   readonly endpoints: readonly Endpoint[];
@@ -28,8 +24,6 @@ export class Register {
   readonly #serviceOf: ReadonlyMap<string, string>;
 
   constructor({ services, endpoints, workloads, ...known }: RegisterParts) {
-    this.node = known.node;
-    this.trustDomain = known.trustDomain;
     this.nowMs = known.nowMs;
     this.members = known.members;
     this.ejected = known.ejected;
@@ -53,17 +47,17 @@ export class Register {
    */
   callerOf(source = '', sourceService = ''): string {
     if (sourceService !== '' && sourceService !== 'other') return sourceService;
-    if (source === '') return OUTSIDE;
+    if (!hasIdentity(source)) return OUTSIDE;
     return this.#serviceOf.get(source) ?? nameIn(source) ?? source;
-  }
-
-  /** Of nodes that are not alive. */
-  isLost(node: string): boolean {
-    return this.members.some(({ name, state }) => name === node && state !== 'alive');
   }
 }
 
 export const OUTSIDE = 'outside';
+
+/** Callers in plaintext are told as such where they arrive. */
+export function hasIdentity(source: string): boolean {
+  return source !== '' && source !== 'plaintext';
+}
 
 export function serviceOf({ namespace, service }: Pick<Endpoint, 'namespace' | 'service'>): string {
   return `${namespace}/${service}`;

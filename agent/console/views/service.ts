@@ -1,17 +1,17 @@
 /** One service: how it fares, who is affected, what it is made of; and the list of all. Pure. @module */
-import type { CatalogRow } from '../../catalog/rows.ts';
+import type { CatalogDetail, CatalogRow } from '../../catalog/rows.ts';
 import type { Figures, FiguresRow } from '../../history/figures.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import type { Health, MeshEvent, Problem, Source } from '../shapes/common.ts';
 import type { EndpointRow, Neighbour, ObservedRoute, ServiceDetail, ServiceRow } from '../shapes/services.ts';
 import type { TopologyNode } from '../shapes/topology.ts';
 import { type Register, splitId } from './register.ts';
-import { mergeRows, seriesOf, share, signalsOf, totalsOf, UNKNOWN } from './signals.ts';
+import { mergeRows, seriesOf, share, signalsOf, statusesOf, totalsOf, UNKNOWN } from './signals.ts';
 
 const MAX_HOPS = 3;
 
 export interface ServiceFigures {
-  /** outbound, about the service, by destination; in steps. */
+  /** outbound, about the service, by destination; in steps, statuses too. */
   readonly series: Figures;
   /** The same in one step. */
   readonly now: Figures;
@@ -50,9 +50,10 @@ export function serviceView(id: string, asOfMs: number, parts: ServiceParts): Se
     facts: [],
     objective: null,
     series: seriesOf(rowOf(figures.series, id), figures.series),
-    statuses: {},
+    statuses: statusesOf(rowOf(figures.series, id), figures.series),
     versions: versionsOf(id, parts),
     routes: routesOf(id, parts),
+    api: null,
     callers: [...neighbours(id, parts, 'callers')],
     calls: [...neighbours(id, parts, 'calls')],
     endpoints: endpoints.map((endpoint): EndpointRow => {
@@ -100,6 +101,30 @@ export function withCatalog(seen: readonly ServiceRow[], known: readonly Catalog
       (row): ServiceRow => ({ ...UNKNOWN, ...row, health: 'unknown', cause: 'no traffic in this range', trend: [] }),
     );
   return [...there, ...others].map((row) => ({ ...row, versions: [...row.versions] }));
+}
+
+/** What the catalog knows of one service beyond figures: facts, rules, its API, and since when who called what. */
+export function withCatalogDetail(view: ServiceDetail, known: CatalogDetail | undefined): ServiceDetail {
+  if (known === undefined) return view;
+  const seenOf = (found: { readonly firstSeenMs: number; readonly lastSeenMs: number } | undefined) => ({
+    firstSeenMs: found?.firstSeenMs ?? null,
+    lastSeenMs: found?.lastSeenMs ?? null,
+  });
+  const routes = new Map(known.routes.map((route) => [`${route.method} ${route.template}`, route]));
+  const neighboursWith = (rows: readonly Neighbour[], others: CatalogDetail['callers']): Neighbour[] =>
+    rows.map((row) => ({
+      ...row,
+      ...seenOf(row.hops === 1 ? others.find(({ service }) => service === row.service) : undefined),
+    }));
+  return {
+    ...view,
+    facts: [...known.facts],
+    rules: [...known.rules],
+    api: known.api,
+    routes: view.routes.map((route) => ({ ...route, ...seenOf(routes.get(`${route.method} ${route.template}`)) })),
+    callers: neighboursWith(view.callers, known.callers),
+    calls: neighboursWith(view.calls, known.calls),
+  };
 }
 
 function rowOf(figures: Figures, id: string): FiguresRow | undefined {

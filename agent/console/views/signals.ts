@@ -80,6 +80,17 @@ export function seriesOf(row: FiguresRow | undefined, { startMs, stepMs, covered
   };
 }
 
+/** A second, by class of statuses. */
+export function statusesOf(
+  row: FiguresRow | undefined,
+  { coveredMs }: Pick<Figures, 'coveredMs'>,
+): Readonly<Record<string, Column>> {
+  const classes = Object.entries(row?.statusSteps ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(
+    classes.map(([name, counts]) => [name, coveredMs.map((ms, i) => perSecond(counts[i] ?? null, ms))]),
+  );
+}
+
 /** Null where nothing was counted in any step. */
 export function sum(column: Column): number | null {
   let all: number | null = null;
@@ -122,7 +133,18 @@ export function mergeRows(rows: readonly FiguresRow[]): FiguresRow | undefined {
     inFlight: added((row) => row.inFlight),
     reasons: counts(rows.map((row) => row.reasons)),
     statuses: counts(rows.map((row) => row.statuses)),
+    ...(first.statusSteps === undefined ? {} : { statusSteps: addedSteps(rows.map((row) => row.statusSteps ?? {})) }),
   };
+}
+
+function addedSteps(all: readonly Readonly<Record<string, Column>>[]): Readonly<Record<string, Column>> {
+  const sums: Record<string, Column> = {};
+  for (const one of all) {
+    for (const [name, column] of Object.entries(one)) {
+      sums[name] = column.map((count, i) => sum([count, sums[name]?.[i] ?? null]));
+    }
+  }
+  return sums;
 }
 
 function counts(all: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {

@@ -6,22 +6,18 @@ import type { Judgement } from '../../observe/health.ts';
 import type { Burn } from '../../observe/slo.ts';
 import type { MeshEvent } from '../shapes/common.ts';
 import type { Topology, TopologyEdge, TopologyNode } from '../shapes/topology.ts';
+import { type Arc, type ArcFigures, Arcs, type TopologyKind, versionOf, workloadId } from './arcs.ts';
 import { judge } from './health.ts';
 import { problemsView, type TroubleFigures } from './problems.ts';
 import { OUTSIDE, type Register, splitId } from './register.ts';
 import { mergeRows, seriesOf, share, signalsOf, totalsOf, UNKNOWN } from './signals.ts';
 
-export type TopologyKind = 'service' | 'workload' | 'version' | 'node';
-
-export interface TopologyFigures {
-  /** outbound, by source, sourceService, destination, protocol; one step. In the view of nodes also by node. */
-  readonly edges: Figures;
+/** `edges` and `inbound` in one step. */
+export interface TopologyFigures extends ArcFigures {
   /** outbound, by destination; one step. */
   readonly services: Figures;
   /** outbound, by destination, version; one step. */
   readonly versions: Figures;
-  /** inbound, by source, destination: for callers that no node of ours carries; one step. */
-  readonly inbound: Figures;
   /** outbound, nothing apart; steps of 5 min over 24 h. */
   readonly strip: Figures;
   /** outbound, by destination; one step of 24 h, for what is usual. */
@@ -77,14 +73,6 @@ export function topologyView(
   };
 }
 
-/** A caller and what it calls, with all rows about it. */
-interface Call {
-  readonly from: string;
-  readonly to: string;
-  readonly protocol: TopologyEdge['protocol'];
-  readonly rows: readonly FiguresRow[];
-}
-
 class Graph {
   readonly #question: TopologyQuestion;
   readonly #parts: TopologyParts;
@@ -93,6 +81,7 @@ class Graph {
   readonly #lost: ReadonlySet<string>;
   readonly #usual: ReadonlyMap<string, number>;
   readonly #isCovered: boolean;
+  readonly #arcs: Arcs;
 
   constructor(question: TopologyQuestion, parts: TopologyParts) {
     this.#question = question;
@@ -107,10 +96,11 @@ class Graph {
       ),
     );
     this.#lost = new Set(parts.coverage.missing.map(({ node }) => node));
+    this.#arcs = new Arcs(question.view, parts.register, parts.figures, this.#lost);
   }
 
   build(): BuiltGraph {
-    const calls = this.#calls().filter(({ from, to }) => this.#isShown(from) || this.#isShown(to));
+    const calls = this.#arcs.all().filter(({ from, to }) => this.#isShown(from) || this.#isShown(to));
     const known = this.#known().filter(([id]) => this.#isShown(id));
     const ids = [...new Set([...known.map(([id]) => id), ...calls.flatMap(({ from, to }) => [from, to])])].sort();
     const places = new Map(ids.map((id, i) => [id, i]));
@@ -131,9 +121,9 @@ class Graph {
       case 'service':
         return [...register.services.keys()].map((id) => [id, register.endpointsOf(id)]);
       case 'workload':
-        return [...Map.groupBy(register.endpoints, ({ namespace, workload }) => `${namespace}/${workload}`)];
+        return [...Map.groupBy(register.endpoints, workloadId)];
       case 'version':
-        return [...Map.groupBy(register.endpoints, (one) => versionId(`${one.namespace}/${one.service}`, one.version))];
+        return [...Map.groupBy(register.endpoints, versionOf)];
       case 'node': {
         const byNode = Map.groupBy(register.endpoints, ({ node }) => node);
         return register.members
@@ -143,70 +133,11 @@ class Graph {
     }
   }
 
-  #calls(): readonly Call[] {
-    const { figures, register } = this.#parts;
-    const found: { key: string; call: Omit<Call, 'rows'>; row: FiguresRow }[] = [];
-    const add = (from: string, to: string, row: FiguresRow): void => {
-      const protocol = protocolOf(row.labels.protocol);
-      found.push({ key: `${from} ${to} ${protocol}`, call: { from, to, protocol }, row });
-    };
-    for (const row of figures.edges.rows) {
-      const { source, sourceService, destination = '', node = '' } = row.labels;
-      const caller = register.callerOf(source, sourceService);
-      for (const from of this.#callers(caller, source ?? '', node)) {
-        for (const to of this.#targets(destination)) add(from, to, row);
-      }
-    }
-    for (const row of figures.inbound.rows) {
-      if ((row.labels.source ?? '') !== '') continue; // its node counted it as outbound
-      for (const to of this.#targets(row.labels.destination ?? '')) add(OUTSIDE, to, row);
-    }
-    return [...Map.groupBy(found, ({ key }) => key).values()].map((same) => ({
-      ...same[0]!.call,
-      rows: same.map(({ row }) => row),
-    }));
-  }
-
-  #callers(service: string, identity: string, node: string): readonly string[] {
-    const { register } = this.#parts;
-    switch (this.#question.view) {
-      case 'node':
-        return node === '' ? [] : [node];
-      case 'workload': {
-        const own = register.endpointsOf(service).filter((endpoint) => endpoint.identity === identity);
-        const names = new Set(own.map(({ namespace, workload }) => `${namespace}/${workload}`));
-        return names.size === 1 ? [...names] : [service];
-      }
-      case 'version': {
-        const names = new Set(register.endpointsOf(service).map(({ version }) => versionId(service, version)));
-        return names.size === 1 ? [...names] : [service];
-      }
-      case 'service':
-        return [service];
-    }
-  }
-
-  /** Of several it is not known which took how much: the call leads to each, without figures. */
-  #targets(service: string): readonly string[] {
-    const endpoints = this.#parts.register.endpointsOf(service);
-    if (endpoints.length === 0) return this.#question.view === 'node' ? [] : [service];
-    switch (this.#question.view) {
-      case 'service':
-        return [service];
-      case 'workload':
-        return [...new Set(endpoints.map(({ namespace, workload }) => `${namespace}/${workload}`))];
-      case 'version':
-        return [...new Set(endpoints.map(({ version }) => versionId(service, version)))];
-      case 'node':
-        return [...new Set(endpoints.map(({ node }) => node))];
-    }
-  }
-
   #node(id: string, endpoints: readonly Endpoint[], callers: readonly string[]): TopologyNode {
     const { register, figures } = this.#parts;
     const [namespace, name] = splitId(id);
     const isService = this.#question.view === 'service';
-    const row = isService ? this.#byService.get(id) : this.#rowOf(id);
+    const { row, isKnown } = this.#rowOf(id);
     const signals = signalsOf(row, figures.services);
     const ready = endpoints.filter(({ state }) => state === 'ready').length;
     const ejected = endpoints.filter((endpoint) => register.ejected.has(endpoint.id)).length;
@@ -217,8 +148,10 @@ class Graph {
             row,
             isCovered: this.#isCovered,
             isUnseen:
-              this.#lost.has(id) || (endpoints.length > 0 && endpoints.every(({ node }) => this.#lost.has(node))),
-            usualP99Ms: this.#usual.get(id) ?? null,
+              !isKnown ||
+              this.#lost.has(id) ||
+              (endpoints.length > 0 && endpoints.every(({ node }) => this.#lost.has(node))),
+            usualP99Ms: isService ? (this.#usual.get(id) ?? null) : null,
             endpointsReady: endpoints.length === 0 ? null : ready,
             callers,
             burn: isService ? this.#parts.burns?.get(id) : undefined,
@@ -238,10 +171,21 @@ class Graph {
     };
   }
 
-  #rowOf(id: string): FiguresRow | undefined {
-    if (this.#question.view !== 'version') return this.#byService.get(id);
-    const [service = '', version = ''] = id.split('@');
-    return this.#byVersion.get(service)?.find(({ labels }) => (labels.version ?? '') === version);
+  /** Of a workload or node what arrived there; what several share in cannot be told apart. */
+  #rowOf(id: string): { readonly row: FiguresRow | undefined; readonly isKnown: boolean } {
+    switch (this.#question.view) {
+      case 'service':
+        return { row: this.#byService.get(id), isKnown: true };
+      case 'version': {
+        const [service = '', version = ''] = id.split('@');
+        const row = this.#byVersion.get(service)?.find(({ labels }) => (labels.version ?? '') === version);
+        return { row, isKnown: true };
+      }
+      default: {
+        const rows = this.#arcs.arrivedAt(id);
+        return { row: rows === undefined ? undefined : mergeRows(rows), isKnown: rows !== undefined };
+      }
+    }
   }
 
   #versions(service: string, endpoints: readonly Endpoint[]): TopologyNode['versions'] {
@@ -256,21 +200,20 @@ class Graph {
       .map((name) => ({ name, shareRatio: rows.length === 0 ? null : share(requests.get(name) ?? 0, all) }));
   }
 
-  #edge({ from, to, protocol, rows }: Call, places: ReadonlyMap<string, number>): TopologyEdge {
+  #edge({ from, to, protocol, rows, isExact }: Arc, places: ReadonlyMap<string, number>): TopologyEdge {
     const { figures, register } = this.#parts;
-    const row = mergeRows(rows);
-    const isWhole =
-      rows.length === 1 && (this.#question.view === 'service' || this.#targets(serviceIn(to)).length === 1);
-    const signals = isWhole ? signalsOf(row, figures.edges) : UNKNOWN;
+    const row = isExact ? mergeRows(rows) : undefined;
+    const signals = isExact ? signalsOf(row, figures.edges) : UNKNOWN;
     const { health } = judge({
-      row: isWhole ? row : undefined,
+      row,
       isCovered: false,
       isUnseen: false,
       usualP99Ms: null,
       endpointsReady: null,
       callers: [],
     });
-    const tls = from === OUTSIDE ? 'plaintext' : register.services.has(serviceIn(to)) ? 'mutual' : 'unknown';
+    const isMeshed = rows.every(({ labels }) => register.services.has(labels.destination ?? ''));
+    const tls = from === OUTSIDE ? 'plaintext' : isMeshed ? 'mutual' : 'unknown';
     return { ...signals, from: places.get(from)!, to: places.get(to)!, protocol, tls, health };
   }
 
@@ -283,18 +226,6 @@ class Graph {
 /** Else every service would change with every tick. */
 function toTheMinute(ms: number): number {
   return Math.floor(ms / 60_000) * 60_000;
-}
-
-function versionId(service: string, version: string): string {
-  return version === '' ? service : `${service}@${version}`;
-}
-
-function serviceIn(id: string): string {
-  return id.split('@')[0]!;
-}
-
-function protocolOf(text = 'http'): TopologyEdge['protocol'] {
-  return text === 'grpc' || text === 'tcp' ? text : 'http';
 }
 
 function kindOf(

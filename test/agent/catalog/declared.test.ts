@@ -9,6 +9,7 @@ import type { DeclaredEntity } from '../../../agent/catalog/declared/entities.ts
 import { refOf, refText } from '../../../agent/catalog/declared/entity-ref.ts';
 import { OBSERVED, withoutObserved } from '../../../agent/catalog/declared/observed-annotations.ts';
 import { tieComponents } from '../../../agent/catalog/declared/ties.ts';
+import { OpenApis } from '../../../agent/catalog/openapi/operations.ts';
 import { type CatalogSight, CatalogView } from '../../../agent/catalog/rows.ts';
 import type { Entity } from '../../../agent/documents/catalog-entities.ts';
 import { OPEN_ACCESS } from '../../../proxy/access/policy.ts';
@@ -47,6 +48,7 @@ function sight(more: Partial<CatalogSight> = {}): CatalogSight {
     written: [],
     entities,
     find: (ref) => byRef.get(ref),
+    openApis: new OpenApis(),
     access: OPEN_ACCESS,
     policies: [],
     routes: [],
@@ -135,6 +137,39 @@ test('a component says who, what, where; secrets of integrations are not shown',
   });
   expect(JSON.stringify(found)).not.toContain('secret-key');
   expect(found.every(({ source, by }) => source === 'declared' && by === 'Component pay/ledger')).toBe(true);
+});
+
+test('the APIs that a component provides are held against the routes that were called, and that is a rule', () => {
+  const api = (name: string, definition: unknown, type = 'openapi'): DeclaredEntity =>
+    declare({
+      apiVersion: 'backstage.io/v1alpha1',
+      kind: 'API',
+      metadata: { name, namespace: 'pay' },
+      spec: { type, lifecycle: 'production', owner: 'team', definition },
+    });
+  const route = { service: 'pay/ledger', method: 'GET', template: '/v1/a', consumers: [], statuses: {}, count: 3 };
+  const seen = { ...sight().mesh, routes: [{ ...route, firstSeenMs: 1, lastSeenMs: 2 }] };
+  const of = (definition: unknown, type?: string) => {
+    const provides = component({ name: 'ledger', namespace: 'pay' }, { providesApis: ['books'] });
+    const entities = [provides, api('books', definition, type)];
+    const detail = new CatalogView(sight({ entities, endpoints: [endpoint('ledger')], mesh: seen })).detail(
+      'pay/ledger',
+    )!;
+    return { api: detail.api, rule: detail.rules.find(({ id }) => id === 'openapi') };
+  };
+  expect(of('openapi: 3.0.3\npaths: { /v1/a: { get: {} }, /v1/b: { get: {} } }')).toMatchObject({
+    api: { definedBy: ['API pay/books'], problems: [], undeclared: [], unused: [{ template: '/v1/b' }] },
+    rule: { isMet: true },
+  });
+  expect(of('openapi: 3.0.3\npaths: { /v1/b: { get: {} } }')).toMatchObject({
+    api: { undeclared: [{ method: 'GET', template: '/v1/a', count: 3 }] },
+    rule: { isMet: false, fix: 'describe GET /v1/a in API pay/books' },
+  });
+  expect(of({ $text: './a.yaml' })).toMatchObject({
+    api: { undeclared: [], unused: [] },
+    rule: { isMet: false, fix: expect.stringContaining('API pay/books: its definition is elsewhere') },
+  });
+  expect(of('syntax = "proto3";', 'grpc')).toEqual({ api: null, rule: undefined });
 });
 
 describe('the tabs', () => {

@@ -66,8 +66,6 @@ export function generated(size: Size, random: () => number): TopologyParts {
   }));
   return {
     register: new Register({
-      node: `node-${nodes - 1}`,
-      trustDomain: 'test.example',
       nowMs: NOW_MS,
       services: ids.map((id) => ({ id, namespace: id.split('/')[0]!, service: id.split('/')[1]!, ports: [] })),
       endpoints,

@@ -154,7 +154,8 @@ export class ConsoleGround implements AsyncDisposable {
 
 const smallApi: ConsoleApi = {
   read: (path, _asked, viewer) => {
-    if (path === '/session') return answer({ csrf: viewer.csrf, operator: viewer.name, roles: viewer.grants });
+    const { csrf, name: operator, grants: roles, seesRequests } = viewer;
+    if (path === '/session') return answer({ csrf, operator, roles, seesRequests });
     return path === '/topology' ? answer({ nodes: [] }) : undefined;
   },
   write: (path, body, viewer) => {

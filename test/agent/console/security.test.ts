@@ -6,6 +6,8 @@ import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { consoleConfig } from '../../../agent/console/config.ts';
 import { CSP, MAX_BODY_BYTES } from '../../../agent/console/http.ts';
+import { ObservedRoutes } from '../../../agent/console/routes/observed.ts';
+import type { ConsoleWorld } from '../../../agent/console/world.ts';
 import { signAsOperator } from '../../../certs/operator-bundle.ts';
 import { ConsoleGround } from './ground.ts';
 
@@ -177,12 +179,41 @@ describe('somebody with too small a role', () => {
 });
 
 describe('on this machine', () => {
-  test('anybody looks, unless that is switched off', async () => {
+  test('anybody looks, at single requests where that is switched on, unless all is switched off', async () => {
     expect((await ground.ask('/api/v1/topology', { far: false })).status).toBe(200);
+    expect((await ground.ask('/api/v1/session', { far: false })).json.seesRequests).toBe(false);
+    await using open = await ConsoleGround.open({ loopback: 'all' });
+    expect((await open.ask('/api/v1/session', { far: false })).json.seesRequests).toBe(true);
+    const headers = await ground.login(ground.operator('ops'));
+    expect((await ground.ask('/api/v1/session', { headers })).json.seesRequests).toBe(true);
     await using closed = await ConsoleGround.open({ loopback: 'login' });
     expect((await closed.ask('/api/v1/topology', { far: false })).status).toBe(401);
     expect((await closed.ask('/', { far: false })).status).toBe(200);
   });
+});
+
+test('who did not log in sees no single request, and who sees some namespaces none either', async () => {
+  const observed = new ObservedRoutes({} as ConsoleWorld); // refused before anything is asked
+  const view = (namespaces: string[]) => [{ role: 'view' as const, namespaces }];
+  const anonymous = { name: null, grants: view(['*']), csrf: '', seesRequests: false };
+  const narrow = { name: 'a', grants: view(['shop']), csrf: '', seesRequests: true };
+  for (const [viewer, status] of [
+    [anonymous, 401],
+    [narrow, 403],
+  ] as const) {
+    const asked = new URLSearchParams();
+    const asks: readonly (() => Promise<unknown>)[] = [
+      () => observed.traces(asked, viewer),
+      () => observed.logs(asked, viewer),
+      () => observed.trace('0'.repeat(32), viewer),
+    ];
+    for (const ask of asks) {
+      const refused = await Promise.resolve()
+        .then(ask)
+        .catch((err: unknown) => err);
+      expect(refused).toMatchObject({ name: 'BadQuestion', status });
+    }
+  }
 });
 
 describe('files', () => {

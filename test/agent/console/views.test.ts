@@ -1,14 +1,24 @@
 /** Views of generated meshes: nothing is counted twice, nothing unknown is called zero, and a thousand services are no matter. @module */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { grantsOfScope, hasRole } from '../../../agent/console/access/roles.ts';
 import { diff, type Json } from '../../../agent/console/live/patch.ts';
+import type { NodeSummary } from '../../../agent/console/node-summary.ts';
+import { AccessReplay } from '../../../agent/console/replay/access-replay.ts';
+import { Places } from '../../../agent/console/replay/places.ts';
 import { rangeOf } from '../../../agent/console/routes/asked.ts';
+import * as mesh from '../../../agent/console/shapes/mesh.ts';
 import { topology } from '../../../agent/console/shapes/topology.ts';
+import type { TopologyKind } from '../../../agent/console/views/arcs.ts';
 import { outcomesOf } from '../../../agent/console/views/edge.ts';
 import { commandOf } from '../../../agent/console/views/explained.ts';
+import { identitiesView } from '../../../agent/console/views/identities.ts';
+import { Register } from '../../../agent/console/views/register.ts';
 import { seriesOf, signalsOf } from '../../../agent/console/views/signals.ts';
 import { graphOf, topologyView } from '../../../agent/console/views/topology.ts';
+import type { FiguresRow } from '../../../agent/history/figures.ts';
+import type { Endpoint } from '../../../gossip/records/endpoint.ts';
+import { allow, operation, rules, source } from '../../proxy/access/policies.ts';
 import { figures, generated, NOW_MS, row, seeded } from './generated.ts';
 
 const all = { view: 'service' as const, namespaces: undefined, rangeMs: 900_000, asOfMs: NOW_MS };
@@ -85,6 +95,222 @@ test('how requests ended adds up to all of them, the mesh told apart from the ap
     { class: 'app', status: 503, reason: '', count: 5, ratio: 0.05 },
     { class: 'policy', status: 403, reason: 'access-denied', count: 3, ratio: 0.03 },
   ]);
+});
+
+describe('where a call leads to several', () => {
+  const endpoint = (service: string, workload: string, node: string, version = ''): Endpoint => ({
+    id: `${node}/${workload}/http`,
+    node,
+    namespace: 'ns',
+    service,
+    workload,
+    identity: `spiffe://test.example/ns/ns/sa/${service}`,
+    address: '10.1.0.1',
+    port: 8080,
+    servicePort: 80,
+    portName: 'http',
+    protocol: 'http',
+    tunnelPort: 15008,
+    version,
+    labels: {},
+    zone: '',
+    weight: 1,
+    state: 'ready',
+  });
+  const member = (name: string) => ({
+    name,
+    state: 'alive' as const,
+    address: '',
+    epoch: 1,
+    incarnation: 0,
+    endpoints: 1,
+    sinceMs: 0,
+    isSelf: false,
+  });
+  const parties = { source: endpoint('a', 'a', 'n1').identity, destination: 'ns/b', protocol: 'http' };
+  const called = (more: object, count: number) => row({ ...parties, sourceService: 'ns/a', ...more }, count);
+
+  /** @param to endpoints of b, which a on node n1 calls */
+  function edgesOf(
+    view: TopologyKind,
+    to: readonly Endpoint[],
+    counted: { readonly edges: readonly FiguresRow[]; readonly inbound?: readonly FiguresRow[] },
+    missing: readonly string[] = [],
+  ) {
+    const endpoints = [endpoint('a', 'a', 'n1'), ...to];
+    const services = ['a', 'b'].map((name) => ({ id: `ns/${name}`, namespace: 'ns', service: name, ports: [] }));
+    const register = new Register({
+      nowMs: NOW_MS,
+      services,
+      endpoints,
+      members: ['n1', 'n2'].map(member),
+      ejected: new Set(),
+      workloads: [],
+    });
+    const coverage = {
+      asked: 2,
+      answered: 2 - missing.length,
+      missing: missing.map((node) => ({ node, reason: 'silent' as const, lastHeardMs: null, endpoints: 1 })),
+    };
+    const [edges, inbound] = [figures(counted.edges), figures(counted.inbound ?? [])];
+    const none = figures([]);
+    const parts = {
+      register,
+      figures: { edges, inbound, services: none, versions: none, strip: none, usual: none },
+      coverage,
+      events: [],
+    };
+    const graph = graphOf({ ...all, view }, parts);
+    const found = graph.edges.map(({ from, to: end, requestsPerSec, tls }) => {
+      const count = requestsPerSec === null ? null : Math.round(requestsPerSec * 900);
+      return [graph.nodes[from]!.id, graph.nodes[end]!.id, count, tls];
+    });
+    return { edges: found, nodes: new Map(graph.nodes.map((node) => [node.id, node])) };
+  }
+
+  test('workloads are told apart by the version that answered', () => {
+    const to = [endpoint('b', 'b-1', 'n1', 'v1'), endpoint('b', 'b-2', 'n1', 'v2')];
+    const edges = [called({ version: 'v1' }, 90), called({ version: 'v2' }, 10), called({ version: '' }, 0)];
+    for (const [view, names] of [
+      ['workload', ['ns/b-1', 'ns/b-2']],
+      ['version', ['ns/b@v1', 'ns/b@v2']],
+    ] as const) {
+      expect(edgesOf(view, to, { edges }).edges).toEqual([
+        ['ns/a', names[0], 90, 'mutual'],
+        ['ns/a', names[1], 10, 'mutual'],
+      ]);
+    }
+  });
+
+  test('workloads and nodes are told apart by who counted them where they arrived', () => {
+    const to = [endpoint('b', 'b-1', 'n1'), endpoint('b', 'b-2', 'n2')];
+    const inbound = [row({ ...parties, node: 'n1' }, 70), row({ ...parties, node: 'n2' }, 30)];
+    expect(edgesOf('workload', to, { edges: [called({ version: '' }, 100)], inbound }).edges).toEqual([
+      ['ns/a', 'ns/b-1', 70, 'mutual'],
+      ['ns/a', 'ns/b-2', 30, 'mutual'],
+    ]);
+    const byNode = edgesOf('node', to, { edges: [called({ node: 'n1' }, 100)], inbound });
+    expect(byNode.edges).toEqual([
+      ['n1', 'n1', 70, 'mutual'],
+      ['n1', 'n2', 30, 'mutual'],
+    ]);
+    expect(byNode.nodes.get('n2')!.requestsPerSec! * 900).toBeCloseTo(30);
+  });
+
+  test('and where nobody tells them apart, or who would is missing, it is unknown and not zero', () => {
+    const same = [endpoint('b', 'b-1', 'n2'), endpoint('b', 'b-2', 'n2')];
+    const inbound = [row({ ...parties, node: 'n2' }, 100)];
+    const { edges, nodes } = edgesOf('workload', same, { edges: [called({ version: '' }, 100)], inbound });
+    expect(edges.map(([, end, count]) => [end, count])).toEqual([
+      ['ns/b-1', null],
+      ['ns/b-2', null],
+    ]);
+    expect([nodes.get('ns/b-1')!.requestsPerSec, nodes.get('ns/b-1')!.health]).toEqual([null, 'unknown']);
+    const to = [endpoint('b', 'b-1', 'n1'), endpoint('b', 'b-2', 'n2')];
+    const half = [row({ ...parties, node: 'n1' }, 70)];
+    const cut = edgesOf('node', to, { edges: [called({ node: 'n1' }, 100)], inbound: half }, ['n2']);
+    expect(cut.edges.map(([, end, count]) => [end, count])).toEqual([
+      ['n1', null],
+      ['n2', null],
+    ]);
+  });
+
+  test('who calls in plaintext is outside, though nobody counted it where it came from', () => {
+    const inbound = [row({ source: 'plaintext', destination: 'ns/b', protocol: 'http', node: 'n2' }, 5)];
+    expect(edgesOf('service', [endpoint('b', 'b-1', 'n2')], { edges: [], inbound }).edges).toEqual([
+      ['outside', 'ns/b', 5, 'plaintext'],
+    ]);
+  });
+});
+
+describe('identities', () => {
+  const parts = generated({ services: 2, edges: 0, nodes: 2 }, seeded(1));
+  const identity = (name: string): string => `spiffe://test.example/ns/ns0/sa/${name}`;
+  const labels = { source: identity('service-0'), destination: 'ns1/service-1', protocol: 'http' };
+  const step = { startMs: NOW_MS - 900_000, stepMs: 300_000, coveredMs: [300_000, 300_000, 300_000] };
+  const columns = (one: FiguresRow, counts: (number | null)[]) => ({
+    ...one,
+    requests: counts,
+    connectionsOpened: [0, 0, 0],
+  });
+  const workload = (certificateExpiresMs: number) => ({
+    id: 'w',
+    service: 'ns0/service-0',
+    state: 'ready',
+    detail: '',
+    identity: identity('service-0'),
+    isCaptured: true,
+    certificateExpiresMs,
+    certificateLifeMs: 1_000,
+  });
+  const summary = (part: Partial<NodeSummary>) =>
+    ({ workloads: [], access: [], plaintext: [], ...part }) as unknown as NodeSummary;
+  const policy = {
+    ...allow('may-read', { from: [source({ identities: ['ns/ns0/sa/*'] })], to: [operation({ methods: ['GET'] })] }),
+    id: 'ns1/may-read',
+    revision: 'abc',
+    target: { namespace: 'ns1', services: [], labels: {} },
+  };
+  const access = rules([policy], {
+    permissive: [{ namespace: 'ns1', service: 'service-1', port: 8080, untilMs: NOW_MS + 5 }],
+  });
+  const view = (namespaces?: ReadonlySet<string>) => {
+    const replayed = new AccessReplay(access, new Places(parts.register.endpoints, []), { nowMs: NOW_MS });
+    const hit = { policy: 'ns1/may-read', rule: 'r0', isDryRun: false, count: 4 };
+    const plain = { source: '10.9.9.9', destination: 'ns1/service-1', port: 8080, count: 2, lastMs: 7 };
+    return identitiesView({
+      register: parts.register,
+      answers: {
+        answers: new Map([
+          ['node-0', summary({ workloads: [workload(NOW_MS + 900)], access: [hit], plaintext: [plain] })],
+          [
+            'node-1',
+            summary({ workloads: [workload(NOW_MS + 100)], access: [hit], plaintext: [{ ...plain, lastMs: 9 }] }),
+          ],
+        ]),
+        coverage: { asked: 2, answered: 2, missing: [] },
+      },
+      calls: figures([
+        row({ ...labels, method: 'GET', route: '/a' }, 10),
+        { ...row({ ...labels, method: 'POST', route: '/a' }, 3), reasons: { 'access-denied': 2 } },
+        row({ source: 'plaintext', destination: 'ns1/service-1', protocol: 'http', method: 'GET', route: '/a' }, 1),
+      ]),
+      seen: { ...step, rows: [columns(row(labels, 0), [13, 0, null])] },
+      access,
+      judge: (call) => replayed.judge(call),
+      namespaces,
+    });
+  };
+
+  test('an edge names the rule and the revision it is by, its hits, its denials, and when it was last seen', () => {
+    const { edges } = mesh.identities.parse(view());
+    const document = { kind: 'AccessPolicy', namespace: 'ns1', name: 'may-read', rev: 'abc', line: null };
+    const common = {
+      from: labels.source,
+      to: 'ns1/service-1',
+      tls: 'mutual',
+      lastMs: NOW_MS - 600_000,
+      plaintextUntilMs: null,
+    };
+    expect(edges.slice(0, 2)).toEqual([
+      { ...common, rule: 'no-allow', document: null, ruleHits: null, allowed: 1, denied: 2 },
+      { ...common, rule: 'ns1/may-read r0', document, ruleHits: 8, allowed: 10, denied: 0 },
+    ]);
+    expect(edges[2]).toMatchObject({
+      from: 'outside',
+      tls: 'plaintext',
+      rule: 'no-allow',
+      plaintextUntilMs: NOW_MS + 5,
+    });
+  });
+
+  test('callers in plaintext are told by address, and of a certificate on two nodes the one that ends first', () => {
+    const { plaintext, identities } = view();
+    const untilMs = NOW_MS + 5;
+    expect(plaintext).toEqual([{ address: '10.9.9.9', to: 'ns1/service-1', port: 8080, count: 4, lastMs: 9, untilMs }]);
+    expect(identities[0]).toMatchObject({ id: labels.source, expiresMs: NOW_MS + 100 });
+    expect(view(new Set(['ns0']))).toMatchObject({ edges: [], plaintext: [] });
+  });
 });
 
 test('a range is answered in steps that the history has', () => {

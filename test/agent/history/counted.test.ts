@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { countedBetween, readingOf } from '../../../agent/history/counted.ts';
-import { blameOf, outcomesOf } from '../../../agent/history/outcomes.ts';
+import { blameOf, outcomesOf, statusClass } from '../../../agent/history/outcomes.ts';
 import { SCALAR } from '../../../agent/history/rows.ts';
 import { Sampler } from '../../../agent/history/sampler.ts';
 import { REASON_CODES, type ReasonCode } from '../../../proxy/reasons.ts';
@@ -31,6 +31,11 @@ describe('what was counted', () => {
     expect(rows.length).toBeLessThanOrEqual(6);
     expect(rows.some(({ labels }) => labels.destination === 'other')).toBe(true);
     expect(requestsOf(rows).reduce((a, b) => a + b)).toBe(210);
+  });
+
+  test('is told by class of status, of gRPC by whether the server failed', () => {
+    const classes = ['204', '2xx', '101', '0', 'grpc 0', 'grpc 13', 'grpc 5', 'grpc other'].map(statusClass);
+    expect(classes).toEqual(['2xx', '2xx', '1xx', '0', 'grpc ok', 'grpc failed', 'grpc ok', 'grpc ok']);
   });
 
   test('is the fault of one side only', () => {

@@ -56,6 +56,9 @@ test('an hour of 100 services is asked of three nodes, and adds up', { timeout: 
     expect(sum(figures.rows.map(({ statuses }) => statuses['200']!))).toBe(expected);
     expect(figures.coveredMs).toEqual(figures.rows[0]!.requests.map(() => figures.stepMs));
   }
+  const one = { ...question, service: 'team-1/service-1', stepMs: 60_000, isByStatus: true };
+  const { rows: byStatus } = (await histories[0]!.figures(one)).figures;
+  for (const { requests, statusSteps } of byStatus) expect(statusSteps).toEqual({ '2xx': requests });
   await nodes[2]!.mesh.close();
   const later = await histories[0]!.figures({ ...question, toMs: toMs + 60_000, by: ['node'], stepMs: 60_000 });
   expect(later.figures.rows.map(({ labels }) => labels.node)).toEqual(['a', 'b']);
@@ -63,6 +66,8 @@ test('an hour of 100 services is asked of three nodes, and adds up', { timeout: 
     expect(requests.slice(0, 60).every((value) => value !== null && value > 0)).toBe(true);
     expect([requests[60], p99Ms[60]]).toEqual([null, null]);
   }
+  const cut = await histories[0]!.figures({ ...one, toMs: toMs + 60_000 });
+  expect(cut.figures.rows[0]!.statusSteps!['2xx']!.slice(59)).toEqual([expect.any(Number), null]);
 });
 
 function sum(values: readonly (number | null)[]): number {

@@ -3,7 +3,6 @@ import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react'
 import type { NameIndex } from '../../shapes/mesh.ts';
 import { useGet } from '../state/hooks.ts';
 import { Icon, type IconName } from '../ui/icon.tsx';
-import { HealthGlyph } from '../ui/status-mark.tsx';
 import { bestMatches } from './fuzzy.ts';
 import { NAV } from './nav.tsx';
 import { hrefTo, navigate } from './router.tsx';
@@ -84,11 +83,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
             onKeyDown={() => {}}
             onMouseMove={() => setPlace(i)}
           >
-            {entry.health && entry.health !== 'ok' ? (
-              <HealthGlyph health={entry.health} />
-            ) : (
-              <Icon name={ICONS[entry.kind] ?? 'list'} />
-            )}
+            <Icon name={ICONS[entry.kind] ?? 'list'} />
             <span>{entry.name}</span>
             <span className="muted">{entry.kind}</span>
           </div>
@@ -104,10 +99,8 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
 }
 
 function allEntries(data: NameIndex | undefined): readonly Entry[] {
-  const pages = NAV.flatMap(({ items }) =>
-    items.map(({ text, to }) => ({ kind: 'page', name: text, href: to, health: null })),
-  );
-  return [...pages, ...(data?.entries ?? []).filter(({ kind }) => kind !== 'page')];
+  const pages = NAV.flatMap(({ items }) => items.map(({ text, to }) => ({ kind: 'page', name: text, href: to })));
+  return [...pages, ...(data?.entries ?? [])];
 }
 
 function choose(entries: readonly Entry[], text: string): readonly Entry[] {
@@ -118,7 +111,7 @@ function choose(entries: readonly Entry[], text: string): readonly Entry[] {
   }
   const matches = bestMatches(entries, text, SHOWN);
   if (!/^[0-9a-f]{16,32}$/i.test(text)) return matches;
-  return [{ kind: 'trace', name: text, href: `/traces/${text.toLowerCase()}`, health: null }, ...matches];
+  return [{ kind: 'trace', name: text, href: `/traces/${text.toLowerCase()}` }, ...matches];
 }
 
 function recentHrefs(): string[] {

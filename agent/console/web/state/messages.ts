@@ -1,6 +1,4 @@
 /** What a page and the worker that holds the one stream of this browser say to each other. @module */
-import type { Frame } from '../../live/frames.ts';
-
 export type LinkState = 'connecting' | 'live' | 'lost';
 
 /** Page to worker. `topics` replaces what this page had; a page that is gone says `leave`. */
@@ -12,8 +10,7 @@ export type ToStream =
 /** Worker to page: how the stream is, and the frames of topics that the page asked for. */
 export type FromStream =
   | { readonly kind: 'link'; readonly state: LinkState; readonly sinceMs: number; readonly tickMs: number }
-  | { readonly kind: 'topic'; readonly topic: string; readonly record: TopicRecord }
-  | { readonly kind: 'happened'; readonly frame: Extract<Frame, { kind: 'event' }> };
+  | { readonly kind: 'topic'; readonly topic: string; readonly record: TopicRecord };
 
 /** The last that is known of a topic. */
 export interface TopicRecord {

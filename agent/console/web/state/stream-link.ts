@@ -77,7 +77,7 @@ export class StreamLink {
   #open(): void {
     const source = new EventSource('/api/v1/stream');
     this.#source = source;
-    for (const kind of ['hello', 'snapshot', 'patch', 'event', 'coverage', 'bye']) {
+    for (const kind of ['hello', 'snapshot', 'patch', 'coverage', 'bye']) {
       source.addEventListener(kind, (message) => this.#take(JSON.parse((message as MessageEvent<string>).data), kind));
     }
     source.onerror = () => {
@@ -118,7 +118,6 @@ export class StreamLink {
       this.#put(frame.topic, frame.seq, { data: frame.data, problem: frame.problem, atMs: frame.atMs });
     } else if (frame.kind === 'patch') this.#patch(frame);
     else if (frame.kind === 'coverage') this.#renew(frame);
-    else if (frame.kind === 'event') for (const listener of this.#listeners) listener.tell({ kind: 'happened', frame });
   }
 
   #patch(frame: Extract<Frame, { kind: 'patch' }>): void {

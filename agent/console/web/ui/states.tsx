@@ -70,7 +70,7 @@ export function ErrorState({
 
 const TRY: Readonly<Record<number, string>> = {
   0: 'Try another node’s console: weft members',
-  401: 'Sign in again: weft console login',
+  401: 'Log in again; the session has ended',
   403: 'Your roles do not allow it; ask who holds them',
   404: 'It may have been removed, or be of another namespace',
   503: 'The node is starting or short of answers; try again in some seconds',

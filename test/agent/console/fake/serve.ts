@@ -75,7 +75,7 @@ function answerOf(path: string, options: Options, tick: number): Json | undefine
   if (path === '/members') return { members: [], coverage };
   if (path === '/index') {
     const { nodes } = topologyAt(options, 0, nowMs);
-    return { entries: nodes.map(({ id, health }) => ({ kind: 'service', name: id, href: `/services/${id}`, health })) };
+    return { entries: nodes.map(({ id }) => ({ kind: 'service', name: id, href: `/services/${id}` })) };
   }
   return undefined;
 }

@@ -61,12 +61,15 @@ export function Outcomes({ edge }: { readonly edge: EdgeDetail }) {
 
 function nameOf({ class: whose, status, reason }: Outcome): string {
   if (whose === 'app')
-    return status >= 200 && status < 400 ? `${status} succeeded` : `${status || 'ended'} from the application`;
+    return status >= 200 && status < 400
+      ? `${status} succeeded`
+      : `${reason || status || 'ended'} from the application`;
+  if (whose === 'client') return `given up by the client, ${reason || status}`;
   return whose === 'mesh' ? `made by the mesh, ${reason || status}` : `refused by policy, ${reason || status}`;
 }
 
 function toneOf({ class: whose, status }: Outcome): string {
   if (whose === 'mesh') return 'is-mesh-tone';
-  if (whose === 'policy') return 'is-unknown-tone';
+  if (whose === 'policy' || whose === 'client') return 'is-unknown-tone';
   return status >= 500 || status === 0 ? 'is-bad-tone' : status >= 400 ? 'is-warn-tone' : 'is-plain-tone';
 }

@@ -30,7 +30,7 @@ export function Review({ yaml, check, isPast }: Props) {
           <ul className="checks">
             <Valid problems={data.problems} />
             <Differs yaml={yaml} present={data.present} />
-            <Affects affected={data.affected} />
+            <Affects affected={data.affected} affectedCoverage={data.affectedCoverage} />
             <Nodes nodes={data.nodes} />
           </ul>
           <div className="row">
@@ -85,27 +85,36 @@ function Differs({ yaml, present }: { readonly yaml: string; readonly present: D
   );
 }
 
-function Affects({ affected }: Pick<DocumentCheck, 'affected'>) {
+function Affects({ affected, affectedCoverage }: Pick<DocumentCheck, 'affected' | 'affectedCoverage'>) {
+  const missing = affectedCoverage?.missing ?? [];
   return (
     <Line name="Affects">
       {affected.length === 0 ? (
-        <StatusMark health="quiet">No caller of the last hour, as far as this node knows</StatusMark>
+        <StatusMark health="quiet">No call of the last hour</StatusMark>
       ) : (
         <ul className="plain-lines">
-          {affected.map(({ service, requests, changed }) => (
-            <li key={service}>
-              <ServiceName id={service} isWhole />
-              <span className="muted">
-                {changed === null || requests === null
-                  ? 'how many of its requests would end differently is not known'
-                  : `${count(changed)} of ${count(requests)} requests of the last hour would end differently`}
+          {affected.map((one) => (
+            <li key={`${one.service} ${one.to}`}>
+              <ServiceName id={one.service} isWhole />
+              <span className={one.changed !== null && one.changed > 0 ? 'is-warn strong' : 'muted'}>
+                {affectedWords(one)}
               </span>
+              {one.how.length > 0 && <span className="muted">{one.how.join('; ')}</span>}
             </li>
           ))}
         </ul>
       )}
+      {missing.length > 0 && (
+        <p className="muted">Without what {missing.map(({ node }) => node).join(', ')} counted: no answer.</p>
+      )}
     </Line>
   );
+}
+
+function affectedWords({ to, requests, changed, unknown }: DocumentCheck['affected'][number]): string {
+  if (changed === null) return `${count(requests)} requests to ${to} in the last hour; how they would end is not known`;
+  const words = `${count(changed)} of ${count(requests)} requests to ${to} in the last hour would end differently`;
+  return unknown === 0 ? words : `${words}; of ${count(unknown)} it is not known`;
 }
 
 function Nodes({ nodes }: Pick<DocumentCheck, 'nodes'>) {

@@ -157,10 +157,14 @@ interface ExpiryProps {
 }
 
 /** Renewal comes at half of its life, so a third left is late. */
+export function isLate({ expiresMs, lifeMs, nowMs }: ExpiryProps): boolean {
+  return expiresMs !== null && lifeMs !== null && expiresMs - nowMs < lifeMs / 3;
+}
+
 export function Expiry({ expiresMs, lifeMs, nowMs }: ExpiryProps) {
   if (expiresMs === null) return <>–</>;
   const leftMs = expiresMs - nowMs;
-  const tone = leftMs <= 0 ? 'is-bad strong' : lifeMs !== null && leftMs < lifeMs / 3 ? 'is-warn strong' : '';
+  const tone = leftMs <= 0 ? 'is-bad strong' : isLate({ expiresMs, lifeMs, nowMs }) ? 'is-warn strong' : '';
   return (
     <span className={tone} title={exact(expiresMs)}>
       {leftMs <= 0 ? `expired ${ago(-leftMs)}` : `in ${age(leftMs)}`}

@@ -1,6 +1,7 @@
 /** The tabs of a service that are lists: routes, callers and callees, endpoints, policies, facts. @module */
 import type { EndpointRow, Fact, Neighbour, ObservedRoute, ServiceDetail } from '../../../shapes/services.ts';
 import { Link } from '../../app/router.tsx';
+import { TimeChart } from '../../charts/time-chart.tsx';
 import { count, duration, rate, share } from '../../format/numbers.ts';
 import { ago, exact } from '../../format/times.ts';
 import { useNow } from '../../state/hooks.ts';
@@ -36,10 +37,26 @@ export const ROUTE_COLUMNS: readonly Column<ObservedRoute>[] = [
   { id: 'p99', head: 'p99', align: 'end', cell: (row) => duration(row.p99Ms), value: (row) => row.p99Ms },
 ];
 
-export function Routes({ routes }: { readonly routes: readonly ObservedRoute[] }) {
+export function Routes({ detail: { routes, api, series, statuses } }: { readonly detail: ServiceDetail }) {
   const nowMs = useNow(10_000);
+  const strange = new Set(api?.undeclared.map(({ method, template }) => `${method} ${template}`));
   const columns: readonly Column<ObservedRoute>[] = [
     ...ROUTE_COLUMNS,
+    ...(api === null
+      ? []
+      : [
+          {
+            id: 'document',
+            head: 'OpenAPI',
+            cell: (row: ObservedRoute) =>
+              strange.has(`${row.method} ${row.template}`) ? (
+                <StatusMark health="warn">undeclared</StatusMark>
+              ) : (
+                'in it'
+              ),
+            value: (row: ObservedRoute) => (strange.has(`${row.method} ${row.template}`) ? 0 : 1),
+          },
+        ]),
     {
       id: 'statuses',
       head: 'Statuses',
@@ -64,12 +81,75 @@ export function Routes({ routes }: { readonly routes: readonly ObservedRoute[] }
     },
   ];
   return (
-    <Card title="Routes seen">
-      {routes.length === 0 ? (
-        <p className="muted">No request with a path was seen in this time.</p>
-      ) : (
-        <Table name="Routes" columns={columns} rows={routes} rowKey={(row) => `${row.method} ${row.template}`} />
+    <>
+      <Card title="Routes seen">
+        {routes.length === 0 ? (
+          <p className="muted">No request with a path was seen in this time.</p>
+        ) : (
+          <Table name="Routes" columns={columns} rows={routes} rowKey={(row) => `${row.method} ${row.template}`} />
+        )}
+      </Card>
+      {api !== null && <Api api={api} nowMs={nowMs} />}
+      {Object.keys(statuses).length > 0 && (
+        <Card>
+          <TimeChart
+            startMs={series.startMs}
+            stepMs={series.stepMs}
+            title="Answers by status"
+            lines={Object.entries(statuses).map(([name, values]) => ({
+              name: name === '0' ? 'no answer' : name,
+              values,
+              color: STATUS_COLORS[name] ?? 'series5',
+              isDashed: name === '0',
+            }))}
+            format={rate}
+          />
+        </Card>
       )}
+    </>
+  );
+}
+
+const STATUS_COLORS: Readonly<Record<string, string>> = {
+  '2xx': 'series5',
+  '3xx': 'series1',
+  '4xx': 'warn-mark',
+  '5xx': 'bad-mark',
+  '0': 'mesh-mark',
+  'grpc ok': 'series3',
+  'grpc failed': 'series4',
+};
+
+/** Of all time that is remembered, not of the range alone. */
+function Api({ api, nowMs }: { readonly api: NonNullable<ServiceDetail['api']>; readonly nowMs: number }) {
+  const { definedBy, problems, undeclared, unused } = api;
+  const isAlike = problems.length + undeclared.length + unused.length === 0;
+  return (
+    <Card title="Held against its OpenAPI document" aside={<span className="muted">{definedBy.join(', ')}</span>}>
+      {isAlike && <StatusMark health="ok">All routes are in it, and all were called</StatusMark>}
+      <ul className="plain-lines">
+        {problems.map((problem) => (
+          <li key={problem}>
+            <StatusMark health="warn">not read</StatusMark> {problem}
+          </li>
+        ))}
+        {undeclared.map(({ method, template, count: calls, consumers, lastSeenMs }) => (
+          <li key={`${method} ${template}`}>
+            <StatusMark health="warn">undeclared</StatusMark>
+            <code>{`${method} ${template}`}</code>
+            <span className="muted">
+              {count(calls)} requests by {consumers.map(shortName).join(', ') || 'nobody known'}, last{' '}
+              {seen(lastSeenMs, nowMs)}
+            </span>
+          </li>
+        ))}
+        {unused.map(({ method, template }) => (
+          <li key={`${method} ${template}`}>
+            <StatusMark health="quiet">unused</StatusMark>
+            <code>{`${method} ${template}`}</code>
+          </li>
+        ))}
+      </ul>
     </Card>
   );
 }

@@ -96,7 +96,7 @@ function content(detail: ServiceDetail, tab: Tab): ReactNode {
     case 'overview':
       return <Overview detail={detail} />;
     case 'routes':
-      return <Routes routes={detail.routes} />;
+      return <Routes detail={detail} />;
     case 'callers':
       return <Neighbours title="Who calls it" detail={detail} rows={detail.callers} isCaller />;
     case 'calls':
