@@ -13,7 +13,7 @@ import { mergeRows, seriesOf, share, signalsOf, totalsOf, UNKNOWN } from './sign
 export type TopologyKind = 'service' | 'workload' | 'version' | 'node';
 
 export interface TopologyFigures {
-  /** outbound, by source, sourceService, destination, protocol; one step. In the view of nodes also by node. */
+  /** outbound, by source, sourceService, destination, protocol; one step. Also by node or version in the views of these. */
   readonly edges: Figures;
   /** outbound, by destination; one step. */
   readonly services: Figures;
@@ -130,6 +130,7 @@ class Graph {
       case 'workload':
         return [...Map.groupBy(register.endpoints, ({ namespace, workload }) => `${namespace}/${workload}`)];
       case 'version':
+        if (register.isPast) return []; // versions of now need not have been there
         return [...Map.groupBy(register.endpoints, (one) => versionId(`${one.namespace}/${one.service}`, one.version))];
       case 'node': {
         const byNode = Map.groupBy(register.endpoints, ({ node }) => node);
@@ -151,12 +152,12 @@ class Graph {
       const { source, sourceService, destination = '', node = '' } = row.labels;
       const caller = register.callerOf(source, sourceService);
       for (const from of this.#callers(caller, source ?? '', node)) {
-        for (const to of this.#targets(destination)) add(from, to, row);
+        for (const to of this.#targets(destination, row)) add(from, to, row);
       }
     }
     for (const row of figures.inbound.rows) {
       if ((row.labels.source ?? '') !== '') continue; // its node counted it as outbound
-      for (const to of this.#targets(row.labels.destination ?? '')) add(OUTSIDE, to, row);
+      for (const to of this.#targets(row.labels.destination ?? '', row)) add(OUTSIDE, to, row);
     }
     return [...Map.groupBy(found, ({ key }) => key).values()].map((same) => ({
       ...same[0]!.call,
@@ -184,19 +185,30 @@ class Graph {
   }
 
   /** Of several it is not known which took how much: the call leads to each, without figures. */
-  #targets(service: string): readonly string[] {
+  #targets(service: string, row: FiguresRow): readonly string[] {
+    const { view } = this.#question;
+    if (view === 'version') return this.#versionsCalled(service, row);
     const endpoints = this.#parts.register.endpointsOf(service);
-    if (endpoints.length === 0) return this.#question.view === 'node' ? [] : [service];
-    switch (this.#question.view) {
+    if (endpoints.length === 0) return view === 'node' ? [] : [service];
+    switch (view) {
       case 'service':
         return [service];
       case 'workload':
         return [...new Set(endpoints.map(({ namespace, workload }) => `${namespace}/${workload}`))];
-      case 'version':
-        return [...new Set(endpoints.map(({ version }) => versionId(service, version)))];
       case 'node':
         return [...new Set(endpoints.map(({ node }) => node))];
     }
+  }
+
+  /** Requests say which version they reached, connections do not; what reached none of several leads to the service. */
+  #versionsCalled(service: string, row: FiguresRow): readonly string[] {
+    const { version = '', protocol } = row.labels;
+    if (version !== '') return [versionId(service, version)];
+    const endpoints = this.#parts.register.endpointsOf(service);
+    const all = [...new Set(endpoints.map((endpoint) => versionId(service, endpoint.version)))];
+    if (protocolOf(protocol) === 'tcp') return all.length === 0 ? [service] : all;
+    if ((totalsOf(row).requests ?? 0) === 0) return []; // the connections below them
+    return all.length === 1 ? all : [service];
   }
 
   #node(id: string, endpoints: readonly Endpoint[], callers: readonly string[]): TopologyNode {
@@ -205,7 +217,7 @@ class Graph {
     const isService = this.#question.view === 'service';
     const row = isService ? this.#byService.get(id) : this.#rowOf(id);
     const signals = signalsOf(row, figures.services);
-    const ready = endpoints.filter(({ state }) => state === 'ready').length;
+    const ready = register.readyOf(endpoints);
     const ejected = endpoints.filter((endpoint) => register.ejected.has(endpoint.id)).length;
     const judged: Judgement =
       id === OUTSIDE
@@ -216,7 +228,7 @@ class Graph {
             isUnseen:
               this.#lost.has(id) || (endpoints.length > 0 && endpoints.every(({ node }) => this.#lost.has(node))),
             usualP99Ms: this.#usual.get(id) ?? null,
-            endpointsReady: endpoints.length === 0 ? null : ready,
+            endpointsReady: ready,
             callers,
           });
     return {
@@ -226,8 +238,8 @@ class Graph {
       name,
       kind: kindOf(id, this.#question.view, { endpoints, isDeclared: register.services.has(id) }),
       ...judged,
-      versions: isService ? this.#versions(id, endpoints) : [],
-      endpointsReady: ready,
+      versions: this.#versions(id, endpoints),
+      endpointsReady: register.isPast ? null : (ready ?? 0),
       endpointsTotal: endpoints.length,
       badges: ejected === 0 ? [] : [`ejected ${ejected}/${endpoints.length}`],
       lastSeenMs: row === undefined ? null : toTheMinute(this.#question.asOfMs),
@@ -240,7 +252,16 @@ class Graph {
     return this.#byVersion.get(service)?.find(({ labels }) => (labels.version ?? '') === version);
   }
 
-  #versions(service: string, endpoints: readonly Endpoint[]): TopologyNode['versions'] {
+  /** In the view of versions the one that it is. Of an earlier moment those that took requests then. */
+  #versions(id: string, endpoints: readonly Endpoint[]): TopologyNode['versions'] {
+    const { view } = this.#question;
+    const [service = '', own] = id.split('@');
+    if (view === 'version' ? own === undefined : view !== 'service') return [];
+    const all = this.#versionsOf(service, this.#parts.register.isPast ? [] : endpoints);
+    return own === undefined ? all : all.filter(({ name }) => name === own);
+  }
+
+  #versionsOf(service: string, endpoints: readonly Endpoint[]): TopologyNode['versions'] {
     const rows = this.#byVersion.get(service) ?? [];
     const requests = new Map(rows.map((row) => [row.labels.version ?? '', totalsOf(row).requests ?? 0]));
     const all = [...requests.values()].reduce((a, b) => a + b, 0);
@@ -255,8 +276,7 @@ class Graph {
   #edge({ from, to, protocol, rows }: Call, places: ReadonlyMap<string, number>): TopologyEdge {
     const { figures, register } = this.#parts;
     const row = mergeRows(rows);
-    const isWhole =
-      rows.length === 1 && (this.#question.view === 'service' || this.#targets(serviceIn(to)).length === 1);
+    const isWhole = rows.every((one) => this.#targets(one.labels.destination ?? '', one).length === 1);
     const signals = isWhole ? signalsOf(row, figures.edges) : UNKNOWN;
     const { health } = judge({
       row: isWhole ? row : undefined,
