@@ -1,12 +1,13 @@
 /** One edge: where a request goes and why, in nine steps, each with the document that says so; and how requests ended. @module */
 import { useEffect, useState } from 'react';
 import type { EdgeDetail, Explained, ExplainQuestion } from '../../../shapes/edge.ts';
-import { setQuery, useParams, usePlace } from '../../app/router.tsx';
+import { Link, setQuery, useParams, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { duration, rate, share } from '../../format/numbers.ts';
 import { type ApiError, post } from '../../state/api.ts';
 import { asApiError, useTopic } from '../../state/hooks.ts';
 import { ButtonLink, CopyButton } from '../../ui/button.tsx';
+import { Banner } from '../../ui/card.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { ErrorState, Loading } from '../../ui/states.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
@@ -22,7 +23,7 @@ import './edge.css';
 export function EdgePage() {
   const { fromNs = '', from = '', toNs = '', to = '' } = useParams();
   const { query } = usePlace();
-  const { api } = useRange();
+  const { api, atMs } = useRange();
   const [caller, called] = [`${fromNs}/${from}`, `${toNs}/${to}`];
   const place = [fromNs, from, toNs, to].map(encodeURIComponent).join('/');
   const read = useTopic<EdgeDetail>(`/edges/${place}?${api}`);
@@ -55,6 +56,12 @@ export function EdgePage() {
         answer.data?.command ?? `weft explain ${question.method} ${question.path} --from ${caller} --to ${called}`
       }
     >
+      {atMs !== null && (
+        <Banner tone="unknown">
+          Figures are of then. The steps are of now: <Link to="/policies">documents of then</Link> are kept, whole
+          decisions are not.
+        </Banner>
+      )}
       <RequestForm key={JSON.stringify(question)} question={question} onAsk={ask} />
       <div className="columns">
         <div className="stack">

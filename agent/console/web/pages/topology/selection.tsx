@@ -5,15 +5,17 @@ import type { Topology, TopologyEdge, TopologyNode } from '../../../shapes/topol
 import { Link } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { bytesRate, duration, plural, rate, share } from '../../format/numbers.ts';
+import { versionWords } from '../../graph/cards.tsx';
 import { failedOf, namespaceSums } from '../../graph/lod.ts';
 import { useTopic } from '../../state/hooks.ts';
 import { Button, ButtonLink } from '../../ui/button.tsx';
-import { Facts } from '../../ui/card.tsx';
+import { Facts, ShareBar } from '../../ui/card.tsx';
 import { SidePanel } from '../../ui/side-panel.tsx';
 import { Sparkline } from '../../ui/sparkline.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
 import { HealthLine } from './attention.tsx';
+import { endpointWords } from './words.ts';
 
 interface Props {
   readonly data: Topology;
@@ -71,18 +73,19 @@ function NodePanel({ data, node, view, close, onChoose, onAffected }: Shown & { 
           ],
           ['Denied', share(node.deniedRatio)],
           ['Answer time', `p50 ${duration(node.p50Ms)}, p99 ${duration(node.p99Ms)}`],
-          ['Endpoints', `${node.endpointsReady} of ${node.endpointsTotal} ready`],
-          ...(node.versions.length > 0
-            ? [
-                [
-                  'Versions',
-                  node.versions.map(({ name, shareRatio }) => `${name} ${share(shareRatio)}`).join(', '),
-                ] as const,
-              ]
-            : []),
+          ['Endpoints', endpointWords(node)],
+          ...(node.versions.length > 0 ? [['Versions', versionWords(node)] as const] : []),
           ...(node.badges.length > 0 ? [['Marks', node.badges.join(', ')] as const] : []),
         ]}
       />
+      {node.versions.length > 1 && (
+        <ShareBar
+          label={versionWords(node)}
+          parts={node.versions.map(({ name, shareRatio }, i) => {
+            return { name, ratio: shareRatio ?? 0, color: i % 2 === 0 ? 'series1' : 'series2' };
+          })}
+        />
+      )}
       <div className="row">
         {view === 'service' && <ButtonLink to={`/services/${node.id}`}>Open {node.name}</ButtonLink>}
         {view === 'node' && <ButtonLink to={`/members/${node.id}`}>Open {node.name}</ButtonLink>}
