@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Traces } from '../../agent/console/shapes/mesh.ts';
 import { buildConsole } from '../../scripts/console.ts';
 import { chromiumPath, openBrowser, openPage, settled } from './browser.ts';
-import { publishCanary } from './canary.ts';
+import { publishCanary } from './publish.ts';
 import { RunningDemo } from './running-demo.ts';
 
 const TARGET = join(import.meta.dirname, '../../docs/screenshots');
