@@ -1,6 +1,6 @@
 /** Documents made as a person makes them: in a form, signed with the operator's key in the page. */
-import type { Browser, Page } from 'playwright-core';
-import { openPage, settled } from './browser.ts';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { openContext, openTab, settled } from './browser.ts';
 import type { RunningDemo } from './running-demo.ts';
 
 /**
@@ -8,23 +8,23 @@ import type { RunningDemo } from './running-demo.ts';
  * @returns what the browser complained of
  */
 export async function publish(
-  browser: Browser,
+  context: BrowserContext,
   demo: RunningDemo,
   path: string,
   fill: (page: Page) => Promise<void>,
 ): Promise<readonly string[]> {
-  const { page, complaints } = await openPage(browser, demo.url + path, { theme: 'light', width: 1_440 });
+  const { page, complaints } = await openTab(context, demo.url + path);
   await settled(page);
   await fill(page);
   await page.locator('input[type=file]').setInputFiles(demo.keyFiles);
   await page.getByRole('button', { name: /^Sign as/ }).click();
   await page.getByText('Signed and taken.').waitFor();
-  await page.context().close();
+  await page.close();
   return complaints;
 }
 
-export function publishCanary(browser: Browser, demo: RunningDemo, percent = 30): Promise<readonly string[]> {
-  return publish(browser, demo, '/policies/new/canary?service=shop/catalog', (page) =>
+export function publishCanary(context: BrowserContext, demo: RunningDemo, percent: number): Promise<readonly string[]> {
+  return publish(context, demo, '/policies/new/canary?service=shop/catalog', (page) =>
     page.getByLabel('Share of the new version').fill(String(percent)),
   );
 }
@@ -37,13 +37,19 @@ spec:
   timeouts: { request: 300ms }
 `;
 
-/** Most calls to payments end when their time is up: a limit that nobody felt, and then a delay. */
-export async function publishTrouble(browser: Browser, demo: RunningDemo): Promise<readonly string[]> {
+/** Most calls to payments end when their time is up: a delay that callers wait for, and then a limit. */
+export async function publishTrouble(context: BrowserContext, demo: RunningDemo): Promise<readonly string[]> {
   const form = '/policies/new/fault?service=shop/payments';
-  const limit = await publish(browser, demo, form, (page) => page.getByLabel('YAML').fill(LIMIT));
-  const delay = await publish(browser, demo, form, async (page) => {
+  const delay = await publish(context, demo, form, async (page) => {
     await page.getByLabel('Delay', { exact: true }).fill('1s');
     await page.getByLabel('Share delayed').fill('60');
   });
-  return [...limit, ...delay];
+  const limit = await publish(context, demo, form, (page) => page.getByLabel('YAML').fill(LIMIT));
+  return [...delay, ...limit];
+}
+
+/** For pictures: in a browser of its own. */
+export async function publishAnyCanary(browser: Browser, demo: RunningDemo): Promise<void> {
+  await using context = await openContext(browser, { theme: 'light', width: 1_440 });
+  await publishCanary(context, demo, 30);
 }
