@@ -1,7 +1,7 @@
 /** One edge: where a request goes and why, in nine steps, each with the document that says so; and how requests ended. @module */
 import { useEffect, useState } from 'react';
 import type { EdgeDetail, Explained, ExplainQuestion } from '../../../shapes/edge.ts';
-import { Link, setQuery, useParams, usePlace } from '../../app/router.tsx';
+import { setQuery, useParams, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { duration, rate, share } from '../../format/numbers.ts';
 import { type ApiError, post } from '../../state/api.ts';
@@ -57,9 +57,8 @@ export function EdgePage() {
       }
     >
       {atMs !== null && (
-        <Banner tone="unknown">
-          Figures are of then. The steps are of now: <Link to="/policies">documents of then</Link> are kept, whole
-          decisions are not.
+        <Banner tone="unknown" actions={<ButtonLink to="/policies">Documents of then</ButtonLink>}>
+          Figures are of then, the steps of now: documents are kept, whole decisions are not.
         </Banner>
       )}
       <RequestForm key={JSON.stringify(question)} question={question} onAsk={ask} />
