@@ -77,7 +77,7 @@ export const Card = memo(function Card({
           </>
         )}
       </span>
-      {node.versions.length > 1 && <Split versions={node.versions} />}
+      {isSplit(node) && <Split versions={node.versions} />}
       <span className="only-spoken">{`, ${spoken(node, callers, callees, isGone)}`}</span>
     </button>
   );
@@ -104,6 +104,11 @@ function versionBadge({ kind, versions }: TopologyNode): string[] {
   return versions.length > 1 && least !== undefined ? [`${least.name} ${share(least.shareRatio)}`] : [];
 }
 
+/** Whether several versions are known to share the requests. */
+export function isSplit({ versions }: Pick<TopologyNode, 'versions'>): boolean {
+  return versions.length > 1 && versions.some(({ shareRatio }) => shareRatio !== null);
+}
+
 /** `v1 70 %, v2 30 %`. */
 export function versionWords({ versions }: Pick<TopologyNode, 'versions'>): string {
   return versions.map(({ name, shareRatio }) => `${name} ${share(shareRatio)}`).join(', ');
@@ -119,7 +124,7 @@ function spoken(node: TopologyNode, callers: number, callees: number, isGone: bo
     `${share(failedOf(node))} failing`,
     plural(callers, 'caller'),
     plural(callees, 'callee'),
-    ...(node.versions.length > 1 ? [versionWords(node)] : []),
+    ...(isSplit(node) ? [versionWords(node)] : []),
   ].join(', ');
 }
 

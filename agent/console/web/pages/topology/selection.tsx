@@ -5,7 +5,7 @@ import type { Topology, TopologyEdge, TopologyNode } from '../../../shapes/topol
 import { Link } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { bytesRate, duration, plural, rate, share } from '../../format/numbers.ts';
-import { versionWords } from '../../graph/cards.tsx';
+import { isSplit, versionWords } from '../../graph/cards.tsx';
 import { failedOf } from '../../graph/lod.ts';
 import { useTopic } from '../../state/hooks.ts';
 import { Button, ButtonLink } from '../../ui/button.tsx';
@@ -86,7 +86,7 @@ function NodePanel({ data, node, view, close, onChoose, onAffected }: Shown & { 
           ...(node.badges.length > 0 ? [['Marks', node.badges.join(', ')] as const] : []),
         ]}
       />
-      {node.versions.length > 1 && (
+      {isSplit(node) && (
         <ShareBar
           label={versionWords(node)}
           parts={node.versions.map(({ name, shareRatio }, i) => {
