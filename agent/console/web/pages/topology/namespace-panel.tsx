@@ -1,15 +1,23 @@
 /** The panel of a namespace: what it has, worst first. @module */
 import { useMemo } from 'react';
-import type { TopologyNode } from '../../../shapes/topology.ts';
+import type { Topology, TopologyNode } from '../../../shapes/topology.ts';
 import { plural, rate, share } from '../../format/numbers.ts';
 import { failedOf, namespaceSums } from '../../graph/lod.ts';
 import { Button } from '../../ui/button.tsx';
 import { SidePanel } from '../../ui/side-panel.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
-import type { Shown } from './selection.tsx';
 
-export function NamespacePanel({ data, chosen, close, onChoose, onNamespace }: Shown) {
+interface Props {
+  readonly data: Topology;
+  /** `ns:pay` */
+  readonly chosen: string;
+  readonly close: () => void;
+  readonly onChoose: (id: string) => void;
+  readonly onNamespace: (name: string) => void;
+}
+
+export function NamespacePanel({ data, chosen, close, onChoose, onNamespace }: Props) {
   const name = chosen.slice(3);
   const members = useMemo(() => data.nodes.filter(({ namespace }) => namespace === name), [data.nodes, name]);
   const sum = namespaceSums(members)[0];

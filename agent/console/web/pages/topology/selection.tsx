@@ -56,7 +56,7 @@ function Nothing({ chosen, close }: { readonly chosen: string; readonly close: (
   );
 }
 
-export interface Shown extends Props {
+interface Shown extends Props {
   readonly close: () => void;
 }
 
