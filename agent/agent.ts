@@ -522,6 +522,7 @@ class Agent implements AsyncDisposable {
       mesh: meshFigures(running),
       ejections: running.ejections,
       certs: { certificates: () => running.certificates.view(), svids: () => running.svids },
+      console,
     });
     addObservationMetrics(registry, running.observation);
     const { listen } = config.metrics;

@@ -3,7 +3,7 @@ import { type Answer, refusal } from '../admin/routes.ts';
 import { hasRole, seenNamespaces } from './access/roles.ts';
 import type { ConsoleApi, Viewer } from './api.ts';
 import { FiguresCache } from './figures-cache.ts';
-import { BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
+import { atOf, BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
 import { DocumentRoutes, keyFrom, mayRead } from './routes/documents.ts';
 import { ImpactRoutes } from './routes/impact.ts';
 import { MeshRoutes } from './routes/mesh.ts';
@@ -87,13 +87,13 @@ export class AgentApi implements ConsoleApi {
         isSeen(`${toNamespace}/${to}`, namespaces)
           ? this.#traffic.edge(end(fromNamespace!, from!), end(toNamespace!, to!), range(asked))
           : undefined,
-      '/documents': ({ namespaces }) => this.#documents.list(namespaces),
-      '/documents/*/*/*': async ({ parts: [kind, namespace, name], viewer, namespaces }) => {
+      '/documents': ({ asked, namespaces }) => this.#documents.list(namespaces, atOf(asked, Date.now())),
+      '/documents/*/*/*': async ({ parts: [kind, namespace, name], asked, viewer, namespaces }) => {
         const key = keyFrom(kind!, namespace!, name!);
-        return mayRead(viewer, key) ? this.#documents.detail(key, namespaces) : undefined;
+        return mayRead(viewer, key) ? this.#documents.detail(key, namespaces, atOf(asked, Date.now())) : undefined;
       },
-      '/members': () => this.#mesh.members(),
-      '/members/*': ({ parts: [name] }) => this.#mesh.member(name!),
+      '/members': ({ asked }) => this.#mesh.members(atOf(asked, Date.now())),
+      '/members/*': ({ parts: [name], asked }) => this.#mesh.member(name!, atOf(asked, Date.now())),
       '/identities': ({ asked, namespaces }) => this.#mesh.identities(range(asked), namespaces),
       '/events': ({ asked, namespaces }) => this.#observed.events(asked, namespaces),
       '/traces': ({ asked, viewer }) => this.#observed.traces(asked, viewer),

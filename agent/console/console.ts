@@ -68,6 +68,11 @@ export class Console implements AsyncDisposable {
     return console;
   }
 
+  /** Browsers that are told what changes. */
+  get streams(): number {
+    return this.#hub.connected;
+  }
+
   claims(path: string): boolean {
     return this.#server.claims(path);
   }

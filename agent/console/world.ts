@@ -7,7 +7,8 @@ import type { Coverage } from '../mesh-query/shapes.ts';
 import { serviceId } from '../services.ts';
 import type { Running } from '../sources.ts';
 import { Places } from './replay/places.ts';
-import { Register } from './views/register.ts';
+import { membersAt } from './views/past.ts';
+import { Register, type RegisterParts } from './views/register.ts';
 
 export interface MeshFigures {
   readonly figures: Figures;
@@ -22,15 +23,33 @@ export interface ConsoleWorld {
   readonly figures: (question: FiguresQuestion) => Promise<MeshFigures>;
 }
 
-export function registerOf({ services, mesh, ejections, enrolment }: Running): Register {
-  return new Register({
+export function registerOf(running: Running): Register {
+  return new Register(partsOf(running));
+}
+
+/** Of these the latest are looked at. */
+const MAX_MEMBER_EVENTS = 1_000;
+
+/** As it was at an earlier moment, as far as it was noted. @param atMs undefined: now */
+export async function registerAt(running: Running, atMs: number | undefined): Promise<Register> {
+  if (atMs === undefined) return registerOf(running);
+  const { days } = running.config.history;
+  const question = { fromMs: atMs - days * 86_400_000, toMs: Date.now() + 1, limit: MAX_MEMBER_EVENTS };
+  const { events } = await running.events.list({ ...question, kinds: ['member'], touches: null });
+  const now = partsOf(running);
+  const members = membersAt(now.members, events, atMs);
+  return new Register({ ...now, members, ejected: new Set(), isPast: true });
+}
+
+function partsOf({ services, mesh, ejections, enrolment }: Running): RegisterParts {
+  return {
     nowMs: Date.now(),
     services: services.services(),
     endpoints: services.endpoints(),
     members: mesh.members(),
     ejected: ejections.ejectedIds,
     workloads: enrolment.view().map(({ workload, identity }) => ({ service: serviceId(workload), identity })),
-  });
+  };
 }
 
 export function placesOf({ services, enrolment }: Running): Places {

@@ -53,6 +53,13 @@ export class Program implements AsyncDisposable {
     return this.#tail;
   }
 
+  /** At once, where it has ended. */
+  startAgain(): void {
+    if (this.isRunning || this.#closing !== undefined) return;
+    clearTimeout(this.#restart);
+    this.#child = this.#start();
+  }
+
   /** For good. Twice is fine. */
   close(): Promise<void> {
     clearTimeout(this.#restart);
@@ -80,7 +87,7 @@ export class Program implements AsyncDisposable {
     if (!restarts) return;
     this.#restart = setTimeout(() => {
       onEvent(`${name} starts again`);
-      this.#child = this.#start();
+      this.startAgain();
     }, RESTART_DELAY_MS);
   }
 

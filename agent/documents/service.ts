@@ -63,6 +63,16 @@ export class DocumentService {
     return (await this.#parts.mesh.documents('history', key)).map(revisionView);
   }
 
+  /** What was in force at an earlier moment, as far as its revisions are still held. Asks for each document there ever was. */
+  async at(atMs: number): Promise<readonly RevisionView[]> {
+    const heads = await this.#parts.mesh.documents('list', {});
+    const known = await Promise.all(heads.map(({ revision }) => this.history(revision)));
+    return known.flatMap((revisions) => {
+      const then = inForceAt(revisions, atMs);
+      return then === undefined || then.isDeleted ? [] : [then];
+    });
+  }
+
   /** Of every revision whose id begins like this: none, one, or several when the beginning is too short. */
   async status(idPrefix: string): Promise<readonly RevisionStatusView[]> {
     const found = await this.#parts.mesh.documents('find', { idPrefix });
@@ -192,6 +202,11 @@ export class DocumentService {
       heldBack: heldBy === '' ? null : { by: heldBy, why: nodes.find(({ node }) => node === heldBy)?.why ?? '' },
     };
   }
+}
+
+/** @param revisions latest first */
+export function inForceAt(revisions: readonly RevisionView[], atMs: number): RevisionView | undefined {
+  return revisions.find(({ hlc, standing }) => hlc.ms <= atMs && standing !== 'superseded');
 }
 
 function revisionView({ held, standing }: HistoryItem): RevisionView {

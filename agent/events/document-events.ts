@@ -12,6 +12,8 @@ const WORDS: Readonly<Partial<Record<AuditRecord['event'], string>>> = {
 };
 /** Fields under which documents name the services that they are about. */
 const SERVICE_FIELDS = new Set(['parentRefs', 'backendRefs', 'backendRef', 'targetRefs', 'targetRef', 'service', 'to']);
+/** Whose field `services` has names of services. */
+const TARGET_FIELD = 'target';
 /** Documents whose services are remembered; one that was forgotten touches only what it is itself. */
 const MAX_REMEMBERED = 2_000;
 const MAX_DEPTH = 12;
@@ -76,21 +78,24 @@ export class DocumentEvents {
 /** Services that a document names, as 'namespace/service'. Anything that is no document names none. */
 export function servicesOf(body: string, namespace: string): readonly string[] {
   const found = new Set<string>();
-  const collect = (value: unknown, isReference: boolean, depth: number): void => {
+  const collect = (value: unknown, under: string, depth: number): void => {
     if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return;
     if (Array.isArray(value)) {
-      for (const one of value) collect(one, isReference, depth + 1);
+      for (const one of value) collect(one, under, depth + 1);
       return;
     }
     const fields = value as Readonly<Record<string, unknown>>;
-    const { kind = 'Service', name, service } = fields;
+    const { kind = 'Service', name, service, services } = fields;
+    const isReference = SERVICE_FIELDS.has(under);
     const own = typeof fields.namespace === 'string' ? fields.namespace : namespace;
     if (isReference && kind === 'Service' && typeof name === 'string') found.add(`${own}/${name}`);
     if (typeof service === 'string') found.add(service.includes('/') ? service : `${own}/${service}`);
-    for (const [field, inner] of Object.entries(fields)) collect(inner, SERVICE_FIELDS.has(field), depth + 1);
+    if (under === TARGET_FIELD && Array.isArray(services))
+      for (const one of services) if (typeof one === 'string') found.add(`${own}/${one}`);
+    for (const [field, inner] of Object.entries(fields)) collect(inner, field, depth + 1);
   };
   try {
-    collect(JSON.parse(body), false, 0);
+    collect(JSON.parse(body), '', 0);
   } catch {
     return [];
   }

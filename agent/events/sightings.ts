@@ -2,6 +2,7 @@
 import type { EndpointDelta } from '../../gossip/effects.ts';
 import type { Endpoint } from '../../gossip/records/endpoint.ts';
 import type { Member } from '../../gossip/view.ts';
+import type { MeshEvent } from '../console/shapes/common.ts';
 import type { Happening } from './event.ts';
 
 const IS_UP: Readonly<Record<Member['state'], boolean | undefined>> = {
@@ -28,6 +29,13 @@ export class MemberSight {
       return [{ kind: 'member', subject, title: `${name} ${WORDS[state]}`, touches: [`node:${name}`], node: name }];
     });
   }
+}
+
+/** What the events of `MemberSight` say: who became what; undefined for others. */
+export function memberTold({ kind, node, title }: MeshEvent): Pick<Member, 'name' | 'state'> | undefined {
+  if (kind !== 'member' || node === null) return undefined;
+  const state = (['alive', 'unresponsive', 'dead', 'left'] as const).find((one) => title === `${node} ${WORDS[one]}`);
+  return state === undefined ? undefined : { name: node, state };
 }
 
 /** Versions that services did not have before. */

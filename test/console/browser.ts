@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -31,14 +31,22 @@ export interface Watched {
   readonly complaints: string[];
 }
 
-export async function openPage(browser: Browser, url: string, { theme, width, atMs }: Look): Promise<Watched> {
-  const context = await browser.newContext({
+/** A person's browser: what its tabs keep is nobody else's. */
+export function openContext(browser: Browser, { theme, width }: Omit<Look, 'atMs'>): Promise<BrowserContext> {
+  return browser.newContext({
     viewport: { width, height: 900 },
     colorScheme: theme,
     reducedMotion: 'reduce',
     timezoneId: 'UTC',
     locale: 'en-GB',
   });
+}
+
+export async function openPage(browser: Browser, url: string, look: Look): Promise<Watched> {
+  return openTab(await openContext(browser, look), url, look.atMs);
+}
+
+export async function openTab(context: BrowserContext, url: string, atMs?: number): Promise<Watched> {
   const page = await context.newPage();
   if (atMs !== undefined) await page.clock.setFixedTime(atMs);
   const complaints: string[] = [];

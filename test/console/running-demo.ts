@@ -1,4 +1,5 @@
 /** The demo's mesh on loopback with traffic, and the console of its first node. */
+import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Topology } from '../../agent/console/shapes/topology.ts';
 import { DemoMesh } from '../../agent/demo/mesh.ts';
@@ -47,6 +48,24 @@ export class RunningDemo implements AsyncDisposable {
   get keyFiles(): string[] {
     const place = join(this.mesh.workspace.directory, 'trust');
     return [join(place, 'operator.key'), join(place, 'operator.crt')];
+  }
+
+  /** As a machine that loses power; resolves once it is gone. */
+  async kill(node: string): Promise<void> {
+    const { child } = this.mesh.agentOf(node).program;
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
+
+  startAgain(node: string): void {
+    this.mesh.agentOf(node).program.startAgain();
+  }
+
+  /** Browsers that the console tells what changes, as its agent counts them. */
+  async streams(): Promise<number | undefined> {
+    const [first] = this.mesh.agents;
+    const [, count] = /^weft_agent_console_streams (\d+)$/m.exec((await first!.client.metrics()) ?? '') ?? [];
+    return count === undefined ? undefined : Number(count);
   }
 
   async get<T>(path: string): Promise<T> {

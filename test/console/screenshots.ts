@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Traces } from '../../agent/console/shapes/mesh.ts';
 import { buildConsole } from '../../scripts/console.ts';
 import { chromiumPath, openBrowser, openPage, settled } from './browser.ts';
-import { publishCanary } from './canary.ts';
+import { publishAnyCanary } from './publish.ts';
 import { RunningDemo } from './running-demo.ts';
 
 const TARGET = join(import.meta.dirname, '../../docs/screenshots');
@@ -19,7 +19,7 @@ mkdirSync(TARGET, { recursive: true });
 await buildConsole();
 await using demo = await RunningDemo.start();
 const browser = await openBrowser();
-await publishCanary(browser, demo);
+await publishAnyCanary(browser, demo);
 const traceId = await demo.get<Traces>('/traces?rangeMs=300000').then(
   ({ traces }) => traces[0]?.traceId,
   () => undefined,

@@ -66,6 +66,12 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
     60_000,
   );
 
+  test.each(SOME)(
+    '%s is sound when it shows the past',
+    (_name, path) => sound(`${path}${path.includes('?') ? '&' : '?'}at=${NOW_MS - 600_000}`, 'light', 'whole'),
+    60_000,
+  );
+
   test.each(OTHERS.flatMap((state) => SOME.map(([name, path]) => [name, state, path] as const)))(
     '%s says what it cannot show: %s',
     (_name, state, path) => sound(path, 'light', state),

@@ -125,6 +125,11 @@ export class StreamHub implements Disposable {
     return this.#streams.size;
   }
 
+  /** Without those whose connection broke and that may come back. */
+  get connected(): number {
+    return [...this.#streams.values()].filter(({ response }) => response !== undefined).length;
+  }
+
   /** One round; a round that takes longer than a tick makes the next one wait for its turn. */
   async tick(): Promise<void> {
     if (this.#isTicking) return;

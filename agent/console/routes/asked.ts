@@ -15,6 +15,8 @@ export interface Range {
   readonly toMs: number;
   readonly rangeMs: number;
   readonly stepMs: number;
+  /** About an earlier moment: what was so then counts, not what is so now. */
+  readonly isPast: boolean;
 }
 
 /** A mistake in a question, told to whoever asked. */
@@ -31,13 +33,20 @@ export class BadQuestion extends Error {
 /** @throws BadQuestion naming the field */
 export function rangeOf(asked: URLSearchParams, nowMs: number): Range {
   const rangeMs = numberOf(asked, 'rangeMs', { min: MIN_RANGE_MS, max: MAX_RANGE_MS }) ?? DEFAULT_RANGE_MS;
-  const toMs = numberOf(asked, 'atMs', { min: 0, max: nowMs }) ?? nowMs;
-  const isCoarse = nowMs - (toMs - rangeMs) > DAY_MS;
+  const atMs = atOf(asked, nowMs);
+  const isCoarse = nowMs - ((atMs ?? nowMs) - rangeMs) > DAY_MS;
   const unitMs = isCoarse ? COARSE_MS : FINE_MS;
+  // A step that ended later would tell of what came after that moment.
+  const toMs = atMs === undefined ? nowMs : Math.floor(atMs / unitMs) * unitMs;
   const given = numberOf(asked, 'stepMs', { min: unitMs, max: Math.max(rangeMs, unitMs) });
   const stepMs = Math.ceil((given ?? rangeMs / WANTED_STEPS) / unitMs) * unitMs;
   if (rangeMs / stepMs > MAX_STEPS) throw new BadQuestion(`stepMs: at most ${MAX_STEPS} steps are answered`);
-  return { fromMs: toMs - rangeMs, toMs, rangeMs, stepMs };
+  return { fromMs: toMs - rangeMs, toMs, rangeMs, stepMs, isPast: atMs !== undefined };
+}
+
+/** The earlier moment that is asked about; undefined: now. */
+export function atOf(asked: URLSearchParams, nowMs: number): number | undefined {
+  return numberOf(asked, 'atMs', { min: 0, max: nowMs });
 }
 
 export function numberOf(

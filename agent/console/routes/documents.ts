@@ -7,8 +7,9 @@ import { type Answer, refusal } from '../../admin/routes.ts';
 import { checkDocument, parseYaml } from '../../checked-yaml.ts';
 import { KINDS } from '../../documents/kinds.ts';
 import { encodeResource, keyOf, type Resource, resourceSchema } from '../../documents/resource.ts';
+import { inForceAt } from '../../documents/service.ts';
 import { signedRevision } from '../../documents/signed.ts';
-import type { DocumentView } from '../../documents/views.ts';
+import type { DocumentView, RevisionView } from '../../documents/views.ts';
 import type { Problem } from '../../problem.ts';
 import { publishProblem, seenNamespaces } from '../access/roles.ts';
 import type { Viewer } from '../api.ts';
@@ -32,29 +33,40 @@ export class DocumentRoutes {
     this.#impact = impact;
   }
 
-  async list(namespaces: ReadonlySet<string> | undefined): Promise<Documents> {
-    const found = await this.#world.service.list({});
-    const shown = found.filter(({ namespace }) => namespaces === undefined || namespaces.has(namespace));
+  /** @param atMs an earlier moment */
+  async list(namespaces: ReadonlySet<string> | undefined, atMs?: number): Promise<Documents> {
+    const { service } = this.#world;
+    const isShown = ({ namespace }: DocumentKey): boolean => namespaces === undefined || namespaces.has(namespace);
+    if (atMs !== undefined) {
+      return { documents: (await service.at(atMs)).filter(isShown).map(rowThen), coverage: this.#coverage() };
+    }
+    const shown = (await service.list({})).filter(isShown);
     const callers = await this.#impact.callers(shown, namespaces);
     const rows = shown.map((view) => this.#row(view, callers.get(keyText(view)) ?? []));
     return { documents: rows, coverage: this.#coverage() };
   }
 
-  /** @returns undefined for a document that was never written */
-  async detail(key: DocumentKey, namespaces: ReadonlySet<string> | undefined): Promise<DocumentDetail | undefined> {
+  /** @returns undefined for a document that was never written, or not until then */
+  async detail(
+    key: DocumentKey,
+    namespaces: ReadonlySet<string> | undefined,
+    atMs?: number,
+  ): Promise<DocumentDetail | undefined> {
     const { service } = this.#world;
+    if (atMs !== undefined) {
+      const revisions = (await service.history(key)).filter(({ hlc }) => hlc.ms <= atMs);
+      const then = inForceAt(revisions, atMs);
+      if (then === undefined) return undefined;
+      const known = { revisions: revisions.map(signing), nodes: [], coverage: this.#coverage() };
+      return { document: rowThen(then), yaml: then.resource === null ? '' : yamlOf(then.resource), ...known };
+    }
     const [view] = await service.list(key);
     if (view === undefined) return undefined;
     const [revisions, callers] = await Promise.all([service.history(key), this.#impact.callers([key], namespaces)]);
     return {
       document: this.#row(view, callers.get(keyText(key)) ?? []),
       yaml: view.resource === null ? '' : yamlOf(view.resource),
-      revisions: revisions.map((one) => ({
-        rev: one.revision,
-        signer: one.author,
-        signedMs: one.hlc.ms,
-        yaml: one.resource === null ? null : yamlOf(one.resource),
-      })),
+      revisions: revisions.map(signing),
       nodes: service.nodes(view.revision).map(({ node, state, why }) => ({ node, state, why })),
       coverage: this.#coverage(),
     };
@@ -146,10 +158,16 @@ export class DocumentRoutes {
   }
 }
 
-/** Documents that name a service: as their target, as a backend, or by being it. */
-export async function policiesAbout({ service }: ConsoleWorld, id: string): Promise<readonly Source[]> {
+/** Documents that name a service: as their target, as a backend, or by being it. @param atMs an earlier moment */
+export async function policiesAbout(
+  { service }: ConsoleWorld,
+  id: string,
+  atMs: number | undefined,
+): Promise<readonly Source[]> {
   const [namespace = '', name = ''] = id.split('/');
-  const found = (await service.list({})).filter(
+  const all: readonly Omit<RevisionView, 'standing'>[] =
+    atMs === undefined ? await service.list({}) : await service.at(atMs);
+  const found = all.filter(
     (view) => !view.isDeleted && (view.namespace === namespace || view.namespace === '') && names(view, name),
   );
   return found.map((view) => ({
@@ -161,7 +179,7 @@ export async function policiesAbout({ service }: ConsoleWorld, id: string): Prom
   }));
 }
 
-function names(view: DocumentView, service: string): boolean {
+function names(view: Pick<RevisionView, 'kind' | 'name' | 'resource'>, service: string): boolean {
   return view.kind === 'MeshConfig' || view.name === service || JSON.stringify(view.resource).includes(`"${service}"`);
 }
 
@@ -195,6 +213,17 @@ function rowOf(
     nodesApplied: nodes.filter((node) => node.state === 'applied').length,
     advice: [...advice],
   };
+}
+
+/** Of an earlier moment: which nodes had taken it is not kept, and so it is told of none. */
+function rowThen({ kind, namespace, name, revision, author, hlc, isDeleted }: RevisionView): DocumentRow {
+  const state = isDeleted ? 'deleted' : 'applied';
+  const unknown = { nodesApplied: 0, nodesTotal: 0, advice: [], callers: [] };
+  return { kind, namespace, name, rev: revision, line: null, signer: author, signedMs: hlc.ms, state, ...unknown };
+}
+
+function signing({ revision, author, hlc, resource }: RevisionView): DocumentDetail['revisions'][number] {
+  return { rev: revision, signer: author, signedMs: hlc.ms, yaml: resource === null ? null : yamlOf(resource) };
 }
 
 type Read =

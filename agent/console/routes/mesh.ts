@@ -16,9 +16,9 @@ import { type Explained, explainQuestion } from '../shapes/edge.ts';
 import type { Identities, MemberDetail, Members, NameIndex } from '../shapes/mesh.ts';
 import { explainedView } from '../views/explained.ts';
 import { identitiesView } from '../views/identities.ts';
-import { membersView, memberView } from '../views/members.ts';
+import { type MembersParts, membersView, memberView } from '../views/members.ts';
 import { isSeen } from '../views/service.ts';
-import { type ConsoleWorld, coverageOf, placesOf, registerOf } from '../world.ts';
+import { type ConsoleWorld, coverageOf, placesOf, registerAt, registerOf } from '../world.ts';
 import type { Range } from './asked.ts';
 
 const SUMMARY_MS = 1_500;
@@ -66,14 +66,15 @@ export class MeshRoutes {
     };
   }
 
-  async members(): Promise<Members> {
-    return membersView(await this.#parts());
+  /** @param atMs an earlier moment */
+  async members(atMs?: number): Promise<Members> {
+    return membersView(await this.#parts(atMs));
   }
 
-  async member(name: string): Promise<MemberDetail | undefined> {
-    const view = memberView(name, await this.#parts());
+  async member(name: string, atMs?: number): Promise<MemberDetail | undefined> {
+    const view = memberView(name, await this.#parts(atMs));
     if (view === undefined) return undefined;
-    const toMs = Date.now() + 1;
+    const toMs = (atMs ?? Date.now()) + 1;
     const asked = { fromMs: toMs - DAY_MS, toMs, kinds: [], touches: `node:${name}`, limit: MAX_EVENTS };
     return { ...view, events: (await this.#world.running.events.list(asked)).events };
   }
@@ -179,12 +180,16 @@ export class MeshRoutes {
     };
   }
 
-  async #parts() {
-    const [answers, stats] = await Promise.all([
+  /** Of an earlier moment only who was there is known. */
+  async #parts(atMs: number | undefined): Promise<MembersParts> {
+    const { running } = this.#world;
+    const [answers, stats, register] = await Promise.all([
       this.#ask(),
-      this.#world.running.mesh.stats().catch(() => ({ peers: [] })),
+      running.mesh.stats().catch(() => ({ peers: [] })),
+      registerAt(running, atMs),
     ]);
-    return { register: registerOf(this.#world.running), peers: stats.peers, answers };
+    if (atMs !== undefined) return { register, peers: [], answers: { ...answers, answers: new Map() } };
+    return { register, peers: stats.peers, answers };
   }
 
   /** Kept for less than a tick, because several pages ask at once. */

@@ -10,7 +10,7 @@ import { EVENT_KINDS, type MeshEvent, type MeshEvents } from '../shapes/common.t
 import type { Logs, Trace, Traces } from '../shapes/mesh.ts';
 import { isSeen } from '../views/service.ts';
 import type { ConsoleWorld } from '../world.ts';
-import { BadQuestion, numberOf, rangeOf } from './asked.ts';
+import { atOf, BadQuestion, numberOf, rangeOf } from './asked.ts';
 
 const HOUR_MS = 3_600_000;
 const MAX_EVENTS = 1_000;
@@ -79,11 +79,12 @@ function searchOf(
   max: number,
 ): { terms: FilterTerm[]; sinceMs: number; untilMs: number; limit: number } {
   checkRequests(viewer);
-  const { fromMs, toMs } = rangeOf(asked, Date.now());
+  const nowMs = Date.now();
+  const { fromMs, toMs } = rangeOf(asked, nowMs);
   const filter = parseFilter(asked.get('q') ?? '');
   if (!filter.ok) throw new BadQuestion(`q: ${filter.problem}`);
   const limit = Math.floor(numberOf(asked, 'limit', { min: 1, max }) ?? DEFAULT_LIMIT);
-  return { terms: [...filter.terms], sinceMs: fromMs, untilMs: toMs, limit };
+  return { terms: [...filter.terms], sinceMs: fromMs, untilMs: atOf(asked, nowMs) ?? toMs, limit };
 }
 
 /** On the admin API too single requests are for the agent's own user alone. @throws BadQuestion */

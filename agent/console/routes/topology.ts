@@ -10,9 +10,10 @@ import type { Topology } from '../shapes/topology.ts';
 import type { TopologyKind } from '../views/arcs.ts';
 import { edgeView } from '../views/edge.ts';
 import { MAX_DETAILED, type TroubleFigures, troubled } from '../views/problems.ts';
+import type { Register } from '../views/register.ts';
 import { isSeen, serviceRow, serviceView, withCatalog, withCatalogDetail } from '../views/service.ts';
 import { graphOf, topologyView } from '../views/topology.ts';
-import { type ConsoleWorld, coverageOf, type MeshFigures, registerOf } from '../world.ts';
+import { type ConsoleWorld, coverageOf, type MeshFigures, registerAt } from '../world.ts';
 import type { Range } from './asked.ts';
 import { policiesAbout } from './documents.ts';
 import { visible } from './observed.ts';
@@ -76,7 +77,7 @@ export class TrafficRoutes {
     };
     const coverage = coverageOf([edges.coverage, services.coverage, versions.coverage, inbound.coverage]);
     const question = { view, namespaces, rangeMs, asOfMs: toMs };
-    const register = registerOf(this.#world.running);
+    const register = await this.#register(range);
     const parts = { register, figures, coverage, burns, events: await this.#lately(range, namespaces) };
     const graph = graphOf(question, parts);
     const worst = view === 'service' ? troubled(graph.nodes).slice(0, MAX_DETAILED) : [];
@@ -91,13 +92,15 @@ export class TrafficRoutes {
       this.#world.catalog.services(),
       this.#ask({ ...range, stepMs }, ['destination'], { isInSteps: true, keptMs: STRIP_MS }),
     ]);
-    const register = registerOf(this.#world.running);
+    const register = await this.#register(range);
     const seen = graph.nodes
       .filter(({ id, kind }) => kind !== 'outside' && kind !== 'unmeshed' && isSeen(id, namespaces))
       .map((node) => serviceRow(node, register, trend.figures));
     const rows = withCatalog(
       seen,
-      known.services.filter(({ id }) => isSeen(id, namespaces)),
+      known.services
+        .filter(({ id }) => isSeen(id, namespaces))
+        .map((row) => (range.isPast ? { ...row, endpointsReady: null } : row)),
     );
     return { services: rows, coverage: coverageOf([graph.coverage, known.coverage]) };
   }
@@ -118,7 +121,7 @@ export class TrafficRoutes {
     const node = graph.nodes.find((one) => one.id === id);
     if (node === undefined && known.service === undefined) return undefined;
     const view = serviceView(id, range.toMs, {
-      register: registerOf(this.#world.running),
+      register: await this.#register(range),
       figures: {
         series: series.figures,
         now: now.figures,
@@ -131,7 +134,7 @@ export class TrafficRoutes {
       health: node?.health ?? 'unknown',
       problem: graph.problems.find(({ service }) => service === id) ?? null,
       events: await this.#lately(range, namespaces, id),
-      policies: await policiesAbout(this.#world, id),
+      policies: await policiesAbout(this.#world, id, range.isPast ? range.toMs : undefined),
     });
     const objective = await this.#objectiveOf(id, range.toMs);
     return { ...withCatalogDetail(view, known.service), objective };
@@ -166,7 +169,11 @@ export class TrafficRoutes {
     ]);
     const coverage = coverageOf([series.coverage, now.coverage, versions.coverage]);
     const figures = { series: series.figures, now: now.figures, versions: versions.figures };
-    return edgeView({ from, to }, { register: registerOf(this.#world.running), figures, coverage });
+    return edgeView({ from, to }, { register: await this.#register(range), figures, coverage });
+  }
+
+  #register({ isPast, toMs }: Range): Promise<Register> {
+    return registerAt(this.#world.running, isPast ? toMs : undefined);
   }
 
   async #trouble(service: string, range: Range): Promise<TroubleFigures> {
@@ -186,17 +193,20 @@ export class TrafficRoutes {
   }
 
   #usual(toMs: number): Promise<MeshFigures> {
-    const range = { fromMs: toMs - DAY_MS, toMs, rangeMs: DAY_MS, stepMs: DAY_MS };
+    const range = { fromMs: toMs - DAY_MS, toMs, stepMs: DAY_MS };
     return this.#ask(range, ['destination'], { keptMs: USUAL_MS });
   }
 
-  #strip(toMs: number): Promise<MeshFigures> {
-    const range = { fromMs: toMs - DAY_MS, toMs, rangeMs: DAY_MS, stepMs: STRIP_STEP_MS };
+  /** Up to now, so that one may go forward again; of a moment before these 24 h, up to that. */
+  #strip(shownMs: number): Promise<MeshFigures> {
+    const nowMs = Date.now();
+    const toMs = shownMs > nowMs - DAY_MS ? nowMs : shownMs;
+    const range = { fromMs: toMs - DAY_MS, toMs, stepMs: STRIP_STEP_MS };
     return this.#ask(range, [], { isInSteps: true, keptMs: STRIP_MS });
   }
 
   #ask(
-    { fromMs, toMs, stepMs }: Range,
+    { fromMs, toMs, stepMs }: Pick<Range, 'fromMs' | 'toMs' | 'stepMs'>,
     by: readonly Dimension[],
     options: {
       readonly service?: string;

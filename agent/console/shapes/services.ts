@@ -57,7 +57,7 @@ export const serviceRow = signals.extend({
   language: z.object({ value: z.string(), source: fact.shape.source }).nullable(),
   protocol: z.string(),
   versions: z.array(z.string()),
-  endpointsReady: z.int(),
+  endpointsReady: z.int().nullable(),
   endpointsTotal: z.int(),
   firstSeenMs: z.number().nullable(),
   lastSeenMs: z.number().nullable(),

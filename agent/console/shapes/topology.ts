@@ -12,7 +12,8 @@ export const topologyNode = signals.extend({
   health,
   cause: z.string(),
   versions: z.array(z.object({ name: z.string(), shareRatio: z.number().nullable() })),
-  endpointsReady: z.int(),
+  /** Null of an earlier moment: how endpoints fared is not kept. */
+  endpointsReady: z.int().nullable(),
   endpointsTotal: z.int(),
   /** Of `canary`, `ejected 1/4`, `circuit open`, `fault`, `limit`, `certificate`; at most two are drawn. */
   badges: z.array(z.string()),

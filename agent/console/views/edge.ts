@@ -34,7 +34,7 @@ export function edgeView(
     isCovered: figures.now.coveredMs.some((ms) => ms > 0),
     isUnseen: coverage.missing.length > 0,
     usualP99Ms: null,
-    endpointsReady: endpoints.length === 0 ? null : endpoints.filter(({ state }) => state === 'ready').length,
+    endpointsReady: register.readyOf(endpoints),
     callers: row === undefined ? [] : [from],
   });
   const identities = rows.map(({ labels }) => labels.source ?? '').filter((source) => source !== '');

@@ -53,7 +53,13 @@ function memberRow(name: string, { register, peers, answers }: MembersParts): Me
     version: said?.version ?? '',
     address,
     isSelf,
-    ...judgeMember(state, said, { skewMs: peer?.skewMs, coverage: answers.coverage, name, nowMs: register.nowMs }),
+    ...judgeMember(state, said, {
+      isPast: register.isPast,
+      skewMs: peer?.skewMs,
+      coverage: answers.coverage,
+      name,
+      nowMs: register.nowMs,
+    }),
     heardAgoMs: isSelf ? 0 : (peer?.heardAgoMs ?? null),
     rttMs: peer?.rttMs ?? null,
     skewMs: peer?.skewMs ?? null,
@@ -73,6 +79,7 @@ function judgeMember(
   state: string,
   said: NodeSummary | undefined,
   known: {
+    readonly isPast: boolean;
     readonly skewMs: number | undefined;
     readonly coverage: Coverage;
     readonly name: string;
@@ -81,6 +88,7 @@ function judgeMember(
 ): Judgement {
   if (state === 'dead' || state === 'unresponsive') return { health: 'bad', cause: `the mesh takes it for ${state}` };
   if (state === 'suspect') return { health: 'warn', cause: 'others doubt that it is alive' };
+  if (known.isPast) return { health: 'ok', cause: 'alive; what else it said then is not kept' };
   if (said === undefined) {
     const missing = known.coverage.missing.find(({ node }) => node === known.name);
     return { health: 'unknown', cause: missing === undefined ? 'it was not asked' : `no answer: ${missing.reason}` };

@@ -12,6 +12,8 @@ export interface RegisterParts {
   readonly ejected: ReadonlySet<string>;
   /** Workloads of this node, those without a port among them. */
   readonly workloads: readonly { readonly service: string; readonly identity: string }[];
+  /** Of an earlier moment: who was there, but not how endpoints fared, which nobody keeps. */
+  readonly isPast?: boolean;
 }
 
 export class Register {
@@ -20,6 +22,7 @@ export class Register {
   readonly endpoints: readonly Endpoint[];
   readonly members: readonly Member[];
   readonly ejected: ReadonlySet<string>;
+  readonly isPast: boolean;
   readonly #byService: ReadonlyMap<string, readonly Endpoint[]>;
   readonly #serviceOf: ReadonlyMap<string, string>;
 
@@ -27,6 +30,7 @@ export class Register {
     this.nowMs = known.nowMs;
     this.members = known.members;
     this.ejected = known.ejected;
+    this.isPast = known.isPast ?? false;
     this.services = new Map(services.map((service) => [service.id, service]));
     this.endpoints = endpoints;
     this.#byService = Map.groupBy(endpoints, serviceOf);
@@ -38,6 +42,12 @@ export class Register {
 
   endpointsOf(service: string): readonly Endpoint[] {
     return this.#byService.get(service) ?? [];
+  }
+
+  /** How many of these take requests; null where there are none, or nobody knows. */
+  readyOf(endpoints: readonly Endpoint[]): number | null {
+    if (this.isPast || endpoints.length === 0) return null;
+    return endpoints.filter(({ state }) => state === 'ready').length;
   }
 
   /**

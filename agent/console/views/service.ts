@@ -57,7 +57,8 @@ export function serviceView(id: string, asOfMs: number, parts: ServiceParts): Se
     callers: [...neighbours(id, parts, 'callers')],
     calls: [...neighbours(id, parts, 'calls')],
     endpoints: endpoints.map((endpoint): EndpointRow => {
-      const { workload, node, zone, address, port, version, state, weight, identity } = endpoint;
+      const { workload, node, zone, address, port, version, weight, identity } = endpoint;
+      const state = register.isPast ? 'unknown' : endpoint.state;
       const isEjected = register.ejected.has(endpoint.id);
       return { workload, node, zone, address, port, version, state, weight, identity, isEjected };
     }),
@@ -135,7 +136,8 @@ function versionsOf(id: string, { register, figures: { versions } }: ServicePart
   const rows = versions.rows.filter(({ labels }) => labels.destination === id);
   const all = rows.reduce((sum, row) => sum + (totalsOf(row).requests ?? 0), 0);
   const endpoints = Map.groupBy(register.endpointsOf(id), ({ version }) => version);
-  const names = new Set([...endpoints.keys(), ...rows.map(({ labels }) => labels.version ?? '')]);
+  const present = register.isPast ? [] : endpoints.keys();
+  const names = new Set([...present, ...rows.map(({ labels }) => labels.version ?? '')]);
   return [...names].sort().flatMap((name) => {
     const row = rows.find(({ labels }) => (labels.version ?? '') === name);
     if (name === '' && (row === undefined || names.size > 1)) return [];

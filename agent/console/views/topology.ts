@@ -123,6 +123,7 @@ class Graph {
       case 'workload':
         return [...Map.groupBy(register.endpoints, workloadId)];
       case 'version':
+        if (register.isPast) return []; // versions of now need not have been there
         return [...Map.groupBy(register.endpoints, versionOf)];
       case 'node': {
         const byNode = Map.groupBy(register.endpoints, ({ node }) => node);
@@ -139,7 +140,7 @@ class Graph {
     const isService = this.#question.view === 'service';
     const { row, isKnown } = this.#rowOf(id);
     const signals = signalsOf(row, figures.services);
-    const ready = endpoints.filter(({ state }) => state === 'ready').length;
+    const ready = register.readyOf(endpoints);
     const ejected = endpoints.filter((endpoint) => register.ejected.has(endpoint.id)).length;
     const judged: Judgement =
       id === OUTSIDE
@@ -152,7 +153,7 @@ class Graph {
               this.#lost.has(id) ||
               (endpoints.length > 0 && endpoints.every(({ node }) => this.#lost.has(node))),
             usualP99Ms: isService ? (this.#usual.get(id) ?? null) : null,
-            endpointsReady: endpoints.length === 0 ? null : ready,
+            endpointsReady: ready,
             callers,
             burn: isService ? this.#parts.burns?.get(id) : undefined,
           });
@@ -163,8 +164,8 @@ class Graph {
       name,
       kind: kindOf(id, this.#question.view, { endpoints, isDeclared: register.services.has(id) }),
       ...judged,
-      versions: isService ? this.#versions(id, endpoints) : [],
-      endpointsReady: ready,
+      versions: this.#versions(id, endpoints),
+      endpointsReady: register.isPast ? null : (ready ?? 0),
       endpointsTotal: endpoints.length,
       badges: ejected === 0 ? [] : [`ejected ${ejected}/${endpoints.length}`],
       lastSeenMs: row === undefined ? null : toTheMinute(this.#question.asOfMs),
@@ -188,7 +189,16 @@ class Graph {
     }
   }
 
-  #versions(service: string, endpoints: readonly Endpoint[]): TopologyNode['versions'] {
+  /** In the view of versions the one that it is. Of an earlier moment those that took requests then. */
+  #versions(id: string, endpoints: readonly Endpoint[]): TopologyNode['versions'] {
+    const { view } = this.#question;
+    const [service = '', own] = id.split('@');
+    if (view === 'version' ? own === undefined : view !== 'service') return [];
+    const all = this.#versionsOf(service, this.#parts.register.isPast ? [] : endpoints);
+    return own === undefined ? all : all.filter(({ name }) => name === own);
+  }
+
+  #versionsOf(service: string, endpoints: readonly Endpoint[]): TopologyNode['versions'] {
     const rows = this.#byVersion.get(service) ?? [];
     const requests = new Map(rows.map((row) => [row.labels.version ?? '', totalsOf(row).requests ?? 0]));
     const all = [...requests.values()].reduce((a, b) => a + b, 0);

@@ -155,6 +155,8 @@ describe('what is noted', () => {
     };
     const text = JSON.stringify(body);
     expect(servicesOf(text, 'shop')).toEqual(['shop/cart', 'other/cart-v2', 'shop/web']);
+    const limit = { spec: { target: { namespace: 'pay', services: ['ledger', 7] }, services: ['none'] } };
+    expect(servicesOf(JSON.stringify(limit), 'shop')).toEqual(['pay/ledger']);
     expect(servicesOf('no json', 'shop')).toEqual([]);
     const noted: Happening[] = [];
     const events = new DocumentEvents((what) => noted.push(what));

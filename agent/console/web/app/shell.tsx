@@ -1,7 +1,8 @@
 /** The frame of every page: bar, navigation, the page itself, palette, help and toasts. @module */
 import { type ComponentType, Suspense, useEffect, useMemo, useState } from 'react';
 import { PAGES } from '../pages/routes.ts';
-import { asApiError } from '../state/hooks.ts';
+import { asApiError, useLink, useSession } from '../state/hooks.ts';
+import { pauseNow } from '../state/store.ts';
 import { chooseTheme, nextTheme, themeChosen } from '../theme/theme.ts';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
 import { showToast, Toasts } from '../ui/toast.tsx';
@@ -11,7 +12,7 @@ import { NAV, Nav } from './nav.tsx';
 import type { PageRoute } from './pages.ts';
 import { Palette } from './palette.tsx';
 import { hrefTo, matchPath, navigate, ParamsContext, usePlace } from './router.tsx';
-import { goLive } from './time.ts';
+import { goLive, writeInstant } from './time.ts';
 import { TopBar } from './topbar.tsx';
 import './shell.css';
 
@@ -32,6 +33,7 @@ export function Shell() {
         Skip to the page
       </a>
       <TopBar crumbs={crumbsOf(found)} onPalette={() => setPaletteOpen(true)} />
+      <Contact />
       <Nav path={path} onHelp={() => setHelpOpen(true)} />
       <main id="main" tabIndex={-1}>
         {found === undefined ? <NotFound path={path} /> : <Page key={found.page.pattern} page={found.page} />}
@@ -40,6 +42,21 @@ export function Shell() {
       {isHelpOpen && <Help onClose={() => setHelpOpen(false)} />}
       <Toasts />
     </ParamsContext>
+  );
+}
+
+/** Read out once when contact is lost, and once when it is back; how long it lasts is in the bar. */
+function Contact() {
+  const link = useLink();
+  const session = useSession();
+  const [wasLost, setLost] = useState(false);
+  useEffect(() => setLost((was) => was || link.state === 'lost'), [link.state]);
+  const node = session?.node ?? 'the node that serves this page';
+  const words = link.state === 'lost' ? `No contact with ${node}; figures are of before.` : 'Live again.';
+  return (
+    <p className="unseen" role="status">
+      {wasLost || link.state === 'lost' ? words : ''}
+    </p>
   );
 }
 
@@ -114,7 +131,11 @@ function shellKeys(open: { openPalette: () => void; openHelp: () => void }): Key
   ];
 }
 
+/** Paused, to the moment that is shown. */
 async function copyLink(): Promise<void> {
-  await navigator.clipboard.writeText(location.href);
-  showToast('Link copied');
+  const { isPaused, atMs } = pauseNow();
+  const url = new URL(location.href);
+  if (isPaused && !url.searchParams.has('at')) url.searchParams.set('at', writeInstant(atMs));
+  await navigator.clipboard.writeText(url.href);
+  showToast(isPaused ? 'Link to this moment copied' : 'Link copied');
 }

@@ -23,6 +23,8 @@ export interface Range {
   readonly zone: Zone;
   /** `ns=pay&rangeMs=900000&atMs=…`, for a path of the API. */
   readonly api: string;
+  /** `?atMs=…`, or nothing: for a path of the API that has no range. */
+  readonly atApi: string;
 }
 
 export function useRange(): Range {
@@ -38,7 +40,8 @@ export function rangeOf({ query }: Place): Range {
   if (namespaces.length > 0) params.set('ns', namespaces.join(','));
   params.set('rangeMs', String(rangeMs));
   if (atMs !== null) params.set('atMs', String(atMs));
-  return { rangeMs, atMs, namespaces, zone: query.get('tz') === 'utc' ? 'utc' : 'local', api: params.toString() };
+  const zone = query.get('tz') === 'utc' ? 'utc' : 'local';
+  return { rangeMs, atMs, namespaces, zone, api: params.toString(), atApi: atMs === null ? '' : `?atMs=${atMs}` };
 }
 
 /** `90s`, `15m`, `6h`, `14d`. */

@@ -40,7 +40,7 @@ export function TopBar({ crumbs, onPalette }: Props) {
       </button>
       <NamespaceMenu />
       <RangeMenu />
-      {atMs === null ? <LiveButton /> : <Past atMs={atMs} />}
+      {atMs === null ? <LiveButton node={session?.node ?? 'the node'} /> : <Past atMs={atMs} />}
       <CoveragePill />
     </header>
   );
@@ -71,7 +71,7 @@ function RangeMenu() {
   );
 }
 
-function LiveButton() {
+function LiveButton({ node }: { readonly node: string }) {
   const pause = usePause();
   const link = useLink();
   const nowMs = useNow(1_000);
@@ -93,7 +93,11 @@ function LiveButton() {
       title={isLost ? 'The figures are of before' : 'Pause: what is shown stays as it is'}
     >
       <span className="live-dot" aria-hidden="true" />
-      {isLost ? `No contact for ${duration(nowMs - link.sinceMs)}` : link.state === 'live' ? 'Live' : 'Connecting'}
+      {isLost
+        ? `No contact with ${node} for ${duration(nowMs - link.sinceMs)}`
+        : link.state === 'live'
+          ? 'Live'
+          : 'Connecting'}
       <Icon name="pause" />
       <span className="unseen">Pause</span>
     </button>

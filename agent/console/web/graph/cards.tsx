@@ -77,17 +77,41 @@ export const Card = memo(function Card({
           </>
         )}
       </span>
+      {isSplit(node) && <Split versions={node.versions} />}
       <span className="only-spoken">{`, ${spoken(node, callers, callees, isGone)}`}</span>
     </button>
   );
 });
 
-/** Of two versions or more the smaller share. */
-function versionBadge({ versions }: TopologyNode): string[] {
+/** What each version takes, as a line; the words are among what is read out. */
+function Split({ versions }: Pick<TopologyNode, 'versions'>) {
+  return (
+    <span className="node-split" aria-hidden="true">
+      {versions.map(({ name, shareRatio }) => (
+        <span key={name} style={{ flexGrow: shareRatio ?? 0 }} />
+      ))}
+    </span>
+  );
+}
+
+/** Of two versions or more the smaller share; of a version by itself its own. */
+function versionBadge({ kind, versions }: TopologyNode): string[] {
+  const own = versions[0]?.shareRatio;
+  if (kind === 'version' && typeof own === 'number' && own < 1) return [share(own)];
   const least = versions
     .filter(({ shareRatio }) => shareRatio !== null)
     .sort((a, b) => a.shareRatio! - b.shareRatio!)[0];
   return versions.length > 1 && least !== undefined ? [`${least.name} ${share(least.shareRatio)}`] : [];
+}
+
+/** Whether several versions are known to share the requests. */
+export function isSplit({ versions }: Pick<TopologyNode, 'versions'>): boolean {
+  return versions.length > 1 && versions.some(({ shareRatio }) => shareRatio !== null);
+}
+
+/** `v1 70 %, v2 30 %`. */
+export function versionWords({ versions }: Pick<TopologyNode, 'versions'>): string {
+  return versions.map(({ name, shareRatio }) => `${name} ${share(shareRatio)}`).join(', ');
 }
 
 /** Behind what is seen of a card, which a name has to begin with (WCAG 2.5.3). */
@@ -100,6 +124,7 @@ function spoken(node: TopologyNode, callers: number, callees: number, isGone: bo
     `${share(failedOf(node))} failing`,
     plural(callers, 'caller'),
     plural(callees, 'callee'),
+    ...(isSplit(node) ? [versionWords(node)] : []),
   ].join(', ');
 }
 

@@ -1,6 +1,7 @@
 /** One small language narrows everything. */
 import { expect, test } from 'vitest';
 import { type Fields, fits, parseFilter } from '../../../../agent/console/web/filter/filter.ts';
+import { completions } from '../../../../agent/console/web/pages/topology/words.ts';
 
 const ledger: Fields = {
   words: { ns: ['pay'], health: ['bad'], owner: ['team pay'], protocol: ['grpc', 'http'], kind: ['service'] },
@@ -45,4 +46,13 @@ test('what is not understood is said and left out', () => {
   expect(problems).toHaveLength(2);
   expect(problems[0]).toContain('p99>fast');
   expect(terms).toEqual([{ kind: 'text', text: 'ledger', isNot: false }]);
+});
+
+test('the word that is being written is completed, and what stands before it stays', () => {
+  const terms = ['health:bad', 'ns:pay', 'ns:shop', 'p99>500ms'];
+  expect(completions('', terms)).toEqual(terms);
+  expect(completions('ns:pay n', terms)).toEqual(['ns:pay ns:shop']);
+  expect(completions('-heal', terms)).toEqual(['-health:bad']);
+  expect(completions('ns:pay', terms)).toEqual([]);
+  expect(completions('nothing like that', terms)).toEqual([]);
 });

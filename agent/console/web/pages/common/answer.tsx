@@ -2,7 +2,7 @@
 import type { ReactNode } from 'react';
 import { plural } from '../../format/numbers.ts';
 import { ago } from '../../format/times.ts';
-import { type Read, useNow } from '../../state/hooks.ts';
+import { type Read, useNow, useSession } from '../../state/hooks.ts';
 import { Banner } from '../../ui/card.tsx';
 import { EmptyState, ErrorState, Loading } from '../../ui/states.tsx';
 import { KeyField } from './key-field.tsx';
@@ -55,13 +55,13 @@ function Forbidden({ what, role }: { readonly what: string; readonly role: strin
   );
 }
 
+/** Not a live region: the bar says it once, and this counts on. */
 function Stale({ asOfMs }: { readonly asOfMs: number | undefined }) {
   const nowMs = useNow();
+  const node = useSession()?.node ?? 'the node that serves this page';
   return (
     <Banner tone="unknown">
-      <span role="status">
-        No contact with the node that serves this page. What follows was known {ago(nowMs - (asOfMs ?? nowMs))}.
-      </span>
+      No contact with {node}. What follows was known {ago(nowMs - (asOfMs ?? nowMs))}.
     </Banner>
   );
 }

@@ -9,6 +9,11 @@ export function hrefOfSource({ kind, namespace, name, line }: Source): string {
   return `/policies/${at}${line === null ? '' : `#L${line}`}`;
 }
 
+/** Where what was so before that revision is signed anew. */
+export function undoHref({ kind, namespace, name, rev }: Source): string {
+  return `${hrefOfSource({ kind, namespace, name, rev, line: null })}/edit?undo=${encodeURIComponent(rev ?? '')}`;
+}
+
 export function serviceHref(id: string, tab = ''): string {
   return `/services/${id.split('/').map(encodeURIComponent).join('/')}${tab === '' ? '' : `/${tab}`}`;
 }

@@ -1,6 +1,7 @@
 /** One document: its YAML, what a revision changed, which nodes apply it, and who signed what when. @module */
 import type { DocumentDetail } from '../../../shapes/mesh.ts';
 import { Link, setQuery, useParams, usePlace } from '../../app/router.tsx';
+import { useRange } from '../../app/time.ts';
 import { ago, exact } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
 import { ButtonLink, CopyButton } from '../../ui/button.tsx';
@@ -11,7 +12,7 @@ import { StatusMark } from '../../ui/status-mark.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { Answer } from '../common/answer.tsx';
 import { Frame } from '../common/frame.tsx';
-import { NO_NAMESPACE, shortName } from '../common/hrefs.ts';
+import { NO_NAMESPACE, shortName, undoHref } from '../common/hrefs.ts';
 import { signerName } from '../policies/policies-page.tsx';
 
 const TABS = ['yaml', 'diff', 'nodes', 'history'] as const;
@@ -22,7 +23,8 @@ const MARK = { rejected: 'bad', 'held-back': 'warn', pending: 'unknown', applied
 export function DocumentPage() {
   const { kind = '', ns = '', name = '', tab: asked } = useParams();
   const place = [kind, ns, name].map(encodeURIComponent).join('/');
-  const read = useTopic<DocumentDetail>(`/documents/${place}`);
+  const { atApi } = useRange();
+  const read = useTopic<DocumentDetail>(`/documents/${place}${atApi}`);
   const tab = TABS.find((one) => one === asked) ?? 'yaml';
   const flags = ns === NO_NAMESPACE ? '' : ` -n ${ns}`;
   const document = read.data?.document;
@@ -46,6 +48,11 @@ export function DocumentPage() {
           <ButtonLink icon="pencil" to={`/policies/${place}/edit`}>
             Edit
           </ButtonLink>
+          {document && (
+            <ButtonLink icon="retry" to={undoHref({ ...document, line: null })}>
+              Undo
+            </ButtonLink>
+          )}
           <CopyButton text={`weft undo ${kind} ${name}${flags}`}>Copy weft undo</CopyButton>
         </>
       }
@@ -69,6 +76,7 @@ export function DocumentPage() {
 }
 
 function stateWords({ document: { state, nodesApplied, nodesTotal } }: DocumentDetail): string {
+  if (nodesTotal === 0) return state === 'deleted' ? 'Deleted' : 'In force then';
   return state === 'deleted'
     ? 'Deleted'
     : `${state[0]!.toUpperCase()}${state.slice(1)} on ${nodesApplied} of ${nodesTotal} nodes`;
@@ -152,6 +160,12 @@ function Compare({ detail: { revisions, yaml, document } }: { readonly detail: D
 }
 
 function Nodes({ detail: { nodes } }: { readonly detail: DocumentDetail }) {
+  if (nodes.length === 0)
+    return (
+      <Card>
+        <p className="muted">Which nodes had taken it then is not kept.</p>
+      </Card>
+    );
   const sorted = nodes.toSorted(
     (a, b) => Number(a.state === 'applied') - Number(b.state === 'applied') || a.node.localeCompare(b.node),
   );

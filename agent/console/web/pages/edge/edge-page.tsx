@@ -7,6 +7,7 @@ import { duration, rate, share } from '../../format/numbers.ts';
 import { type ApiError, post } from '../../state/api.ts';
 import { asApiError, useTopic } from '../../state/hooks.ts';
 import { ButtonLink, CopyButton } from '../../ui/button.tsx';
+import { Banner } from '../../ui/card.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { ErrorState, Loading } from '../../ui/states.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
@@ -22,7 +23,7 @@ import './edge.css';
 export function EdgePage() {
   const { fromNs = '', from = '', toNs = '', to = '' } = useParams();
   const { query } = usePlace();
-  const { api } = useRange();
+  const { api, atMs } = useRange();
   const [caller, called] = [`${fromNs}/${from}`, `${toNs}/${to}`];
   const place = [fromNs, from, toNs, to].map(encodeURIComponent).join('/');
   const read = useTopic<EdgeDetail>(`/edges/${place}?${api}`);
@@ -55,6 +56,11 @@ export function EdgePage() {
         answer.data?.command ?? `weft explain ${question.method} ${question.path} --from ${caller} --to ${called}`
       }
     >
+      {atMs !== null && (
+        <Banner tone="unknown" actions={<ButtonLink to="/policies">Documents of then</ButtonLink>}>
+          Figures are of then, the steps of now: documents are kept, whole decisions are not.
+        </Banner>
+      )}
       <RequestForm key={JSON.stringify(question)} question={question} onAsk={ask} />
       <div className="columns">
         <div className="stack">

@@ -40,17 +40,41 @@ export function NewPage() {
   return <Editor key={`${id} ${query.get('service')}`} title={`New ${form.title.toLowerCase()}`} start={yaml} />;
 }
 
-/** `/policies/RateLimit/pay/ledger/edit` */
+/** `/policies/RateLimit/pay/ledger/edit`; with `?undo=REVISION` it begins with what was so before that one. */
 export function EditPage() {
   const { kind = '', ns = '', name = '' } = useParams();
+  const { query } = usePlace();
+  const undone = query.get('undo');
   const read = useGet<DocumentDetail>(`/documents/${[kind, ns, name].map(encodeURIComponent).join('/')}`);
-  if (read.data !== undefined)
-    return <Editor title={`Change ${kind} ${ns === NO_NAMESPACE ? '' : `${ns}/`}${name}`} start={read.data.yaml} />;
+  const full = `${kind} ${ns === NO_NAMESPACE ? '' : `${ns}/`}${name}`;
+  if (read.data !== undefined && undone !== null) return <Undo detail={read.data} undone={undone} full={full} />;
+  if (read.data !== undefined) return <Editor title={`Change ${full}`} start={read.data.yaml} />;
   return (
     <Frame title={`Change ${kind} ${name}`}>
       <Answer read={read} what="the document">
         {() => null}
       </Answer>
+    </Frame>
+  );
+}
+
+interface UndoProps {
+  readonly detail: DocumentDetail;
+  /** The revision to take back. */
+  readonly undone: string;
+  readonly full: string;
+}
+
+/** What was so before is signed as a new revision. Where nothing was, the document has to go, and deleting takes the command. */
+function Undo({ detail: { document, revisions }, undone, full }: UndoProps) {
+  const at = revisions.findIndex(({ rev }) => rev === undone);
+  const earlier = at < 0 ? undefined : revisions[at + 1]?.yaml;
+  if (typeof earlier === 'string') return <Editor title={`Undo the last change of ${full}`} start={earlier} />;
+  const { kind, namespace, name } = document;
+  const command = `weft undo ${kind} ${name}${namespace === '' ? '' : ` -n ${namespace}`}`;
+  return (
+    <Frame title={`Undo ${full}`} command={command}>
+      <EmptyState why="Nothing is known of before that revision. Undoing it deletes the document:" command={command} />
     </Frame>
   );
 }

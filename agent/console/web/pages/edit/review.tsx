@@ -32,6 +32,7 @@ export function Review({ yaml, check, isPast }: Props) {
             <Differs yaml={yaml} present={data.present} />
             <Affects affected={data.affected} affectedCoverage={data.affectedCoverage} />
             <Nodes nodes={data.nodes} />
+            {data.key !== null && <Undo {...data.key} />}
           </ul>
           <div className="row">
             <SignForm yaml={yaml} check={check} isPast={isPast} />
@@ -40,6 +41,15 @@ export function Review({ yaml, check, isPast }: Props) {
         </>
       )}
     </Card>
+  );
+}
+
+/** What takes it back once it is signed. */
+function Undo({ kind, namespace, name }: NonNullable<DocumentCheck['key']>) {
+  return (
+    <Line name="Undo">
+      <code>{`weft undo ${kind} ${name}${namespace === '' ? '' : ` -n ${namespace}`}`}</code>
+    </Line>
   );
 }
 

@@ -1,6 +1,7 @@
 /** One node: what it says of itself, or what the others know of it where it does not answer. @module */
 import type { MemberDetail } from '../../../shapes/mesh.ts';
 import { Link, useParams } from '../../app/router.tsx';
+import { useRange } from '../../app/time.ts';
 import { duration, plural, share } from '../../format/numbers.ts';
 import { ago } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
@@ -16,7 +17,8 @@ import { Expiry } from './members-page.tsx';
 
 export function MemberPage() {
   const { node = '' } = useParams();
-  const read = useTopic<MemberDetail>(`/members/${encodeURIComponent(node)}`);
+  const { atApi, atMs } = useRange();
+  const read = useTopic<MemberDetail>(`/members/${encodeURIComponent(node)}${atApi}`);
   const member = read.data?.member;
   return (
     <Frame
@@ -34,7 +36,12 @@ export function MemberPage() {
       <Answer read={read} what={node}>
         {(detail) => (
           <>
-            {!detail.answered && (
+            {atMs !== null && (
+              <Banner tone="unknown">
+                Whether {node} was there then is known; what it said of itself is not kept.
+              </Banner>
+            )}
+            {atMs === null && !detail.answered && (
               <Banner tone="unknown">
                 {node} did not answer. What follows is what the others know of it; its workloads and documents are not
                 known.

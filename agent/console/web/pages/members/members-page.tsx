@@ -1,6 +1,7 @@
 /** The nodes of the mesh: who is there, how they fare, and how they hear each other. @module */
 import type { MemberRow, Members } from '../../../shapes/mesh.ts';
 import { Link, setQuery, usePlace } from '../../app/router.tsx';
+import { useRange } from '../../app/time.ts';
 import { count, duration, plural, share } from '../../format/numbers.ts';
 import { age, ago, exact } from '../../format/times.ts';
 import { useNow, useTopic } from '../../state/hooks.ts';
@@ -19,13 +20,21 @@ const VIEWS = [
 type View = (typeof VIEWS)[number]['value'];
 
 export function MembersPage() {
-  const read = useTopic<Members>('/members');
+  const { atApi, atMs } = useRange();
+  const read = useTopic<Members>(`/members${atApi}`);
   const { query } = usePlace();
   const view = VIEWS.find(({ value }) => value === query.get('view'))?.value ?? 'nodes';
   return (
     <Frame
       title="Members"
-      about={read.data && <span>{conclusion(read.data.members)}</span>}
+      about={
+        read.data && (
+          <span>
+            {conclusion(read.data.members)}
+            {atMs !== null && ' Who was there then is known; what each said of itself is not kept.'}
+          </span>
+        )
+      }
       actions={
         <Segmented name="What of them" options={VIEWS} value={view} onChange={(value) => setQuery({ view: value })} />
       }

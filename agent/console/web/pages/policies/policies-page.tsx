@@ -20,9 +20,9 @@ const MARK = { rejected: 'bad', 'held-back': 'warn', pending: 'unknown', applied
 
 export function PoliciesPage() {
   const { query } = usePlace();
-  const { namespaces } = useRange();
+  const { namespaces, atApi } = useRange();
   const filter = query.get('f') ?? '';
-  const read = useTopic<Documents>('/documents');
+  const read = useTopic<Documents>(`/documents${atApi}`);
   return (
     <Frame
       title="Policies"
@@ -124,7 +124,7 @@ function columns(nowMs: number): readonly Column<DocumentRow>[] {
       id: 'nodes',
       head: 'Nodes',
       align: 'end',
-      cell: (row) => `${row.nodesApplied}/${row.nodesTotal}`,
+      cell: (row) => (row.nodesTotal === 0 ? '–' : `${row.nodesApplied}/${row.nodesTotal}`),
       value: (row) => row.nodesApplied,
     },
     {

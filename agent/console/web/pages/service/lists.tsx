@@ -1,6 +1,7 @@
 /** The tabs of a service that are lists: routes, callers and callees, endpoints, policies, facts. @module */
 import type { EndpointRow, Fact, Neighbour, ObservedRoute, ServiceDetail } from '../../../shapes/services.ts';
 import { Link } from '../../app/router.tsx';
+import { useRange } from '../../app/time.ts';
 import { TimeChart } from '../../charts/time-chart.tsx';
 import { count, duration, rate, share } from '../../format/numbers.ts';
 import { ago, exact } from '../../format/times.ts';
@@ -269,8 +270,9 @@ const ENDPOINT_COLUMNS: readonly Column<EndpointRow>[] = [
 ];
 
 export function Endpoints({ endpoints }: { readonly endpoints: readonly EndpointRow[] }) {
+  const { atMs } = useRange();
   return (
-    <Card title="Endpoints">
+    <Card title={atMs === null ? 'Endpoints' : 'Endpoints of now: those of then are not kept'}>
       {endpoints.length === 0 ? (
         <p className="muted">It has no endpoint. Callers get no answer until a workload is ready.</p>
       ) : (

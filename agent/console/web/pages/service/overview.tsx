@@ -1,6 +1,7 @@
 /** The first tab of a service: what is wrong, four charts on one crosshair, routes, versions, who is affected, what changed. @module */
 import type { ServiceDetail } from '../../../shapes/services.ts';
 import { Link } from '../../app/router.tsx';
+import { useRange } from '../../app/time.ts';
 import { TimeChart } from '../../charts/time-chart.tsx';
 import { duration, plural, rate, share, threeDigits } from '../../format/numbers.ts';
 import { clock, exact } from '../../format/times.ts';
@@ -163,6 +164,7 @@ function Objective({ objective }: { readonly objective: NonNullable<ServiceDetai
 }
 
 function Versions({ detail: { versions } }: { readonly detail: ServiceDetail }) {
+  const { atMs } = useRange();
   if (versions.length === 0) return null;
   const colorOf = (i: number) => COLORS[i % COLORS.length]!;
   return (
@@ -176,7 +178,7 @@ function Versions({ detail: { versions } }: { readonly detail: ServiceDetail }) 
           <li key={version.name}>
             <span className="dot" style={{ background: `var(--${colorOf(i)})` }} aria-hidden="true" />
             <b>{version.name || 'none'}</b>
-            <span className="muted">{plural(version.endpoints, 'endpoint')}</span>
+            {atMs === null && <span className="muted">{plural(version.endpoints, 'endpoint')}</span>}
             <span>{share(version.shareRatio)}</span>
             <span>
               <Failed {...version} /> failed

@@ -62,7 +62,11 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
     align: 'end',
     cell: (row) => (
       <span className={row.endpointsReady === 0 && row.endpointsTotal > 0 ? 'is-bad strong' : ''}>
-        {row.endpointsReady === row.endpointsTotal ? row.endpointsTotal : `${row.endpointsReady}/${row.endpointsTotal}`}
+        {row.endpointsReady === null
+          ? '–'
+          : row.endpointsReady === row.endpointsTotal
+            ? row.endpointsTotal
+            : `${row.endpointsReady}/${row.endpointsTotal}`}
       </span>
     ),
     value: (row) => row.endpointsReady,

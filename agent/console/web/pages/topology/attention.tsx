@@ -1,5 +1,5 @@
 /** "Needs attention", worst first, and what else is worth knowing. @module */
-import type { Problem } from '../../../shapes/common.ts';
+import type { MeshEvent, Problem } from '../../../shapes/common.ts';
 import type { Topology } from '../../../shapes/topology.ts';
 import { Link } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
@@ -8,6 +8,7 @@ import { age, clock } from '../../format/times.ts';
 import { useNow } from '../../state/hooks.ts';
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { HealthGlyph, StatusMark } from '../../ui/status-mark.tsx';
+import { undoHref } from '../common/hrefs.ts';
 import { beganWords, missingFacts, problemFigure, whereWords } from './words.ts';
 
 interface Props {
@@ -37,7 +38,7 @@ export function Attention({ data, onShow, onAffected }: Props) {
       </header>
       {data.problems.length === 0 && <p className="muted">Nothing.</p>}
       {data.problems.slice(0, MAX_PROBLEMS).map((problem) => (
-        <ProblemCard key={problem.id} {...{ problem, zone, onShow, onAffected }} />
+        <ProblemCard key={problem.id} {...{ problem, zone, onShow, onAffected }} after={eventOf(data, problem)} />
       ))}
       {data.problems.length > MAX_PROBLEMS && (
         <Link to="/services?f=health:bad,warn">{data.problems.length - MAX_PROBLEMS} more</Link>
@@ -69,13 +70,20 @@ export function Attention({ data, onShow, onAffected }: Props) {
   );
 }
 
+/** What it began after. */
+function eventOf({ events }: Topology, { after }: Problem): MeshEvent | undefined {
+  return events.find(({ id }) => id === after?.eventId);
+}
+
 interface CardProps extends Omit<Props, 'data'> {
   readonly problem: Problem;
+  readonly after: MeshEvent | undefined;
   readonly zone: 'local' | 'utc';
 }
 
-function ProblemCard({ problem, zone, onShow, onAffected }: CardProps) {
-  const { service, health, cause, feltBy, after } = problem;
+function ProblemCard({ problem, after, zone, onShow, onAffected }: CardProps) {
+  const { service, health, cause, feltBy } = problem;
+  const changed = after?.document ?? null;
   const [namespace = '', name = service] = service.split('/');
   const where = whereWords(problem);
   const began = beganWords(problem, zone);
@@ -91,7 +99,7 @@ function ProblemCard({ problem, zone, onShow, onAffected }: CardProps) {
       <p>{where === '' ? cause : `${where}.`}</p>
       {began !== '' && (
         <p className="began">
-          {after === null ? (
+          {problem.after === null ? (
             began
           ) : (
             <Link to={`/events?around=${new Date(problem.sinceMs ?? 0).toISOString()}`}>{began}</Link>
@@ -120,11 +128,17 @@ function ProblemCard({ problem, zone, onShow, onAffected }: CardProps) {
         </>
       )}
       <div className="row">
+        {changed !== null && <ButtonLink to={undoHref(changed)}>Undo {revisionIn(after!.title)}</ButtonLink>}
         <ButtonLink to={`/services/${service}`}>Open {name}</ButtonLink>
         <Button onClick={() => onShow(service)}>Show in graph</Button>
       </div>
     </article>
   );
+}
+
+/** `revision 14` of `Rollout ledger applied, revision 14`. */
+function revisionIn(title: string): string {
+  return /revision \d+$/.exec(title)?.[0] ?? 'this change';
 }
 
 export function HealthLine({ health, cause }: Pick<Problem, 'health' | 'cause'>) {

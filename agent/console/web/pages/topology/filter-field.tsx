@@ -1,13 +1,22 @@
 /** The field that narrows what is shown; `f` in the address. F or / puts the focus there. @module */
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useId, useRef, useState } from 'react';
 import { useKeys } from '../../app/keys.ts';
 import { setQuery } from '../../app/router.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { completions } from './words.ts';
 
 /** After the last key, so that a graph of a thousand is not narrowed for each letter. */
 const WAIT_MS = 150;
 
-export function FilterField({ value, problems }: { readonly value: string; readonly problems: readonly string[] }) {
+interface Props {
+  readonly value: string;
+  readonly problems: readonly string[];
+  /** Terms that would find something: `ns:pay`, `health:bad`. */
+  readonly terms: readonly string[];
+}
+
+export function FilterField({ value, problems, terms }: Props) {
+  const list = useId();
   const field = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
@@ -28,6 +37,8 @@ export function FilterField({ value, problems }: { readonly value: string; reado
         ref={field}
         value={text}
         placeholder="Filter: ns:pay p99>500"
+        list={list}
+        autoComplete="off"
         aria-invalid={problems.length > 0}
         aria-describedby={problems.length > 0 ? 'filter-problem' : undefined}
         onChange={(event) => setText(event.target.value)}
@@ -37,6 +48,11 @@ export function FilterField({ value, problems }: { readonly value: string; reado
           field.current?.blur();
         }}
       />
+      <datalist id={list}>
+        {completions(text, terms).map((whole) => (
+          <option key={whole} value={whole} />
+        ))}
+      </datalist>
       <kbd>F</kbd>
       {problems.length > 0 && (
         <span className="filter-problem" id="filter-problem">

@@ -1,19 +1,19 @@
 /** The panel of what is chosen in the graph: a service, a call between two, or a namespace. @module */
-import { useMemo } from 'react';
+import { lazy, Suspense } from 'react';
 import type { ServiceDetail } from '../../../shapes/services.ts';
 import type { Topology, TopologyEdge, TopologyNode } from '../../../shapes/topology.ts';
 import { Link } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { bytesRate, duration, plural, rate, share } from '../../format/numbers.ts';
-import { failedOf, namespaceSums } from '../../graph/lod.ts';
+import { isSplit, versionWords } from '../../graph/cards.tsx';
+import { failedOf } from '../../graph/lod.ts';
 import { useTopic } from '../../state/hooks.ts';
 import { Button, ButtonLink } from '../../ui/button.tsx';
-import { Facts } from '../../ui/card.tsx';
+import { Facts, ShareBar } from '../../ui/card.tsx';
 import { SidePanel } from '../../ui/side-panel.tsx';
 import { Sparkline } from '../../ui/sparkline.tsx';
-import { StatusMark } from '../../ui/status-mark.tsx';
-import { type Column, Table } from '../../ui/table.tsx';
 import { HealthLine } from './attention.tsx';
+import { endpointWords } from './words.ts';
 
 interface Props {
   readonly data: Topology;
@@ -25,10 +25,20 @@ interface Props {
   readonly onNamespace: (name: string) => void;
 }
 
+/** Its table is not needed by who chooses a service. */
+const NamespacePanel = lazy(() =>
+  import('./namespace-panel.tsx').then((module) => ({ default: module.NamespacePanel })),
+);
+
 export function Selection(props: Props) {
   const { data, chosen, onChoose } = props;
   const close = () => onChoose(null);
-  if (chosen.startsWith('ns:')) return <NamespacePanel {...props} close={close} />;
+  if (chosen.startsWith('ns:'))
+    return (
+      <Suspense>
+        <NamespacePanel {...props} close={close} />
+      </Suspense>
+    );
   if (chosen.includes('>')) return <EdgePanel {...props} close={close} />;
   const node = data.nodes.find(({ id }) => id === chosen);
   return node === undefined ? (
@@ -71,18 +81,19 @@ function NodePanel({ data, node, view, close, onChoose, onAffected }: Shown & { 
           ],
           ['Denied', share(node.deniedRatio)],
           ['Answer time', `p50 ${duration(node.p50Ms)}, p99 ${duration(node.p99Ms)}`],
-          ['Endpoints', `${node.endpointsReady} of ${node.endpointsTotal} ready`],
-          ...(node.versions.length > 0
-            ? [
-                [
-                  'Versions',
-                  node.versions.map(({ name, shareRatio }) => `${name} ${share(shareRatio)}`).join(', '),
-                ] as const,
-              ]
-            : []),
+          ['Endpoints', endpointWords(node)],
+          ...(node.versions.length > 0 ? [['Versions', versionWords(node)] as const] : []),
           ...(node.badges.length > 0 ? [['Marks', node.badges.join(', ')] as const] : []),
         ]}
       />
+      {isSplit(node) && (
+        <ShareBar
+          label={versionWords(node)}
+          parts={node.versions.map(({ name, shareRatio }, i) => {
+            return { name, ratio: shareRatio ?? 0, color: i % 2 === 0 ? 'series1' : 'series2' };
+          })}
+        />
+      )}
       <div className="row">
         {view === 'service' && <ButtonLink to={`/services/${node.id}`}>Open {node.name}</ButtonLink>}
         {view === 'node' && <ButtonLink to={`/members/${node.id}`}>Open {node.name}</ButtonLink>}
@@ -234,52 +245,3 @@ function BundlePanel(props: {
     </SidePanel>
   );
 }
-
-function NamespacePanel({ data, chosen, close, onChoose, onNamespace }: Shown) {
-  const name = chosen.slice(3);
-  const members = useMemo(() => data.nodes.filter(({ namespace }) => namespace === name), [data.nodes, name]);
-  const sum = namespaceSums(members)[0];
-  return (
-    <SidePanel title={name} onClose={close}>
-      {sum && (
-        <p>
-          <StatusMark health={sum.health} isSoft /> {plural(members.length, 'service')}, {rate(sum.rate)},{' '}
-          {share(sum.failedRatio)} failing
-        </p>
-      )}
-      <div className="row">
-        <Button onClick={() => onNamespace(name)}>Only this namespace</Button>
-      </div>
-      <Table
-        name={`Services of ${name}`}
-        rows={members}
-        columns={MEMBER_COLUMNS}
-        rowKey={({ id }) => id}
-        onOpen={({ id }) => onChoose(id)}
-        initialSort={{ column: 'health', isDown: false }}
-        isCompact
-        isPlain
-      />
-    </SidePanel>
-  );
-}
-
-const ORDER = ['bad', 'warn', 'unknown', 'ok', 'quiet'];
-const MEMBER_COLUMNS: readonly Column<TopologyNode>[] = [
-  {
-    id: 'health',
-    head: '',
-    width: '28px',
-    value: ({ health }) => ORDER.indexOf(health),
-    cell: ({ health, cause }) => <StatusMark health={health} cause={cause} isGlyphOnly />,
-  },
-  { id: 'name', head: 'Service', value: ({ name }) => name, cell: ({ name }) => name },
-  {
-    id: 'rate',
-    head: 'Rate',
-    align: 'end',
-    value: ({ requestsPerSec }) => requestsPerSec,
-    cell: (node) => rate(node.requestsPerSec),
-  },
-  { id: 'failed', head: 'Failed', align: 'end', value: failedOf, cell: (node) => share(failedOf(node)) },
-];

@@ -14,20 +14,22 @@ import { Segmented } from '../../ui/button.tsx';
 import { SidePanel } from '../../ui/side-panel.tsx';
 import { EmptyState, ErrorState, Loading } from '../../ui/states.tsx';
 import { showToast } from '../../ui/toast.tsx';
+import { copy } from '../common/command-line.tsx';
 import { Attention } from './attention.tsx';
 import { FilterField } from './filter-field.tsx';
-import { Legend } from './legend.tsx';
 import { Selection } from './selection.tsx';
 import { Strip } from './strip.tsx';
 import { GraphTools } from './tools.tsx';
 import { useGraphPart } from './use-part.ts';
-import { headline } from './words.ts';
+import { filterTerms, headline } from './words.ts';
 import './topology.css';
 
 const VIEWS = ['service', 'workload', 'version', 'node'] as const;
 type ViewName = (typeof VIEWS)[number];
 /** Not with the graph, which most look at first. */
 const TopologyTable = lazy(() => import('./topology-table.tsx').then((module) => ({ default: module.TopologyTable })));
+/** Nor what one asks for. */
+const Legend = lazy(() => import('./legend.tsx').then((module) => ({ default: module.Legend })));
 const NARROW = '(max-width: 640px)';
 
 export function TopologyPage() {
@@ -39,10 +41,14 @@ export function TopologyPage() {
   const filter = useMemo(() => parseFilter(filterText), [filterText]);
   const isOnlyTrouble = query.get('only') === 'trouble';
   const isTable = query.has('as') ? query.get('as') === 'table' : matchMedia(NARROW).matches;
-  const { data, state, error } = useTopic<Topology>(`/topology?view=${view}&${api}`);
+  const read = useTopic<Topology>(`/topology?view=${view}&${api}`);
+  const { state, error } = read;
   const key = `${view}/${namespaces.toSorted().join(',')}`;
-  const part = useGraphPart(data, { filter, isOnlyTrouble, key: `${key}/${atMs ?? ''}` });
+  const data = useKept(read.data, atMs === null || error !== undefined ? null : key);
+  const moment = atMs === null ? '' : data?.asOfMs;
+  const part = useGraphPart(data, { filter, isOnlyTrouble, key: `${key}/${moment}` });
   const detail = detailFor(part.nodes.length, part.edges.length, query.get('all') === '1');
+  const terms = useMemo(() => filterTerms(data?.nodes ?? []), [data]);
   const [affected, setAffected] = useState<string | null>(null);
   const [isLegend, setLegend] = useState(false);
   const graph = useRef<GraphHandle>(null);
@@ -81,6 +87,7 @@ export function TopologyPage() {
       group: 'Graph',
       run: () => (chosen === null ? false : setAffected(affected === null ? chosen : null)),
     },
+    { keys: 'Y', does: 'Copy the command of this page', group: 'Everywhere', run: () => copy('weft top') },
     { keys: 'U', does: 'Take Tidy back', group: 'Graph', run: () => graph.current?.undoTidy() },
     {
       keys: 'Enter or Shift+Enter',
@@ -108,7 +115,10 @@ export function TopologyPage() {
     );
   const isEmpty = data.nodes.length === 0;
   return (
-    <div className={`topology${state === 'stale' ? ' is-stale' : ''}`}>
+    <div
+      className={`topology${state === 'stale' || read.data === undefined ? ' is-stale' : ''}`}
+      aria-busy={read.data === undefined}
+    >
       <div className="topology-main">
         <header className="topology-head">
           <h1>{headline(data, view)}</h1>
@@ -118,7 +128,7 @@ export function TopologyPage() {
             options={VIEW_OPTIONS}
             onChange={(name) => setQuery({ view: name, sel: null })}
           />
-          <FilterField value={filterText} problems={filter.problems} />
+          <FilterField value={filterText} problems={filter.problems} terms={terms} />
         </header>
         {isEmpty && (
           <EmptyState
@@ -166,9 +176,20 @@ export function TopologyPage() {
           onNamespace={(name) => setQuery({ ns: name, sel: null }, { replace: false })}
         />
       )}
-      {isLegend && <Legend part={part} onClose={() => setLegend(false)} />}
+      {isLegend && (
+        <Suspense>
+          <Legend part={part} onClose={() => setLegend(false)} />
+        </Suspense>
+      )}
     </div>
   );
+}
+
+/** While one goes through the past: what was shown, greyed, until the next moment is there. @param key null keeps nothing */
+function useKept(data: Topology | undefined, key: string | null): Topology | undefined {
+  const kept = useRef<{ key: string; data: Topology }>(undefined);
+  if (key !== null && data !== undefined) kept.current = { key, data };
+  return data ?? (key !== null && kept.current?.key === key ? kept.current.data : undefined);
 }
 
 const VIEW_OPTIONS = VIEWS.map((value) => ({ value, text: value[0]!.toUpperCase() + value.slice(1) }));

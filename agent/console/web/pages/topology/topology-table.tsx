@@ -2,10 +2,12 @@
 import { useMemo } from 'react';
 import type { Topology, TopologyEdge, TopologyNode } from '../../../shapes/topology.ts';
 import { duration, rate, share } from '../../format/numbers.ts';
+import { versionWords } from '../../graph/cards.tsx';
 import { failedOf } from '../../graph/lod.ts';
 import { EmptyState } from '../../ui/states.tsx';
 import { HEALTH_ORDER, StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
+import { endpointWords } from './words.ts';
 
 type Part = Pick<Topology, 'nodes' | 'edges'>;
 interface EdgeRow extends TopologyEdge {
@@ -108,7 +110,13 @@ const NODES: readonly Column<TopologyNode>[] = [
     head: 'Endpoints',
     align: 'end',
     value: (row) => row.endpointsReady,
-    cell: (row) => `${row.endpointsReady} of ${row.endpointsTotal}`,
+    cell: endpointWords,
+  },
+  {
+    id: 'versions',
+    head: 'Versions',
+    value: ({ versions }) => versions.length,
+    cell: (row) => versionWords(row) || '–',
   },
   { id: 'badges', head: 'Marks', value: ({ badges }) => badges.join(' '), cell: ({ badges }) => badges.join(', ') },
 ];

@@ -62,6 +62,36 @@ export function missingFacts({ missing }: Coverage, nowMs: number, age: (ms: num
   });
 }
 
+const COMPARISONS = ['p99>500ms', 'failed>1%', 'rate>100', 'endpoints<2'];
+const MAX_COMPLETIONS = 12;
+
+/** Terms that find something in these services, and comparisons as they are written. */
+export function filterTerms(nodes: readonly TopologyNode[]): readonly string[] {
+  const words = nodes.flatMap(({ namespace, health, kind, versions }) => [
+    ...(namespace === '' ? [] : [`ns:${namespace}`]),
+    `health:${health}`,
+    `kind:${kind}`,
+    ...versions.map(({ name }) => `v:${name}`),
+  ]);
+  return [...[...new Set(words)].sort(), ...COMPARISONS];
+}
+
+/** The whole text with its last word completed; what is there already is not offered again. */
+export function completions(text: string, terms: readonly string[]): readonly string[] {
+  const [, before = '', sign = '', begun = ''] = /^(.*?)(-?)([^\s]*)$/s.exec(text) ?? [];
+  const used = new Set(before.split(/\s+/));
+  const fitting = terms.filter((term) => term.startsWith(begun) && term !== begun && !used.has(term));
+  return fitting.slice(0, MAX_COMPLETIONS).map((term) => `${before}${sign}${term}`);
+}
+
+/** Of an earlier moment nobody knows how many were ready. */
+export function endpointWords({
+  endpointsReady,
+  endpointsTotal,
+}: Pick<TopologyNode, 'endpointsReady' | 'endpointsTotal'>): string {
+  return endpointsReady === null ? '–' : `${endpointsReady} of ${endpointsTotal} ready`;
+}
+
 /** What the filter may ask of a service. */
 export function nodeFields(node: TopologyNode, protocols: readonly string[]): Fields {
   return {
