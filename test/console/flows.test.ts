@@ -98,8 +98,8 @@ describe.skipIf(chromiumPath() === undefined)('the console of a running mesh', (
   }, 180_000);
 
   test('ten tabs of one browser share one stream', async () => {
-    const paths = ['/', '/services', '/traces', '/logs', '/events', '/policies', '/members', '/identities'];
-    const tabs = await Promise.all([...paths, '/members/n2', '/services/shop/cart'].map(open));
+    const paths = ['/', '/services', '/services/shop/cart', '/events', '/policies', '/identities', '/members'];
+    const tabs = await Promise.all([...paths, ...['n1', 'n2', 'n3'].map((node) => `/members/${node}`)].map(open));
     expect(tabs.length).toBe(TABS);
     for (const tab of tabs) await liveButton(tab).waitFor();
     await expect.poll(() => demo.streams(), POLLING).toBe(1);
