@@ -51,7 +51,8 @@ describe.skipIf(obstacle !== undefined)(
       await calls('flaky', 40);
       await ground.agents[0]!.until('figures of the calls', async () => {
         const { edges } = await get('/topology?rangeMs=60000', topology);
-        return edges.filter(({ requestsPerSec }) => (requestsPerSec ?? 0) > 0).length === 2;
+        const arrived = (await get('/identities?rangeMs=60000', mesh.identities)).edges; // the other node's count
+        return arrived.length === 2 && edges.filter(({ requestsPerSec }) => (requestsPerSec ?? 0) > 0).length === 2;
       });
     }, 90_000);
     afterAll(() => ground?.[Symbol.asyncDispose]());
