@@ -291,6 +291,7 @@ describe.skipIf(obstacle !== undefined)(
       expect(documents.map(({ kind, callers }) => [kind, callers])).toEqual([
         ['AccessPolicy', ['shop/client']],
         ['HTTPRoute', ['shop/client']],
+        ['ServiceLevelObjective', []],
       ]);
     });
 
