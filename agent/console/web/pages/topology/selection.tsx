@@ -13,6 +13,7 @@ import { SidePanel } from '../../ui/side-panel.tsx';
 import { Sparkline } from '../../ui/sparkline.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
+import { showToast } from '../../ui/toast.tsx';
 import { HealthLine } from './attention.tsx';
 
 interface Props {
@@ -23,6 +24,10 @@ interface Props {
   readonly onChoose: (id: string | null) => void;
   readonly onAffected: (id: string) => void;
   readonly onNamespace: (name: string) => void;
+  /** Namespaces that are open in the graph; undefined where none can be. */
+  readonly opened: ReadonlySet<string> | undefined;
+  /** False: there are too many services in it. */
+  readonly onOpenNamespace: (name: string, isOpen: boolean) => boolean;
 }
 
 export function Selection(props: Props) {
@@ -164,9 +169,8 @@ function EdgePanel({ data, chosen, close }: Shown) {
   const names = new Map(data.nodes.map((node, i) => [node.id, i]));
   const edge = data.edges.find((one) => one.from === names.get(from) && one.to === names.get(to));
   if (edge === undefined) {
-    const between = data.edges.filter(
-      (one) => data.nodes[one.from]?.namespace === from && data.nodes[one.to]?.namespace === to,
-    );
+    const isEnd = (place: number, end: string) => data.nodes[place]?.namespace === end || data.nodes[place]?.id === end;
+    const between = data.edges.filter((one) => isEnd(one.from, from) && isEnd(one.to, to));
     return between.length === 0 ? (
       <Nothing chosen={chosen} close={close} />
     ) : (
@@ -235,10 +239,13 @@ function BundlePanel(props: {
   );
 }
 
-function NamespacePanel({ data, chosen, close, onChoose, onNamespace }: Shown) {
+function NamespacePanel({ data, chosen, close, opened, onChoose, onNamespace, onOpenNamespace }: Shown) {
   const name = chosen.slice(3);
   const members = useMemo(() => data.nodes.filter(({ namespace }) => namespace === name), [data.nodes, name]);
   const sum = namespaceSums(members)[0];
+  const showInside = (isOpen: boolean) => {
+    if (!onOpenNamespace(name, isOpen)) showToast(`${name} has too many services for cards; they are in this list`);
+  };
   return (
     <SidePanel title={name} onClose={close}>
       {sum && (
@@ -248,6 +255,11 @@ function NamespacePanel({ data, chosen, close, onChoose, onNamespace }: Shown) {
         </p>
       )}
       <div className="row">
+        {opened !== undefined && (
+          <Button aria-pressed={opened.has(name)} onClick={() => showInside(!opened.has(name))}>
+            Open in the graph
+          </Button>
+        )}
         <Button onClick={() => onNamespace(name)}>Only this namespace</Button>
       </div>
       <Table
@@ -268,8 +280,8 @@ const ORDER = ['bad', 'warn', 'unknown', 'ok', 'quiet'];
 const MEMBER_COLUMNS: readonly Column<TopologyNode>[] = [
   {
     id: 'health',
-    head: '',
-    width: '28px',
+    head: 'Health',
+    width: '72px',
     value: ({ health }) => ORDER.indexOf(health),
     cell: ({ health, cause }) => <StatusMark health={health} cause={cause} isGlyphOnly />,
   },
