@@ -3,6 +3,7 @@ import { type Answer, refusal } from '../admin/routes.ts';
 import { hasRole, seenNamespaces } from './access/roles.ts';
 import type { ConsoleApi, Viewer } from './api.ts';
 import { FiguresCache } from './figures-cache.ts';
+import { withShortFigures } from './live/short-figures.ts';
 import { atOf, BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
 import { DocumentRoutes, keyFrom, mayRead } from './routes/documents.ts';
 import { ImpactRoutes } from './routes/impact.ts';
@@ -76,7 +77,7 @@ export class AgentApi implements ConsoleApi {
       '/topology': async ({ asked, namespaces }) => {
         const view = asked.get('view') ?? 'service';
         if (!KINDS.includes(view)) throw new BadQuestion(`view: ${view.slice(0, 40)}: use one of ${KINDS.join(', ')}`);
-        return this.#traffic.topology(view as TopologyKind, range(asked), namespaces);
+        return withShortFigures(await this.#traffic.topology(view as TopologyKind, range(asked), namespaces));
       },
       '/services': ({ asked, namespaces }) => this.#traffic.services(range(asked), namespaces),
       '/services/*/*': async ({ parts: [namespace, name], asked, namespaces }) =>

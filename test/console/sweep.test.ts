@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildConsole } from '../../scripts/console.ts';
+import { serveFake } from '../agent/console/fake/serve.ts';
 import { chromiumPath, openBrowser, openPage, seriousFindings, settled } from './browser.ts';
 import { PLACES } from './places.ts';
 import { NOW_MS } from './staged-answers.ts';
@@ -30,8 +31,10 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
   let node: StagedNode;
   let browser: Browser;
 
+  let directory: string;
+
   beforeAll(async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'weft-console-'));
+    directory = mkdtempSync(join(tmpdir(), 'weft-console-'));
     await buildConsole(directory);
     node = await StagedNode.start(directory);
     browser = await openBrowser();
@@ -86,4 +89,44 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
     expect(overflow).toBeLessThanOrEqual(0);
     await page.context().close();
   });
+
+  test('of 400 services one sees namespaces, opens one in place by keys or pointer, and can have all', async () => {
+    const mesh = { services: 400, edges: 1_600, namespaces: 20, seed: 5 };
+    const many = await serveFake({ ...mesh, dist: directory, tickMs: 2_000, nowMs: NOW_MS });
+    const { page, complaints } = await openPage(browser, `${many.url}/`, { theme: 'light', width: 1_440 });
+    try {
+      const cards = page.locator('.node-card');
+      const inUrl = (text: string) => page.waitForURL((url) => url.search.includes(text));
+      await page.locator('.ns-card').nth(19).waitFor();
+      await page.locator('[data-id="ns:shop"]').dblclick({ position: { x: 20, y: 10 } });
+      await inUrl('open=shop');
+      await cards.nth(19).waitFor();
+      expect([await cards.count(), await page.locator('.ns-card').count()]).toEqual([20, 19]);
+      const button = page.getByRole('button', { name: 'Open in the graph' });
+      expect(await button.getAttribute('aria-pressed')).toBe('true');
+      expect(await seriousFindings(page)).toEqual([]);
+      await page.locator('[data-id="ns:cart"]').focus();
+      await page.keyboard.press('Enter');
+      await button.click();
+      await inUrl('open=shop,cart');
+      await cards.nth(39).waitFor();
+      await page.keyboard.press('Escape'); // the panel, then what is open, the last first
+      await button.waitFor({ state: 'detached' });
+      for (const name of ['cart', 'shop']) {
+        await page.keyboard.press('Escape');
+        await cards.locator(`xpath=self::*[starts-with(@data-id, "${name}/")]`).first().waitFor({ state: 'detached' });
+      }
+      await page.getByRole('button', { name: 'Tidy' }).click();
+      await page.getByText('Laid out anew').waitFor();
+      await page.getByRole('button', { name: 'Show all' }).click();
+      await page.locator('.graph.is-all canvas').first().waitFor({ state: 'attached' });
+      expect(await page.locator('.ns-card').count()).toBe(0);
+      await page.getByRole('button', { name: 'Show all', pressed: true }).click();
+      await page.locator('.ns-card').nth(19).waitFor();
+      expect(complaints).toEqual([]);
+    } finally {
+      await page.context().close();
+      await many.close();
+    }
+  }, 120_000);
 });

@@ -31,13 +31,13 @@ export interface StreamHubOptions {
   readonly tickMs?: number;
 }
 
-/** The latest answer of a topic, and what changed since the one before. */
+/** The latest answer of a topic, and what changed since the one before; written once for all who look. */
 interface Version {
   readonly number: number;
   readonly data: Json;
-  readonly bytes: number;
+  readonly text: string;
   readonly patch: Patch;
-  readonly patchBytes: number;
+  readonly patchText: string;
   readonly problem: { readonly status: number; readonly error: string } | null;
 }
 
@@ -173,29 +173,33 @@ export class StreamHub implements Disposable {
 
   async #compute(key: string, topic: string, viewer: Viewer): Promise<void> {
     const before = this.#versions.get(key);
-    const { data, problem } = await this.#read(topic, viewer);
+    const { data, text, problem } = await this.#read(topic, viewer);
     if (this.#versions.get(key) !== before) return; // another round was faster
     const patch = before === undefined ? [] : diff(before.data, data);
     this.#versions.set(key, {
       number: (before?.number ?? 0) + 1,
       data,
+      text,
       problem,
       patch,
-      bytes: JSON.stringify(data).length,
-      patchBytes: JSON.stringify(patch).length,
+      patchText: JSON.stringify(patch),
     });
   }
 
-  async #read(topic: string, viewer: Viewer): Promise<Pick<Version, 'data' | 'problem'>> {
+  async #read(topic: string, viewer: Viewer): Promise<Pick<Version, 'data' | 'text' | 'problem'>> {
     try {
       const { pathname, searchParams } = new URL(topic, 'http://console');
       const answer = (await this.#options.api.read(pathname, searchParams, viewer)) ?? refusal(404, 'no such path');
-      if (answer.status === 200) return { data: JSON.parse(JSON.stringify(answer.body)) as Json, problem: null };
+      if (answer.status === 200) {
+        const text = JSON.stringify(answer.body);
+        return { data: JSON.parse(text) as Json, text, problem: null };
+      }
       const { error } = answer.body as { readonly error: string };
-      return { data: null, problem: { status: answer.status, error } };
+      return { data: null, text: 'null', problem: { status: answer.status, error } };
     } catch (err) {
       this.#options.log.error({ err, topic }, 'a topic of the console could not be answered');
-      return { data: null, problem: { status: 500, error: 'the agent failed to answer; its log says why' } };
+      const problem = { status: 500, error: 'the agent failed to answer; its log says why' };
+      return { data: null, text: 'null', problem };
     }
   }
 
@@ -208,7 +212,7 @@ export class StreamHub implements Disposable {
       followed.has = 0;
       return;
     }
-    const { number, data, problem, patch } = version;
+    const { number, data, text, problem, patch, patchText } = version;
     const atMs = this.#nowMs();
     const isPatch = followed.has === number - 1 && followed.has > 0 && problem === null && data !== null;
     const base = followed.seq;
@@ -220,16 +224,30 @@ export class StreamHub implements Disposable {
     } else {
       const seq = ++followed.seq;
       followed.has = number;
-      if (isPatch && version.patchBytes < version.bytes * WORTHWHILE) {
-        this.#send(stream, { kind: 'patch', topic, seq, base, atMs, patch });
-      } else this.#send(stream, { kind: 'snapshot', topic, seq, atMs, data, problem });
+      if (isPatch && patchText.length < text.length * WORTHWHILE) {
+        this.#sendWith(stream, { kind: 'patch', topic, seq, base, atMs }, 'patch', patchText);
+      } else this.#sendWith(stream, { kind: 'snapshot', topic, seq, atMs, problem }, 'data', text);
     }
     followed.eventId = stream.eventId;
   }
 
   #send(stream: Stream, frame: Frame): void {
+    this.#write(stream, frame.kind, JSON.stringify(frame));
+  }
+
+  /** A frame with one field more, which is JSON already. */
+  #sendWith<K extends 'patch' | 'snapshot'>(
+    stream: Stream,
+    frame: Omit<Extract<Frame, { kind: K }>, 'data' | 'patch'> & { readonly kind: K },
+    field: 'data' | 'patch',
+    text: string,
+  ): void {
+    this.#write(stream, frame.kind, `${JSON.stringify(frame).slice(0, -1)},"${field}":${text}}`);
+  }
+
+  #write(stream: Stream, kind: Frame['kind'], text: string): void {
     const id = ++stream.eventId;
-    stream.response?.write(`event: ${frame.kind}\nid: ${stream.id}.${id}\ndata: ${JSON.stringify(frame)}\n\n`);
+    stream.response?.write(`event: ${kind}\nid: ${stream.id}.${id}\ndata: ${text}\n\n`);
   }
 
   #bye(stream: Stream, reason: string): void {

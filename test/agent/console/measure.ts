@@ -1,137 +1,249 @@
 /**
- * How fast the graph is in headless Chromium, against a generated mesh of which every figure changes each tick. Prints a line of JSON each.
+ * How fast the graph is in headless Chromium, against a generated mesh of which every figure changes each tick. Prints a line of
+ * JSON for each address; exits with 1 where one could not be measured to the end.
  *
- * Usage: node scripts/with-node.mjs --system=test test/agent/console/measure.ts [SERVICES EDGES NAMESPACES]...
+ * Usage: node scripts/with-node.mjs --system=test test/agent/console/measure.ts [SERVICES EDGES NAMESPACES] [--soak MINUTES]
+ *
+ * --soak leaves the first address open instead, with four ticks in the time of one, and prints what the page's heap comes to.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CDPSession, chromium, type Page } from 'playwright-core';
+import { parseArgs } from 'node:util';
+import type { Browser, Page } from 'playwright-core';
 import { buildConsole } from '../../../scripts/console.ts';
+import { openBrowser } from '../../console/browser.ts';
 import { serveFake } from './fake/serve.ts';
 
 const WIDTH = 1440;
 const HEIGHT = 900;
-const DRAG_STEPS = 120;
-/** Two ticks, so that their patches are among what is measured. */
-const WATCHED_MS = 5_000;
-/** On a machine that is busy otherwise; the figures then say so. */
-const TIMEOUT_MS = 120_000;
+const TICK_MS = 2_000;
+/** Each gesture goes on for so long, however slow the page is. */
+const GESTURE_MS = 3_000;
+/** Three ticks, so that their patches are among what is measured. */
+const LIVE_MS = 3 * TICK_MS + 500;
+/** For one address; then its browser is closed, and what was measured until then is printed. */
+const MOST_MS = 90_000;
+const SETTLE_MS = 1_000;
+const SELECT_MS = 200;
+const SOAK_TICK_MS = TICK_MS / 4;
+const SOAK_SAMPLE_MS = 15_000;
 
-interface Measured {
+interface Size {
   readonly services: number;
   readonly edges: number;
-  readonly query: string;
-  /** From the first byte asked for to the first card or dot drawn. */
-  readonly firstPaintMs: number;
-  readonly drag: Frames;
-  readonly wheel: Frames;
-  /** Longest task while figures change and nobody touches anything. */
-  readonly longestTaskMs: number;
-  readonly heapMb: number;
-  readonly consoleMessages: readonly string[];
+  readonly namespaces: number;
 }
 interface Frames {
   readonly perSec: number;
+  readonly medianMs: number;
   readonly p95Ms: number;
+  readonly worstMs: number;
+  /** CPU time of the page's own thread for a frame, which a busy machine changes least. */
+  readonly cpuMs: number;
 }
+type Act = (page: Page, box: Box) => (step: number) => Promise<void>;
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+const GESTURES: Readonly<Record<string, Act>> = {
+  /** Moves the ground, from a corner where no card is. */
+  pan: (page, { x, y, height }) => {
+    const [left, bottom] = [x + 4, y + height - 4];
+    const start = page.mouse.move(left, bottom).then(() => page.mouse.down());
+    return async (step) => {
+      await start;
+      await page.mouse.move(left + 200 * Math.sin(step / 12), bottom - 150 * Math.abs(Math.sin(step / 9)));
+    };
+  },
+  zoom: (page, { x, y, width, height }) => {
+    const start = page.mouse.up().then(() => page.mouse.move(x + width / 2, y + height / 2));
+    return async (step) => {
+      await start;
+      await page.mouse.wheel(0, step % 40 < 20 ? -40 : 40);
+    };
+  },
+  hover: (page, { x, y, width, height }) => {
+    const across = (part: number, size: number) => size * (0.5 + 0.4 * Math.sin(part));
+    return (step) => page.mouse.move(x + across(step / 17, width), y + across(step / 11, height));
+  },
+  /** A namespace after the other, five a second; what lies on the canvas where there are none. */
+  select: (page, { x, y, width, height }) => {
+    const spots = page.evaluate<
+      [number, number][]
+    >(`[...document.querySelectorAll('.ns-card, .node-card')].map((card) => {
+      const { left, top } = card.getBoundingClientRect();
+      return [left + 16, top + 8];
+    })`);
+    return async (step) => {
+      const inside = (await spots).filter(([a, b]) => a > x && b > y && a < x + width && b < y + height);
+      const [left, top] = inside[(step * 7) % (inside.length || 1)] ?? [x + 200 + ((step * 37) % 400), y + 200];
+      await page.mouse.click(left, top);
+      await page.waitForTimeout(SELECT_MS);
+    };
+  },
+};
 
 /** Runs in the page, before its own code; as text, because this file knows no types of a browser. */
 const WATCH_TASKS = `
-  globalThis.longestTaskMs = 0;
-  new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) globalThis.longestTaskMs = Math.max(globalThis.longestTaskMs, duration);
-  }).observe({ entryTypes: ['longtask'] });
+  globalThis.tasks = [];
+  new PerformanceObserver((list) => globalThis.tasks.push(...list.getEntries().map(({ duration }) => duration)))
+    .observe({ entryTypes: ['longtask'] });
 `;
-const WATCH_FRAMES = `
-  globalThis.frames_ = [];
+const WATCH_FRAMES = `(() => {
+  const frames = (globalThis.frames_ = []);
   globalThis.isWatching = true;
   let last = performance.now();
   const next = (now) => {
-    globalThis.frames_.push(now - last);
+    frames.push(now - last);
     last = now;
     if (globalThis.isWatching) requestAnimationFrame(next);
   };
   requestAnimationFrame(next);
-`;
+})()`;
+const NEXT_FRAME = 'new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))';
+const LONGEST_TASK = 'Math.round(Math.max(0, ...globalThis.tasks.splice(0)))';
 
-const args = process.argv.slice(2).map(Number);
-const sizes =
-  args.length >= 3
-    ? [args]
-    : [
-        [300, 1_200, 20],
-        [1_000, 5_000, 40],
-      ];
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { soak: { type: 'string' } } });
+const [services = 0, edges = 0, namespaces = 0] = positionals.map(Number);
+const SMALL: Size = { services: 300, edges: 1_200, namespaces: 20 };
+const LARGE: Size = { services: 1_000, edges: 5_000, namespaces: 40 };
+const sizes: readonly Size[] = positionals.length >= 3 ? [{ services, edges, namespaces }] : [SMALL, LARGE];
 const scratch = mkdtempSync(join(tmpdir(), 'weft-console-'));
 try {
   await buildConsole(scratch);
-  for (const [services = 0, edges = 0, namespaces = 0] of sizes) {
-    for (const query of services > 300 ? ['/', '/?all=1'] : ['/'])
-      console.log(JSON.stringify(await measure({ services, edges, namespaces, seed: 5 }, query)));
+  for (const size of sizes) {
+    const queries = size.services > 300 ? ['/', '/?open=shop,cart,pay', '/?all=1'] : ['/'];
+    if (values.soak !== undefined) console.log(JSON.stringify(await soak(size, queries[0]!, Number(values.soak))));
+    else for (const query of queries) console.log(JSON.stringify(await measure(size, query)));
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
 
-async function measure(
-  size: { services: number; edges: number; namespaces: number; seed: number },
-  query: string,
-): Promise<Measured> {
-  const fake = await serveFake({ ...size, dist: scratch, tickMs: 2_000, nowMs: Date.UTC(2026, 8, 21, 14, 13) });
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
-  const context = await browser.newContext({ viewport: { width: WIDTH, height: HEIGHT } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(TIMEOUT_MS);
-  const consoleMessages: string[] = [];
-  page.on('console', (message) => message.type() !== 'log' && consoleMessages.push(message.text()));
-  page.on('pageerror', (error) => consoleMessages.push(String(error)));
-  await page.addInitScript({ content: WATCH_TASKS });
-  const startMs = performance.now();
-  await page.goto(fake.url + query);
-  await page.waitForSelector('.node-card, .ns-card, .is-all canvas', { state: 'attached' });
-  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
-  const firstPaintMs = Math.round(performance.now() - startMs);
-  const box = (await page.locator('.graph').boundingBox())!;
-  const drag = await framesOf(page, () => dragThrough(page, box));
-  const wheel = await framesOf(page, () => wheelThrough(page, box));
-  await page.evaluate('globalThis.longestTaskMs = 0');
-  await page.evaluate(`new Promise((resolve) => setTimeout(resolve, ${WATCHED_MS}))`);
-  const longestTaskMs = Math.round(await page.evaluate<number>('globalThis.longestTaskMs'));
-  const heapMb = await heapOf(await context.newCDPSession(page));
-  await browser.close();
-  await fake.close();
-  const { services, edges } = size;
-  return { services, edges, query, firstPaintMs, drag, wheel, longestTaskMs, heapMb, consoleMessages };
+async function measure(size: Size, query: string): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = { ...size, query };
+  await inPage(size, TICK_MS, async (page, url) => {
+    const startMs = performance.now();
+    await page.goto(url + query);
+    await page.waitForSelector('.node-card, .ns-card, .is-all canvas', { state: 'attached' });
+    await page.evaluate(NEXT_FRAME);
+    found.firstPaintMs = Math.round(performance.now() - startMs);
+    found.firstLongestTaskMs = await page.evaluate(LONGEST_TASK);
+    await page.waitForTimeout(SETTLE_MS);
+    const box = (await page.locator('.graph').boundingBox())!;
+    for (const [name, act] of Object.entries(GESTURES)) found[name] = await framesOf(page, act(page, box));
+    await page.evaluate(LONGEST_TASK);
+    found.live = await framesOf(page, () => page.waitForTimeout(LIVE_MS));
+    found.liveLongestTaskMs = await page.evaluate(LONGEST_TASK);
+    found.heapMb = await heapOf(page);
+  }).catch((error: Error) => {
+    found.failed = error.message.split('\n')[0];
+    process.exitCode = 1;
+  });
+  return { ...found, load: tenths(loadavg()[0]!) };
 }
 
-async function framesOf(page: Page, act: () => Promise<void>): Promise<Frames> {
+async function soak(size: Size, query: string, minutes: number): Promise<Record<string, unknown>> {
+  const heapMb: number[] = [];
+  await inPage(
+    size,
+    SOAK_TICK_MS,
+    async (page, url) => {
+      await page.goto(url + query);
+      await page.waitForSelector('.node-card, .ns-card', { state: 'attached' });
+      const endMs = performance.now() + minutes * 60_000;
+      while (performance.now() < endMs) {
+        await page.waitForTimeout(SOAK_SAMPLE_MS);
+        heapMb.push(await heapOf(page));
+      }
+    },
+    minutes * 60_000,
+  );
+  return { ...size, query, minutes, tickMs: SOAK_TICK_MS, heapMb };
+}
+
+/** @param extraMs more than `MOST_MS` */
+async function inPage(
+  size: Size,
+  tickMs: number,
+  look: (page: Page, url: string) => Promise<void>,
+  extraMs = 0,
+): Promise<void> {
+  const fake = await serveFake({ ...size, seed: 5, dist: scratch, tickMs, nowMs: Date.UTC(2026, 8, 21, 14, 13) });
+  const browser: Browser = await openBrowser();
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    void browser.close(); // whatever waits for the page ends with an error
+  }, MOST_MS + extraMs);
+  const complaints: string[] = [];
+  try {
+    const context = await browser.newContext({ viewport: { width: WIDTH, height: HEIGHT } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(MOST_MS);
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    await page.addInitScript({ content: WATCH_TASKS });
+    await look(page, fake.url);
+    if (complaints.length > 0) throw new Error(`the page complains: ${complaints[0]}`);
+  } catch (error) {
+    throw isLate ? new Error(`not done within ${(MOST_MS + extraMs) / 1_000} s`, { cause: error }) : error;
+  } finally {
+    clearTimeout(late);
+    await browser.close();
+    await fake.close();
+  }
+}
+
+/** @param act one step of a gesture, again and again for a while; or all of it */
+async function framesOf(page: Page, act: (step: number) => Promise<void>): Promise<Frames> {
+  const cpu = await cpuOf(page);
   await page.evaluate(WATCH_FRAMES);
-  await act();
+  const startMs = await cpu();
+  const endMs = performance.now() + GESTURE_MS;
+  for (let step = 0; performance.now() < endMs; step += 1) await act(step);
   await page.evaluate('globalThis.isWatching = false');
+  const spentMs = (await cpu()) - startMs;
   const frames = await page.evaluate<number[]>('globalThis.frames_.slice(2)');
   const sorted = frames.toSorted((a, b) => a - b);
+  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
   const mean = frames.reduce((sum, ms) => sum + ms, 0) / frames.length;
-  return { perSec: Math.round(1_000 / mean), p95Ms: Math.round(sorted[Math.floor(sorted.length * 0.95)] ?? 0) };
+  return {
+    perSec: Math.round(1_000 / mean),
+    medianMs: at(0.5),
+    p95Ms: at(0.95),
+    worstMs: at(1),
+    cpuMs: tenths(spentMs / frames.length),
+  };
 }
 
-/** Moves the ground, from a place where no card is. */
-async function dragThrough(page: Page, box: { x: number; y: number; width: number; height: number }): Promise<void> {
-  const [x, y] = [box.x + 4, box.y + box.height - 4];
-  await page.mouse.move(x, y);
-  await page.mouse.down();
-  for (let i = 0; i < DRAG_STEPS; i += 1)
-    await page.mouse.move(x + 200 * Math.sin(i / 12), y - 150 * Math.abs(Math.sin(i / 9)));
-  await page.mouse.up();
+/** CPU time that tasks of the page's thread took until now. */
+async function cpuOf(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0) * 1_000;
+  };
 }
 
-async function wheelThrough(page: Page, box: { x: number; y: number; width: number; height: number }): Promise<void> {
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  for (let i = 0; i < 60; i += 1) await page.mouse.wheel(0, i < 30 ? -40 : 40);
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }
 
-async function heapOf(session: CDPSession): Promise<number> {
-  await session.send('HeapProfiler.collectGarbage');
-  const { usedSize } = await session.send('Runtime.getHeapUsage');
-  return Math.round(usedSize / 1e6);
+async function heapOf(page: Page): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  let least = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < 3; turn += 1) {
+    await session.send('HeapProfiler.collectGarbage'); // once may be while a frame is taken in
+    least = Math.min(least, (await session.send('Runtime.getHeapUsage')).usedSize);
+    await page.waitForTimeout(200);
+  }
+  await session.detach();
+  return tenths(least / 1e6);
 }

@@ -1,5 +1,5 @@
 /** The layer above the canvas: a card a service, or a card a namespace with a dot a service. Real buttons, in the colours of tokens. @module */
-import { memo, type PointerEvent } from 'react';
+import { type MouseEvent, memo, type PointerEvent } from 'react';
 import type { TopologyNode } from '../../shapes/topology.ts';
 import { duration, plural, rate, share } from '../format/numbers.ts';
 import { Icon, type IconName } from '../ui/icon.tsx';
@@ -139,30 +139,40 @@ export const NamespaceBox = memo(function NamespaceBox({ box }: { readonly box: 
   );
 });
 
-export function NamespaceTitle(props: { name: string; box: Box; onChoose: (id: string) => void }) {
+interface NamespaceTitleProps {
+  readonly name: string;
+  readonly box: Box;
+  readonly onChoose: (id: string) => void;
+}
+
+export const NamespaceTitle = memo(function NamespaceTitle(props: NamespaceTitleProps) {
   const { name, box, onChoose } = props;
   return (
     <button
       type="button"
       className="ns-title"
       style={{ transform: `translate(${box.left}px, ${box.top}px)` }}
+      data-id={`ns:${name}`}
       onClick={() => onChoose(`ns:${name}`)}
     >
       {name}
     </button>
   );
-}
+});
 
 interface DotsProps {
   readonly sum: NamespaceSum;
   readonly box: Box;
   readonly positions: Positions;
-  readonly chosen: string | null;
+  readonly isChosen: boolean;
   readonly onChoose: (id: string) => void;
+  readonly onDot: (node: TopologyNode) => void;
 }
+/** From a pointer to a dot that it still means. */
+const NEAR_PX = 7;
 
 /** A namespace with a dot a service; trouble as glyphs. Dots are for the pointer, the panel's list for keys. */
-export function DotsCard({ sum, box, positions, chosen, onChoose }: DotsProps) {
+export const DotsCard = memo(function DotsCard({ sum, box, positions, isChosen, onChoose, onDot }: DotsProps) {
   const tone = isTrouble(sum.health) ? ` health-${sum.health}` : '';
   const width = box.right - box.left;
   const height = box.bottom - box.top;
@@ -170,16 +180,28 @@ export function DotsCard({ sum, box, positions, chosen, onChoose }: DotsProps) {
     const point = positions.get(node.id) ?? { x: box.left, y: box.top };
     return { x: point.x - box.left, y: point.y - box.top };
   };
+  const dotUnder = (event: MouseEvent<HTMLElement>): TopologyNode | undefined => {
+    const { left, top, width: seen } = event.currentTarget.getBoundingClientRect();
+    const zoom = seen / width || 1;
+    const [x, y] = [(event.clientX - left) / zoom, (event.clientY - top) / zoom];
+    return sum.nodes.find((node) => Math.hypot(at(node).x - x, at(node).y - y) < NEAR_PX);
+  };
   return (
     <div
-      className={`ns-card${tone}${chosen === `ns:${sum.name}` ? ' is-chosen' : ''}`}
+      className={`ns-card${tone}${isChosen ? ' is-chosen' : ''}`}
       style={{ transform: `translate(${box.left}px, ${box.top}px)`, width, height }}
     >
       <button
         type="button"
-        onClick={() => onChoose(`ns:${sum.name}`)}
+        onClick={(event) => {
+          const node = event.detail === 0 ? undefined : dotUnder(event); // 0: by a key
+          if (node === undefined) onChoose(`ns:${sum.name}`);
+          else onDot(node);
+        }}
+        onPointerMove={(event) => {
+          event.currentTarget.title = dotUnder(event)?.name ?? '';
+        }}
         data-id={`ns:${sum.name}`}
-        aria-label={`${sum.name}, ${plural(sum.nodes.length, 'service')}, ${MARK_WORDS[sum.health].toLowerCase()}, ${share(sum.failedRatio)} failing`}
       >
         {isTrouble(sum.health) && <HealthGlyph health={sum.health} size={11} />}
         <b>{sum.name}</b>
@@ -188,6 +210,7 @@ export function DotsCard({ sum, box, positions, chosen, onChoose }: DotsProps) {
           {rate(sum.rate)}{' '}
           <span className={tone === '' ? '' : `strong is-${sum.health}`}>{share(sum.failedRatio)}</span>
         </span>
+        <span className="only-spoken">{`, ${plural(sum.nodes.length, 'service')}, ${MARK_WORDS[sum.health].toLowerCase()}, ${share(sum.failedRatio)} failing`}</span>
       </button>
       <svg width={width} height={height} aria-hidden="true">
         <path
@@ -207,7 +230,7 @@ export function DotsCard({ sum, box, positions, chosen, onChoose }: DotsProps) {
       </svg>
     </div>
   );
-}
+});
 
 const R = DOTS.width / 2 - 1;
 function dot({ x, y }: Point): string {

@@ -1,32 +1,31 @@
-/** How Cytoscape draws edges, and dots where every service is one: colours of the tokens, no functions, no shadows. @module */
+/** How Cytoscape draws edges: colours of the tokens, no functions, no shadows. @module */
 import type cytoscape from 'cytoscape';
 import { token } from '../theme/theme.ts';
 import type { Detail } from './lod.ts';
 
-export function styleFor(detail: Detail): cytoscape.StylesheetJson {
+export function styleFor(detail: Exclude<Detail, 'all'>): cytoscape.StylesheetJson {
   const edge = token('edge');
   const colors = { bad: token('bad-mark'), warn: token('warn-mark'), mesh: token('mesh-mark') };
   return [
-    { selector: 'node', style: nodeStyle(detail) },
+    {
+      selector: 'node',
+      style: { shape: 'rectangle', width: 'data(w)', height: 'data(h)', 'background-opacity': 0, events: 'no' },
+    },
     {
       selector: 'edge',
       style: {
         width: 'data(width)' as never,
         'line-color': edge,
         'target-arrow-color': edge,
-        'target-arrow-shape': detail === 'all' ? 'none' : 'triangle',
+        'target-arrow-shape': 'triangle',
         'arrow-scale': 0.8,
-        ...(detail === 'cards'
-          ? taxi()
-          : detail === 'dots'
-            ? curve()
-            : { 'curve-style': 'haystack', 'haystack-radius': 0 }),
+        ...(detail === 'cards' ? taxi() : curve()),
       },
     },
     { selector: 'edge.vertical', style: { 'taxi-direction': 'vertical', 'taxi-turn': '50%' } },
     { selector: 'edge.straight', style: { 'curve-style': 'straight' } },
     { selector: 'edge.bowed', style: curve() },
-    { selector: 'edge.tcp', style: { 'target-arrow-shape': detail === 'all' ? 'none' : 'tee' } },
+    { selector: 'edge.tcp', style: { 'target-arrow-shape': 'tee' } },
     {
       selector: 'edge.plaintext',
       style: { 'line-style': 'dashed', 'line-dash-pattern': [6, 5], ...coloured(colors.mesh) },
@@ -35,30 +34,11 @@ export function styleFor(detail: Detail): cytoscape.StylesheetJson {
     { selector: 'edge.bad', style: { ...coloured(colors.bad), 'z-index': 9 } },
     { selector: 'edge.chosen', style: { ...coloured(token('accent')), 'z-index': 10 } },
     { selector: 'edge.apart', style: { opacity: 0.15 } },
-    { selector: 'node.warn', style: { 'background-color': colors.warn } },
-    { selector: 'node.bad', style: { 'background-color': colors.bad } },
   ] as cytoscape.StylesheetJson;
 }
 
 function coloured(color: string) {
   return { 'line-color': color, 'target-arrow-color': color };
-}
-
-function nodeStyle(detail: Detail) {
-  if (detail !== 'all')
-    return { shape: 'rectangle', width: 'data(w)', height: 'data(h)', 'background-opacity': 0, events: 'no' };
-  return {
-    shape: 'ellipse',
-    width: 'data(w)',
-    height: 'data(w)',
-    'background-color': token('border-strong'),
-    label: 'data(label)',
-    'font-family': 'Inter Variable',
-    'font-size': 4,
-    'min-zoomed-font-size': 9,
-    color: token('text2'),
-    'text-valign': 'bottom',
-  };
 }
 
 /** Orthogonal, round corners; `turn` is the lane in the gutter before the callee. */
@@ -79,6 +59,5 @@ function curve() {
     'control-point-distances': 'data(bend)',
     'control-point-weights': 'data(weights)',
     'edge-distances': 'node-position',
-    opacity: 0.9,
   };
 }

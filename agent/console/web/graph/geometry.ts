@@ -77,6 +77,28 @@ export function boxOf(points: Iterable<Point>, geometry: Geometry): Box {
   };
 }
 
+/** Around all of them; undefined where there are none. */
+export function enclosing(boxes: Iterable<Box>): Box | undefined {
+  let all: Box | undefined;
+  for (const box of boxes) {
+    all = {
+      left: Math.min(all?.left ?? box.left, box.left),
+      top: Math.min(all?.top ?? box.top, box.top),
+      right: Math.max(all?.right ?? box.right, box.right),
+      bottom: Math.max(all?.bottom ?? box.bottom, box.bottom),
+    };
+  }
+  return all;
+}
+
+/** From a point to the nearest of a line between two others. */
+export function fromLine(at: Point, a: Point, b: Point): number {
+  const [dx, dy] = [b.x - a.x, b.y - a.y];
+  const along = ((at.x - a.x) * dx + (at.y - a.y) * dy) / (dx * dx + dy * dy || 1);
+  const part = Math.min(1, Math.max(0, along));
+  return Math.hypot(at.x - a.x - part * dx, at.y - a.y - part * dy);
+}
+
 export function overlaps(a: Box, b: Box, space = 0): boolean {
   return a.left < b.right + space && b.left < a.right + space && a.top < b.bottom + space && b.top < a.bottom + space;
 }

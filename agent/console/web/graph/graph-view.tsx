@@ -1,28 +1,30 @@
 /**
  * The graph: cards above, edges on the canvas below, moved together. Nothing in it moves by itself: what is new is placed, what
- * is dragged stays there, and only Tidy lays it out again.
+ * is dragged stays there; only Tidy, and opening a namespace in place, move others.
  * @module
  */
 import {
   type KeyboardEvent,
   type PointerEvent,
   type Ref,
+  type RefObject,
   useCallback,
   useEffect,
   useImperativeHandle,
-  useMemo,
+  useLayoutEffect,
   useRef,
   useState,
 } from 'react';
 import type { Topology, TopologyNode } from '../../shapes/topology.ts';
-import { Card, DotsCard, NamespaceBox, NamespaceTitle } from './cards.tsx';
-import { boxesOf, type Point, type Positions } from './geometry.ts';
-import { hubsOf, layout } from './layout.ts';
-import { type Detail, namespaceSums } from './lod.ts';
-import { place } from './place.ts';
-import { loadPositions, savePositions } from './positions.ts';
-import { Scene, type View } from './scene.ts';
-import { geometryOf, sceneModel } from './scene-model.ts';
+import { DotScene } from './dot-scene.ts';
+import { dragCard, dragGround } from './drag.ts';
+import { enclosing, type Point } from './geometry.ts';
+import { Layers } from './layers.tsx';
+import type { Detail } from './lod.ts';
+import { type GraphScene, Scene } from './scene.ts';
+import { sceneModel } from './scene-model.ts';
+import { usePlaces } from './use-places.ts';
+import type { View } from './viewport.ts';
 import { neighbourTo } from './walk.ts';
 
 export interface GraphHandle {
@@ -39,6 +41,8 @@ interface Props {
   readonly detail: Detail;
   /** Under which places are kept: view and namespaces. */
   readonly layoutKey: string;
+  /** Namespaces open in place, the one opened last at the end. */
+  readonly open: ReadonlySet<string>;
   /** `pay/ledger`, `pay/payments>pay/ledger`, `ns:pay`. */
   readonly chosen: string | null;
   /** Set apart is what is not among these. */
@@ -47,53 +51,41 @@ interface Props {
   readonly gone: ReadonlySet<string>;
   readonly onChoose: (id: string | null) => void;
   readonly onOpen: (id: string) => void;
+  /** A dot was clicked. */
+  readonly onDot: (node: TopologyNode) => void;
 }
 
-const DRAG_PX = 4;
+/** Of Tidy, and of what makes room; as `--move` of tokens.css, which is 0 where less motion is wanted. */
+const MOVE_MS = 200;
+const FAR_ZOOM = 0.45;
 
 export function GraphView(props: Props) {
-  const { part, detail, layoutKey, chosen, lit, gone, onChoose, onOpen } = props;
+  const { part, detail, layoutKey, open, chosen, lit, gone, onChoose, onOpen, onDot } = props;
+  const root = useRef<HTMLDivElement>(null);
   const host = useRef<HTMLDivElement>(null);
   const layers = useRef<(HTMLDivElement | null)[]>([]);
-  const scene = useRef<Scene>(undefined);
-  const geometry = geometryOf(detail);
-  const key = `${layoutKey}/${geometry.perRow === null ? 'cards' : 'dots'}`;
-  const [kept, setKept] = useState<{ key: string; positions: Positions }>(() => ({
-    key,
-    positions: loadPositions(key),
-  }));
-  const before = useRef<Positions>(undefined);
-  const edges = useMemo(
-    () => part.edges.map(({ from, to, requestsPerSec }) => ({ from, to, rate: requestsPerSec })),
-    [part],
-  );
-  const base = kept.key === key ? kept.positions : loadPositions(key);
-  const positions = useMemo(() => place(base, part.nodes, edges, geometry), [base, part, edges, geometry]);
-  const latest = useRef({ onChoose, onOpen, positions, key });
-  latest.current = { onChoose, onOpen, positions, key };
-
-  const keep = useCallback((next: Positions) => {
-    setKept({ key: latest.current.key, positions: next });
-    savePositions(latest.current.key, next);
-  }, []);
-  useEffect(() => {
-    if (positions !== base || kept.key !== key) keep(positions);
-  }, [positions, base, kept.key, key, keep]);
+  const scene = useRef<GraphScene>(undefined);
+  const places = usePlaces(part, { layoutKey, detail, open });
+  const { positions, boxes } = places;
+  const latest = useRef({ onChoose, onOpen, places });
+  latest.current = { onChoose, onOpen, places };
+  const motion = useMotion(root, open);
 
   useEffect(() => {
     const onView = ({ x, y, zoom }: View) => {
       for (const layer of layers.current) {
         if (layer === null) continue;
         layer.style.transform = `translate(${x}px, ${y}px) scale(${zoom})`;
-        layer.classList.toggle('is-far', zoom < 0.45);
+        layer.classList.toggle('is-far', zoom < FAR_ZOOM);
       }
     };
     const element = host.current!;
-    const made = new Scene(element, detail, {
+    const events = {
       onView,
-      onTap: (id) => latest.current.onChoose(id),
-      onOpen: (id) => latest.current.onOpen(id),
-    });
+      onTap: (id: string | null) => latest.current.onChoose(id),
+      onOpen: (id: string) => latest.current.onOpen(id),
+    };
+    const made = detail === 'all' ? new DotScene(element, events) : new Scene(element, detail, events);
     scene.current = made;
     const sizes = new ResizeObserver(() => made.resize());
     sizes.observe(element);
@@ -105,46 +97,49 @@ export function GraphView(props: Props) {
         y: event.clientY - top,
       });
     };
-    const root = element.parentElement!;
-    root.addEventListener('wheel', onWheel, { passive: false });
+    const whole = root.current!;
+    whole.addEventListener('wheel', onWheel, { passive: false });
     return () => {
-      root.removeEventListener('wheel', onWheel);
+      whole.removeEventListener('wheel', onWheel);
       sizes.disconnect();
       made.close();
     };
   }, [detail, layoutKey]);
 
-  useEffect(
-    () => scene.current?.update(sceneModel(part, { detail, positions, chosen })),
-    [part, detail, positions, chosen, layoutKey],
-  );
-  useEffect(
-    () => scene.current?.mark(chosen?.includes('>') ? chosen : null, detail === 'dots' ? null : lit),
-    [chosen, lit, detail, part],
-  );
+  const drawnFor = detail === 'cards' ? chosen : null;
+  useEffect(() => {
+    const { ms, to } = motion.take();
+    scene.current?.update(sceneModel(part, { detail, positions, boxes, open, chosen: drawnFor }), ms);
+    const box = to === 'all' ? enclosing(boxes.values()) : to === undefined ? undefined : boxes.get(to);
+    if (box !== undefined && (to === 'all' || !scene.current?.isInView(box))) scene.current?.frame(box, ms);
+  }, [part, detail, positions, boxes, open, drawnFor, layoutKey, motion]);
+  useEffect(() => {
+    const isCall = chosen?.includes('>') ?? false;
+    scene.current?.mark(isCall ? chosen : null, detail === 'dots' ? null : lit);
+  }, [chosen, lit, detail, part]);
 
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => scene.current?.zoomBy(factor),
     fit: () => scene.current?.fit(),
     tidy: () => {
-      before.current = positions;
-      keep(layout(part.nodes, edges, geometry));
-      requestAnimationFrame(() => requestAnimationFrame(() => scene.current?.fit()));
+      motion.start('all');
+      places.tidy();
     },
-    undoTidy: () => before.current && keep(before.current),
+    undoTidy: () => {
+      motion.start('all');
+      places.undo();
+    },
   }));
 
-  const onDown = useCallback(
-    (id: string, event: PointerEvent<HTMLButtonElement>) =>
-      dragCard(id, event, {
-        start: latest.current.positions.get(id)!,
-        zoom: scene.current?.view().zoom ?? 1,
-        geometry,
-        onMove: (point) => scene.current?.move(id, point),
-        onEnd: (point) => keep(new Map(latest.current.positions).set(id, point)),
-      }),
-    [geometry, keep],
-  );
+  const onDown = useCallback((id: string, event: PointerEvent<HTMLButtonElement>) => {
+    dragCard(event, {
+      start: latest.current.places.positions.get(id)!,
+      zoom: scene.current?.view().zoom ?? 1,
+      within: (point) => latest.current.places.within(id, point),
+      onMove: (point) => scene.current?.move(id, point),
+      onEnd: (point) => latest.current.places.put(id, point),
+    });
+  }, []);
 
   /** Arrows walk along calls; with Alt they move the card. */
   const onKeyDown = (event: KeyboardEvent) => {
@@ -154,29 +149,39 @@ export function GraphView(props: Props) {
     const at = positions.get(id);
     if (event.altKey && at !== undefined) {
       const step = ARROWS[event.key]!;
-      return keep(new Map(positions).set(id, { x: at.x + step.x * 8, y: at.y + step.y * 8 }));
+      return places.put(id, { x: at.x + step.x * 8, y: at.y + step.y * 8 });
     }
     const next = neighbourTo(id, event.key, part, positions);
     if (next === undefined) return;
     scene.current?.show(positions.get(next)!);
-    (event.currentTarget as HTMLElement).querySelector<HTMLElement>(`[data-id="${CSS.escape(next)}"]`)?.focus();
+    const namespace = part.nodes.find((node) => node.id === next)?.namespace ?? '';
+    const found = [next, `ns:${namespace}`].map((name) =>
+      root.current!.querySelector<HTMLElement>(`[data-id="${CSS.escape(name)}"]`),
+    );
+    (found[0] ?? found[1])?.focus();
   };
+  const idOf = (target: EventTarget) =>
+    (target as Element).closest<HTMLElement>('.node-card, .ns-title, .ns-card > button')?.dataset.id;
 
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: keys of the cards inside
     <div
       className={`graph is-${detail}`}
+      ref={root}
       onKeyDown={onKeyDown}
+      onPointerDown={(event) => {
+        if ((event.target as Element).closest('.ns-card')) dragGround(event, (x, y) => scene.current?.panBy(x, y));
+      }}
       onClick={(event) => {
-        const id = (event.target as Element).closest<HTMLElement>('.node-card')?.dataset.id;
-        if (id !== undefined) onChoose(id);
+        const id = idOf(event.target);
+        if (id !== undefined && !id.startsWith('ns:')) onChoose(id);
       }}
       onDoubleClick={(event) => {
-        const id = (event.target as Element).closest<HTMLElement>('.node-card')?.dataset.id;
+        const id = idOf(event.target);
         if (id !== undefined) onOpen(id);
       }}
     >
-      <Layers {...{ part, detail, positions, chosen, lit, gone, onDown, onChoose }} layers={layers} />
+      <Layers {...{ part, detail, positions, boxes, open, chosen, lit, gone, onDown, onChoose, onDot, layers }} />
       <div className="graph-canvas" ref={host} />
     </div>
   );
@@ -189,112 +194,37 @@ const ARROWS: Readonly<Record<string, Point>> = {
   ArrowDown: { x: 0, y: 1 },
 };
 
-type LayerProps = Pick<Props, 'part' | 'detail' | 'chosen' | 'lit' | 'gone'> & {
-  readonly positions: Positions;
-  readonly onDown: (id: string, event: PointerEvent<HTMLButtonElement>) => void;
-  readonly onChoose: (id: string) => void;
-  readonly layers: React.RefObject<(HTMLDivElement | null)[]>;
-};
-
-function Layers({ part, detail, positions, chosen, lit, gone, onDown, onChoose, layers }: LayerProps) {
-  const calls = useMemo(() => countCalls(part), [part]);
-  const hubs = useMemo(
-    () =>
-      hubsOf(
-        part.nodes.length,
-        part.edges.map(({ from, to }) => ({ from, to, rate: null })),
-      ),
-    [part],
-  );
-  const boxes = useMemo(() => boxesOf(part.nodes, positions, geometryOf(detail)), [part.nodes, positions, detail]);
-  const sums = useMemo(() => (detail === 'dots' ? namespaceSums(part.nodes) : []), [part.nodes, detail]);
-  const under = (element: HTMLDivElement | null) => {
-    layers.current[0] = element;
-  };
-  const above = (element: HTMLDivElement | null) => {
-    layers.current[1] = element;
-  };
-  const cards = (node: TopologyNode, i: number) => {
-    const point = positions.get(node.id);
-    return (
-      point && (
-        <Card
-          key={node.id}
-          node={node}
-          x={point.x}
-          y={point.y}
-          callers={calls.callers[i]!}
-          callees={calls.callees[i]!}
-          isHub={hubs.has(i)}
-          isChosen={chosen === node.id}
-          isApart={lit !== null && !lit.has(node.id)}
-          isGone={gone.has(node.id)}
-          onDown={onDown}
-        />
-      )
-    );
-  };
-  return (
-    <>
-      <div className="graph-layer is-under" ref={under}>
-        {detail === 'cards' && [...boxes].map(([name, box]) => <NamespaceBox key={name} box={box} />)}
-      </div>
-      <div className="graph-layer" ref={above}>
-        {detail === 'cards' &&
-          [...boxes].map(([name, box]) => <NamespaceTitle key={name} {...{ name, box, onChoose }} />)}
-        {detail === 'cards' && part.nodes.map(cards)}
-        {sums.map((sum) => {
-          const box = boxes.get(sum.name);
-          return box && <DotsCard key={sum.name} {...{ sum, box, positions, chosen, onChoose }} />;
-        })}
-      </div>
-    </>
-  );
+interface Motion {
+  /** The next drawing moves what is elsewhere then, and shows `to`: a namespace, or all. */
+  start(to: string): void;
+  take(): { readonly ms: number; readonly to: string | undefined };
 }
 
-function countCalls({ nodes, edges }: Pick<Topology, 'nodes' | 'edges'>): { callers: number[]; callees: number[] } {
-  const callers = new Array<number>(nodes.length).fill(0);
-  const callees = new Array<number>(nodes.length).fill(0);
-  for (const { from, to } of edges) {
-    callers[to] = (callers[to] ?? 0) + 1;
-    callees[from] = (callees[from] ?? 0) + 1;
-  }
-  return { callers, callees };
-}
-
-interface Drag {
-  readonly start: Point;
-  readonly zoom: number;
-  readonly geometry: { readonly width: number; readonly height: number };
-  readonly onMove: (point: Point) => void;
-  readonly onEnd: (point: Point) => void;
-}
-
-/** Follows the pointer outside React; a click that moves no further than some pixels stays a click. */
-function dragCard(
-  _id: string,
-  event: PointerEvent<HTMLButtonElement>,
-  { start, zoom, geometry, onMove, onEnd }: Drag,
-): void {
-  if (event.button !== 0) return;
-  const card = event.currentTarget;
-  const [x, y] = [event.clientX, event.clientY];
-  let at: Point | undefined;
-  const move = (moved: globalThis.PointerEvent) => {
-    const [dx, dy] = [moved.clientX - x, moved.clientY - y];
-    if (at === undefined && Math.hypot(dx, dy) < DRAG_PX) return;
-    at = { x: Math.round(start.x + dx / zoom), y: Math.round(start.y + dy / zoom) };
-    card.style.transform = `translate(${at.x - geometry.width / 2}px, ${at.y - geometry.height / 2}px)`;
-    onMove(at);
-  };
-  const end = () => {
-    card.removeEventListener('pointermove', move);
-    if (at === undefined) return;
-    onEnd(at);
-    card.addEventListener('click', (click) => click.stopPropagation(), { once: true, capture: true });
-  };
-  card.setPointerCapture(event.pointerId);
-  card.addEventListener('pointermove', move);
-  card.addEventListener('pointerup', end, { once: true });
-  card.addEventListener('pointercancel', end, { once: true });
+/** Opening and closing a namespace starts one too. */
+function useMotion(root: RefObject<HTMLDivElement | null>, open: ReadonlySet<string>): Motion {
+  const next = useRef<{ ms: number; to: string | undefined }>({ ms: 0, to: undefined });
+  const end = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const before = useRef(open);
+  const [motion] = useState<Motion>(() => ({
+    start(to) {
+      const ms = matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : MOVE_MS;
+      next.current = { ms, to: to === '' ? undefined : to };
+      root.current?.classList.toggle('is-moving', ms > 0);
+      clearTimeout(end.current);
+      end.current = setTimeout(() => root.current?.classList.remove('is-moving'), MOVE_MS + 50);
+    },
+    take() {
+      const taken = next.current;
+      next.current = { ms: 0, to: undefined };
+      return taken;
+    },
+  }));
+  useLayoutEffect(() => {
+    const was = before.current;
+    before.current = open;
+    if (was === open) return;
+    motion.start([...open].findLast((name) => !was.has(name)) ?? '');
+  }, [open, motion]);
+  useEffect(() => () => clearTimeout(end.current), []);
+  return motion;
 }

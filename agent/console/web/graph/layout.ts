@@ -26,7 +26,7 @@ const SWEEPS = 6;
 const SCREEN = { width: 900, height: 640 } as const;
 
 /** Places in `nodes` of services that nearly everybody calls. */
-export function hubsOf(count: number, edges: readonly LayoutEdge[]): Set<number> {
+export function hubsOf(count: number, edges: readonly Pick<LayoutEdge, 'from' | 'to'>[]): Set<number> {
   const callers = new Map<number, Set<number>>();
   for (const { from, to } of edges) callers.set(to, (callers.get(to) ?? new Set()).add(from));
   const least = Math.max(HUB_LEAST_CALLERS, HUB_RATIO * (count - 1));

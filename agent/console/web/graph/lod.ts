@@ -30,21 +30,46 @@ export function edgeWidth(rate: number | null, health: Health): number {
   return Math.round((Math.min(6, Math.max(1, base)) + more) * 4) / 4;
 }
 
+/** Namespaces open in place at once, and their services together. */
+const MAX_OPEN = 3;
+
+/** Of those that are wanted open, in the order they were opened, the last that fit: a card a service has its price. */
+export function openOf(wanted: readonly string[], nodes: readonly TopologyNode[]): ReadonlySet<string> {
+  const sizes = new Map<string, number>();
+  for (const { namespace } of nodes) sizes.set(namespace, (sizes.get(namespace) ?? 0) + 1);
+  const open: string[] = [];
+  let cards = 0;
+  for (const name of new Set(wanted.toReversed())) {
+    const size = sizes.get(name);
+    if (size === undefined || cards + size > MAX_CARDS || open.length === MAX_OPEN) continue;
+    open.unshift(name);
+    cards += size;
+  }
+  return new Set(open);
+}
+
 export interface Bundle {
+  /** A namespace, or a service of one that is open. */
   readonly from: string;
   readonly to: string;
   readonly rate: number;
   readonly health: Health;
   readonly isPlaintext: boolean;
   readonly edges: number;
+  /** Of a service that one sees: shown whatever its share. */
+  readonly isOpen: boolean;
 }
 
-export function bundles({ nodes, edges }: Pick<Topology, 'nodes' | 'edges'>): Bundle[] {
+export function bundles({ nodes, edges }: Pick<Topology, 'nodes' | 'edges'>, open: ReadonlySet<string>): Bundle[] {
   const all = new Map<string, Bundle>();
   let total = 0;
   for (const edge of edges) {
-    const [from, to] = [nodes[edge.from]?.namespace, nodes[edge.to]?.namespace];
-    if (from === undefined || to === undefined || from === to) continue;
+    const [a, b] = [nodes[edge.from], nodes[edge.to]];
+    if (a === undefined || b === undefined) continue;
+    const isOpen = open.has(a.namespace) || open.has(b.namespace);
+    const from = open.has(a.namespace) ? a.id : a.namespace;
+    const to = open.has(b.namespace) ? b.id : b.namespace;
+    if (from === to) continue;
     const before = all.get(`${from}>${to}`);
     const rate = edge.requestsPerSec ?? 0;
     total += rate;
@@ -55,13 +80,14 @@ export function bundles({ nodes, edges }: Pick<Topology, 'nodes' | 'edges'>): Bu
       health: worst(before?.health ?? 'ok', isTrouble(edge.health) ? edge.health : 'ok'),
       isPlaintext: (before?.isPlaintext ?? false) || edge.tls === 'plaintext',
       edges: (before?.edges ?? 0) + 1,
+      isOpen,
     });
   }
   let told = 0;
   return [...all.values()]
-    .sort((a, b) => WORSE[b.health] - WORSE[a.health] || b.rate - a.rate)
+    .sort((a, b) => WORSE[b.health] - WORSE[a.health] || Number(b.isOpen) - Number(a.isOpen) || b.rate - a.rate)
     .filter((bundle) => {
-      const isShown = isTrouble(bundle.health) || bundle.isPlaintext || told < total * BUNDLED_RATIO;
+      const isShown = isTrouble(bundle.health) || bundle.isPlaintext || bundle.isOpen || told < total * BUNDLED_RATIO;
       told += bundle.rate;
       return isShown;
     })

@@ -1,6 +1,6 @@
 /** What the scene is to draw, from a topology and where everything is; pure. @module */
 import type { Topology, TopologyEdge, TopologyNode } from '../../shapes/topology.ts';
-import { boxesOf, CARDS, DOTS, type Geometry, type Point, type Positions } from './geometry.ts';
+import { type Box, CARDS, DOTS, type Geometry, type Point, type Positions } from './geometry.ts';
 import { hubsOf } from './layout.ts';
 import { bundles, type Detail, edgeWidth, isTrouble } from './lod.ts';
 
@@ -33,37 +33,40 @@ export interface SceneModel {
 export const geometryOf = (detail: Detail): Geometry => (detail === 'cards' ? CARDS : DOTS);
 
 type Part = Pick<Topology, 'nodes' | 'edges'>;
-/** Of what is chosen, edges of hubs are drawn too. */
 export interface SceneOptions {
   readonly detail: Detail;
   readonly positions: Positions;
+  /** Of namespaces. */
+  readonly boxes: ReadonlyMap<string, Box>;
+  /** Namespaces of which each service is drawn, though others are bundled. */
+  readonly open: ReadonlySet<string>;
+  /** Of what is chosen, edges of hubs are drawn too; only where services are cards. */
   readonly chosen: string | null;
 }
 
 export function sceneModel(part: Part, options: SceneOptions): SceneModel {
-  if (options.detail === 'dots') return bundledModel(part, options.positions);
+  if (options.detail === 'dots') return bundledModel(part, options);
   const { detail, positions, chosen } = options;
   const nodes = part.nodes.flatMap((node) => sceneNode(node, positions.get(node.id), detail));
-  const hubs = hubsOf(
-    part.nodes.length,
-    part.edges.map(({ from, to }) => ({ from, to, rate: null })),
-  );
+  const hubs = detail === 'cards' ? hubsOf(part.nodes.length, part.edges) : NONE;
   const edges = part.edges.flatMap((edge) => {
     const [from, to] = [part.nodes[edge.from], part.nodes[edge.to]];
     if (from === undefined || to === undefined || !positions.has(from.id) || !positions.has(to.id) || from === to)
       return [];
     const isChosen = chosen === from.id || chosen === to.id;
-    if (detail === 'cards' && hubs.has(edge.to) && !isChosen && !isTrouble(edge.health) && edge.tls !== 'plaintext')
-      return [];
+    if (hubs.has(edge.to) && !isChosen && !isTrouble(edge.health) && edge.tls !== 'plaintext') return [];
     return [sceneEdge(edge, from, to, positions)];
   });
   return { detail, nodes, edges };
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
 function sceneNode(node: TopologyNode, point: Point | undefined, detail: Detail): SceneNode[] {
   if (point === undefined) return [];
   const classes = isTrouble(node.health) ? node.health : '';
-  const size = 5 + Math.min(9, Math.sqrt(node.requestsPerSec ?? 0) / 4);
+  // In steps of half a pixel: less is not seen, and would draw everything anew for nothing.
+  const size = 5 + Math.round(Math.min(9, Math.sqrt(node.requestsPerSec ?? 0) / 4) * 2) / 2;
   const { width, height } = CARDS;
   return [{ id: node.id, ...point, w: detail === 'cards' ? width : size, h: height, label: node.name, classes }];
 }
@@ -93,24 +96,15 @@ const STRAIGHT = { bend: [0], weights: [0.5] };
 /** Half of it is how far a bow goes out. */
 const BOW = CARDS.width + 36;
 
-function bundledModel(part: Part, positions: Positions): SceneModel {
-  const boxes = boxesOf(part.nodes, positions, DOTS);
-  const nodes = [...boxes].map(([name, { left, top, right, bottom }]): SceneNode => {
-    return {
-      id: name,
-      x: (left + right) / 2,
-      y: (top + bottom) / 2,
-      w: right - left,
-      h: bottom - top,
-      label: name,
-      classes: '',
-    };
-  });
+function bundledModel(part: Part, { positions, boxes, open }: SceneOptions): SceneModel {
+  const namespaces = [...boxes].filter(([name]) => !open.has(name)).map(([name, box]) => boxNode(name, box));
+  const services = part.nodes.filter(({ namespace }) => open.has(namespace));
+  const nodes = [...namespaces, ...services.flatMap((node) => sceneNode(node, positions.get(node.id), 'cards'))];
   const at = new Map(nodes.map((node) => [node.id, node]));
-  const edges = bundles(part).flatMap((bundle): SceneEdge[] => {
+  const edges = bundles(part, open).flatMap((bundle): SceneEdge[] => {
     const [from, to] = [at.get(bundle.from), at.get(bundle.to)];
     if (from === undefined || to === undefined) return [];
-    const isStraight = Math.abs(from.x - to.x) < from.w; // one above the other
+    const isStraight = Math.abs(from.x - to.x) < (from.w + to.w) / 2; // one above the other
     const classes = [
       isTrouble(bundle.health) ? bundle.health : '',
       bundle.isPlaintext ? 'plaintext' : '',
@@ -129,6 +123,11 @@ function bundledModel(part: Part, positions: Positions): SceneModel {
     ];
   });
   return { detail: 'dots', nodes, edges };
+}
+
+function boxNode(name: string, { left, top, right, bottom }: Box): SceneNode {
+  const [x, y, w, h] = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top];
+  return { id: name, x, y, w, h, label: name, classes: '' };
 }
 
 /** Two control points level with the ends, as Cytoscape wants them: along the line, and off it. */

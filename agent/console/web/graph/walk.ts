@@ -30,11 +30,12 @@ export function neighbourTo(id: string, key: string, { nodes, edges }: Part, pos
 /** The service and its callers, and theirs, as far as calls are in trouble; its own callers in any case. */
 export function affectedBy(id: string, { nodes, edges }: Part): ReadonlySet<string> {
   const found = new Set([id]);
+  const calls = Map.groupBy(edges, ({ to }) => to);
   const queue = [nodes.findIndex((node) => node.id === id)];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    for (const { from, to, health } of edges) {
+    for (const { from, health } of calls.get(next) ?? []) {
       const caller = nodes[from]?.id;
-      if (to !== next || caller === undefined || found.has(caller)) continue;
+      if (caller === undefined || found.has(caller)) continue;
       if (!isTrouble(health) && nodes[next]?.id !== id) continue;
       found.add(caller);
       queue.push(from);

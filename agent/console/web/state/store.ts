@@ -6,6 +6,7 @@
 import type { Coverage } from '../../../mesh-query/shapes.ts';
 import type { FromStream, LinkState, TopicRecord, ToStream } from './messages.ts';
 import { type Listener, StreamLink } from './stream-link.ts';
+import { type Held, type TopicFrame, taken } from './take.ts';
 
 /** Wait before a topic that nobody reads is given back: a page that opens next often reads it again. */
 const LINGER_MS = 3_000;
@@ -26,6 +27,8 @@ export interface Pause {
 }
 
 const records = new Map<string, TopicRecord>();
+/** What the next frame of a topic changes; as a rule the same as in `records`. */
+const held = new Map<string, Held>();
 const readers = new Map<string, number>();
 const listeners = new Map<string, Set<() => void>>();
 let shown: ReadonlyMap<string, TopicRecord> | undefined;
@@ -60,7 +63,10 @@ export function noteCoverage(data: unknown): void {
 export function subscribe(key: string, listener: () => void): () => void {
   const set = listeners.get(key) ?? new Set();
   listeners.set(key, set.add(listener));
-  return () => set.delete(listener);
+  return () => {
+    set.delete(listener);
+    if (set.size === 0 && listeners.get(key) === set) listeners.delete(key);
+  };
 }
 
 /** Keeps a topic coming while somebody reads it. Returns the way to stop. */
@@ -76,6 +82,7 @@ export function want(topic: string): () => void {
       if (readers.get(topic) !== 0) return;
       readers.delete(topic);
       records.delete(topic);
+      held.delete(topic);
       sendTopics();
     }, LINGER_MS);
   };
@@ -97,17 +104,25 @@ function take(message: FromStream): void {
     link = { state: message.state, sinceMs: message.sinceMs, tickMs: message.tickMs };
     emit(LINK);
     for (const topic of readers.keys()) emit(topic);
-  } else if (message.kind === 'topic') {
-    const before = records.get(message.topic);
-    // What the node could not tell this time does not wipe out what it told before.
-    const isLoss = message.record.problem !== null && message.record.data === null && before !== undefined;
-    records.set(message.topic, isLoss ? { ...message.record, data: before.data, atMs: before.atMs } : message.record);
-    noteCoverage(message.record.data);
-    if (shown?.has(message.topic)) {
-      pause = { ...pause, missed: pause.missed + 1 };
-      emit(PAUSE);
-    } else emit(message.topic);
+  } else if (message.kind === 'topic') put(message.topic, message);
+  else if (message.kind === 'frame') {
+    const now = taken(held.get(message.topic), JSON.parse(message.text) as TopicFrame);
+    if (now !== undefined) put(message.topic, now);
+    else if (readers.has(message.topic)) say?.({ kind: 'whole', topic: message.topic });
   }
+}
+
+function put(topic: string, { seq, record }: Held): void {
+  const before = records.get(topic);
+  held.set(topic, { seq, record });
+  // What the node could not tell this time does not wipe out what it told before.
+  const isLoss = record.problem !== null && record.data === null && before !== undefined;
+  records.set(topic, isLoss ? { ...record, data: before.data, atMs: before.atMs } : record);
+  noteCoverage(record.data);
+  if (shown?.has(topic)) {
+    pause = { ...pause, missed: pause.missed + 1 };
+    emit(PAUSE);
+  } else emit(topic);
 }
 
 function sendTopics(): void {
@@ -143,12 +158,14 @@ function sharedStream(): (message: ToStream) => void {
 
 function ownStream(): (message: ToStream) => void {
   const stream = new StreamLink();
-  const listener: Listener = { topics: new Set(), tell: take };
+  const tellFrame = (topic: string, _text: string, now: Held) => take({ kind: 'topic', topic, ...now });
+  const listener: Listener = { topics: new Set(), told: new Map(), tell: take, tellFrame };
   stream.add(listener);
   return (message) => {
     if (message.kind === 'topics') {
       listener.topics = new Set(message.topics);
       stream.topicsChanged(listener);
-    } else if (message.kind === 'leave') stream.remove(listener);
+    } else if (message.kind === 'whole') stream.tellWhole(listener, message.topic);
+    else if (message.kind === 'leave') stream.remove(listener);
   };
 }

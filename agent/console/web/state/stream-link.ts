@@ -4,9 +4,9 @@
  * @module
  */
 import type { Frame } from '../../live/frames.ts';
-import { applyPatch, type Json } from '../../live/patch.ts';
 import { get, send } from './api.ts';
 import type { FromStream, LinkState, TopicRecord } from './messages.ts';
+import { type Held, type TopicFrame, taken } from './take.ts';
 
 /** As many topics as the node takes on one stream; more are asked for by GET every tick. */
 const MAX_TOPICS = 16;
@@ -16,14 +16,14 @@ const LOST_AFTER_TICKS = 4;
 /** First wait before the next try of a stream that the node closed, doubled up to the last. */
 const RETRY_MS = [500, 10_000] as const;
 
-interface Held {
-  readonly seq: number;
-  readonly record: TopicRecord;
-}
 /** One page, or one tab. */
 export interface Listener {
   topics: ReadonlySet<string>;
+  /** Number of the frame it was told last, by topic; kept by the stream. */
+  readonly told: Map<string, number>;
   tell(message: FromStream): void;
+  /** A frame about what it was told before, as text, and what is known after it. */
+  tellFrame(topic: string, text: string, held: Held): void;
 }
 
 export class StreamLink {
@@ -49,6 +49,7 @@ export class StreamLink {
 
   remove(listener: Listener): void {
     this.#listeners.delete(listener);
+    listener.told.clear();
     this.topicsChanged();
     if (this.#listeners.size > 0) return;
     clearInterval(this.#timer);
@@ -63,11 +64,20 @@ export class StreamLink {
   topicsChanged(listener?: Listener): void {
     const wanted = this.#wanted();
     for (const topic of this.#held.keys()) if (!wanted.includes(topic)) this.#held.delete(topic);
-    for (const topic of listener?.topics ?? []) {
-      const held = this.#held.get(topic);
-      if (held !== undefined) listener?.tell({ kind: 'topic', topic, record: held.record });
+    if (listener !== undefined) {
+      for (const topic of listener.told.keys()) if (!listener.topics.has(topic)) listener.told.delete(topic);
+      for (const topic of listener.topics) {
+        if (listener.told.get(topic) !== this.#held.get(topic)?.seq) this.tellWhole(listener, topic);
+      }
     }
     void this.#ask();
+  }
+
+  tellWhole(listener: Listener, topic: string): void {
+    const held = this.#held.get(topic);
+    if (held === undefined) return;
+    listener.told.set(topic, held.seq);
+    listener.tell({ kind: 'topic', topic, ...held });
   }
 
   #wanted(): string[] {
@@ -78,7 +88,7 @@ export class StreamLink {
     const source = new EventSource('/api/v1/stream');
     this.#source = source;
     for (const kind of ['hello', 'snapshot', 'patch', 'coverage', 'bye']) {
-      source.addEventListener(kind, (message) => this.#take(JSON.parse((message as MessageEvent<string>).data), kind));
+      source.addEventListener(kind, (message) => this.#take((message as MessageEvent<string>).data, kind));
     }
     source.onerror = () => {
       this.#setState('lost');
@@ -97,8 +107,8 @@ export class StreamLink {
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS[1]);
   }
 
-  #take(data: Frame, kind: string): void {
-    const frame = { ...data, kind } as Frame;
+  #take(text: string, kind: string): void {
+    const frame = { ...(JSON.parse(text) as object), kind } as Frame;
     this.#lastFrameMs = Date.now();
     if (frame.kind === 'hello') {
       this.#streamId = frame.streamId;
@@ -114,37 +124,33 @@ export class StreamLink {
       return;
     }
     this.#setState('live');
-    if (frame.kind === 'snapshot') {
-      this.#put(frame.topic, frame.seq, { data: frame.data, problem: frame.problem, atMs: frame.atMs });
-    } else if (frame.kind === 'patch') this.#patch(frame);
-    else if (frame.kind === 'coverage') this.#renew(frame);
+    if (frame.kind === 'snapshot' || frame.kind === 'patch' || frame.kind === 'coverage') this.#takeTopic(frame, text);
   }
 
-  #patch(frame: Extract<Frame, { kind: 'patch' }>): void {
-    const held = this.#held.get(frame.topic);
-    try {
-      if (held === undefined || held.seq !== frame.base) throw new RangeError('a patch of another base');
-      const data = applyPatch(held.record.data as Json, frame.patch);
-      this.#put(frame.topic, frame.seq, { data, problem: null, atMs: frame.atMs });
-    } catch {
-      this.#held.delete(frame.topic);
+  #takeTopic(frame: TopicFrame, text: string): void {
+    const { topic } = frame;
+    const before = this.#held.get(topic);
+    const held = taken(before, frame);
+    if (held === undefined) {
+      if (frame.kind === 'coverage') return;
+      this.#held.delete(topic);
       this.#sent = ''; // asking for the topics again brings a snapshot of each that is not held
-      void this.#ask([frame.topic]);
+      void this.#ask([topic]);
+      return;
     }
-  }
-
-  #renew(frame: Extract<Frame, { kind: 'coverage' }>): void {
-    const held = this.#held.get(frame.topic);
-    if (held === undefined || held.record.data === null) return;
-    const data = { ...(held.record.data as object), coverage: frame.coverage };
-    this.#put(frame.topic, frame.seq, { ...held.record, data, atMs: frame.atMs });
+    this.#held.set(topic, held);
+    for (const listener of this.#listeners) {
+      if (!listener.topics.has(topic)) continue;
+      if (frame.kind === 'snapshot' || listener.told.get(topic) === before?.seq) {
+        listener.told.set(topic, held.seq);
+        listener.tellFrame(topic, text, held);
+      } else this.tellWhole(listener, topic);
+    }
   }
 
   #put(topic: string, seq: number, record: TopicRecord): void {
     this.#held.set(topic, { seq, record });
-    for (const listener of this.#listeners) {
-      if (listener.topics.has(topic)) listener.tell({ kind: 'topic', topic, record });
-    }
+    for (const listener of this.#listeners) if (listener.topics.has(topic)) this.tellWhole(listener, topic);
   }
 
   /** Tells the node what is wanted. `without`: first leaves these out, so that they come whole. */

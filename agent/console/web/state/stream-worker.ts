@@ -1,5 +1,5 @@
 /** The SharedWorker: six HTTP/1.1 connections a host would stop the seventh tab, so all tabs share one stream. @module */
-import type { ToStream } from './messages.ts';
+import type { FromStream, ToStream } from './messages.ts';
 import { type Listener, StreamLink } from './stream-link.ts';
 
 /** A tab that crashed says no `leave`; one that is silent for this long is taken for gone. */
@@ -9,12 +9,15 @@ const lastHeardMs = new Map<Listener, number>();
 
 self.addEventListener('connect', (event) => {
   const port = (event as MessageEvent).ports[0]!;
-  const listener: Listener = { topics: new Set(), tell: (message) => port.postMessage(message) };
+  const tell = (message: FromStream) => port.postMessage(message);
+  const tellFrame = (topic: string, text: string) => tell({ kind: 'frame', topic, text });
+  const listener: Listener = { topics: new Set(), told: new Map(), tell, tellFrame };
   lastHeardMs.set(listener, Date.now());
   link.add(listener);
   port.onmessage = ({ data }: MessageEvent<ToStream>) => {
     lastHeardMs.set(listener, Date.now());
     if (data.kind === 'leave') leave(listener);
+    if (data.kind === 'whole') link.tellWhole(listener, data.topic);
     if (data.kind === 'topics') {
       link.add(listener); // one taken for gone that speaks again
       listener.topics = new Set(data.topics);

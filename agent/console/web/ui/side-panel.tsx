@@ -25,7 +25,8 @@ export function SidePanel({ title, children, onClose }: Props) {
     onClose?.();
     if (before.current instanceof HTMLElement && before.current.isConnected) before.current.focus();
   };
-  useKeys([{ keys: 'Escape', does: 'One level back', run: () => (onClose === undefined ? false : close()) }]);
+  // One that stays leaves the key to the page.
+  useKeys(onClose === undefined ? [] : [{ keys: 'Escape', does: 'One level back', run: close }]);
   const keep = (next: number) => {
     setWidth(clamp(next));
     localStorage.setItem(KEY, String(clamp(next)));

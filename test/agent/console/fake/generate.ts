@@ -85,9 +85,9 @@ function figures(random: () => number, health: string) {
   };
 }
 
-/** The whole answer; each `tick` changes the figures of every service and edge, and moves none. */
-export function topologyAt(size: Size, tick: number, nowMs: number): Topology {
-  const { nodes, edges } = generated(size);
+/** The whole answer; each `tick` changes the figures of every service and edge, and moves none. `mesh` is `generated(size)`. */
+export function topologyAt(size: Size, tick: number, nowMs: number, mesh = generated(size)): Topology {
+  const { nodes, edges } = mesh;
   const random = seeded(size.seed * 7_919 + tick);
   const wobble = <T extends { requestsPerSec: number | null; p99Ms: number | null }>(one: T): T => ({
     ...one,

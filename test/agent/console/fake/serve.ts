@@ -2,11 +2,13 @@
  * Serves the built console with a generated mesh behind the same API, for measuring only: what a browser does with 1,000 services
  * and 5,000 edges that all change every tick. The real server is agent/console/.
  */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { diff, type Json } from '../../../../agent/console/live/patch.ts';
-import { type Size, topologyAt } from './generate.ts';
+import { withShortFigures } from '../../../../agent/console/live/short-figures.ts';
+import { generated, type Size, topologyAt } from './generate.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -35,7 +37,16 @@ interface Stream {
 export async function serveFake(options: Options): Promise<{ readonly url: string; close(): Promise<void> }> {
   const streams = new Map<string, Stream>();
   let tick = 0;
-  const answer = (path: string): Json | undefined => answerOf(path, options, tick);
+  const mesh = generated(options);
+  let topology: { readonly tick: number; readonly data: Json } | undefined; // one for all who ask, as the agent does
+  const answer = (path: string): Json | undefined => {
+    if (!path.startsWith('/topology')) return answerOf(path, options, tick);
+    if (topology?.tick !== tick) {
+      const nowMs = options.nowMs + tick * options.tickMs;
+      topology = { tick, data: withShortFigures(topologyAt(options, tick, nowMs, mesh)) as unknown as Json };
+    }
+    return topology.data;
+  };
   const push = (stream: Stream) => {
     for (const topic of stream.topics) sendTopic(stream, topic, answer(topic), options.nowMs + tick * options.tickMs);
   };
@@ -45,7 +56,7 @@ export async function serveFake(options: Options): Promise<{ readonly url: strin
   }, options.tickMs);
   const server = createServer((request, response) => {
     const path = request.url ?? '/';
-    if (path === '/api/v1/stream') return openStream(request, response, streams, options.tickMs);
+    if (path === '/api/v1/stream') return openStream(response, streams, options.tickMs);
     const put = /^\/api\/v1\/stream\/([^/]+)\/topics$/.exec(path);
     if (request.method === 'PUT' && put !== null) return void takeTopics(request, response, streams.get(put[1]!), push);
     if (path.startsWith('/api/v1')) return sendJson(response, answer(path.slice('/api/v1'.length)));
@@ -58,7 +69,6 @@ export async function serveFake(options: Options): Promise<{ readonly url: strin
 function answerOf(path: string, options: Options, tick: number): Json | undefined {
   const nowMs = options.nowMs + tick * options.tickMs;
   const coverage = { asked: 12, answered: 12, missing: [] };
-  if (path.startsWith('/topology')) return topologyAt(options, tick, nowMs) as unknown as Json;
   if (path === '/session') {
     return {
       node: 'node-1',
@@ -74,21 +84,16 @@ function answerOf(path: string, options: Options, tick: number): Json | undefine
   }
   if (path === '/members') return { members: [], coverage };
   if (path === '/index') {
-    const { nodes } = topologyAt(options, 0, nowMs);
+    const { nodes } = generated(options);
     return { entries: nodes.map(({ id }) => ({ kind: 'service', name: id, href: `/services/${id}` })) };
   }
   return undefined;
 }
 
-function openStream(
-  request: IncomingMessage,
-  response: ServerResponse,
-  streams: Map<string, Stream>,
-  tickMs: number,
-): void {
-  const stream: Stream = { id: String(streams.size + 1), response, sent: new Map(), topics: [] };
+function openStream(response: ServerResponse, streams: Map<string, Stream>, tickMs: number): void {
+  const stream: Stream = { id: randomUUID(), response, sent: new Map(), topics: [] };
   streams.set(stream.id, stream);
-  request.on('close', () => streams.delete(stream.id));
+  response.on('close', () => streams.delete(stream.id));
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   sendFrame(response, 'hello', { kind: 'hello', streamId: stream.id, tickMs, isResumed: false });
 }
@@ -103,6 +108,7 @@ async function takeTopics(
   for await (const chunk of request) text += chunk;
   if (stream === undefined) return sendJson(response, undefined);
   stream.topics = (JSON.parse(text) as { topics: string[] }).topics;
+  for (const topic of stream.sent.keys()) if (!stream.topics.includes(topic)) stream.sent.delete(topic);
   sendJson(response, {});
   push(stream);
 }

@@ -7,6 +7,7 @@ import { Button } from '../../ui/button.tsx';
 import { SidePanel } from '../../ui/side-panel.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
 import { type Column, Table } from '../../ui/table.tsx';
+import { showToast } from '../../ui/toast.tsx';
 
 interface Props {
   readonly data: Topology;
@@ -15,12 +16,19 @@ interface Props {
   readonly close: () => void;
   readonly onChoose: (id: string) => void;
   readonly onNamespace: (name: string) => void;
+  /** Namespaces that are open in the graph; undefined where none can be. */
+  readonly opened: ReadonlySet<string> | undefined;
+  /** False: there are too many services in it. */
+  readonly onOpenNamespace: (name: string, isOpen: boolean) => boolean;
 }
 
-export function NamespacePanel({ data, chosen, close, onChoose, onNamespace }: Props) {
+export function NamespacePanel({ data, chosen, close, opened, onChoose, onNamespace, onOpenNamespace }: Props) {
   const name = chosen.slice(3);
   const members = useMemo(() => data.nodes.filter(({ namespace }) => namespace === name), [data.nodes, name]);
   const sum = namespaceSums(members)[0];
+  const showInside = (isOpen: boolean) => {
+    if (!onOpenNamespace(name, isOpen)) showToast(`${name} has too many services for cards; they are in this list`);
+  };
   return (
     <SidePanel title={name} onClose={close}>
       {sum && (
@@ -30,6 +38,11 @@ export function NamespacePanel({ data, chosen, close, onChoose, onNamespace }: P
         </p>
       )}
       <div className="row">
+        {opened !== undefined && (
+          <Button aria-pressed={opened.has(name)} onClick={() => showInside(!opened.has(name))}>
+            Open in the graph
+          </Button>
+        )}
         <Button onClick={() => onNamespace(name)}>Only this namespace</Button>
       </div>
       <Table
@@ -50,8 +63,8 @@ const ORDER = ['bad', 'warn', 'unknown', 'ok', 'quiet'];
 const MEMBER_COLUMNS: readonly Column<TopologyNode>[] = [
   {
     id: 'health',
-    head: '',
-    width: '28px',
+    head: 'Health',
+    width: '72px',
     value: ({ health }) => ORDER.indexOf(health),
     cell: ({ health, cause }) => <StatusMark health={health} cause={cause} isGlyphOnly />,
   },

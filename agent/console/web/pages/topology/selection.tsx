@@ -1,5 +1,4 @@
 /** The panel of what is chosen in the graph: a service, a call between two, or a namespace. @module */
-import { lazy, Suspense } from 'react';
 import type { ServiceDetail } from '../../../shapes/services.ts';
 import type { Topology, TopologyEdge, TopologyNode } from '../../../shapes/topology.ts';
 import { Link } from '../../app/router.tsx';
@@ -13,6 +12,7 @@ import { Facts, ShareBar } from '../../ui/card.tsx';
 import { SidePanel } from '../../ui/side-panel.tsx';
 import { Sparkline } from '../../ui/sparkline.tsx';
 import { HealthLine } from './attention.tsx';
+import { NamespacePanel } from './namespace-panel.tsx';
 import { endpointWords } from './words.ts';
 
 interface Props {
@@ -23,22 +23,16 @@ interface Props {
   readonly onChoose: (id: string | null) => void;
   readonly onAffected: (id: string) => void;
   readonly onNamespace: (name: string) => void;
+  /** Namespaces that are open in the graph; undefined where none can be. */
+  readonly opened: ReadonlySet<string> | undefined;
+  /** False: there are too many services in it. */
+  readonly onOpenNamespace: (name: string, isOpen: boolean) => boolean;
 }
-
-/** Its table is not needed by who chooses a service. */
-const NamespacePanel = lazy(() =>
-  import('./namespace-panel.tsx').then((module) => ({ default: module.NamespacePanel })),
-);
 
 export function Selection(props: Props) {
   const { data, chosen, onChoose } = props;
   const close = () => onChoose(null);
-  if (chosen.startsWith('ns:'))
-    return (
-      <Suspense>
-        <NamespacePanel {...props} close={close} />
-      </Suspense>
-    );
+  if (chosen.startsWith('ns:')) return <NamespacePanel {...props} close={close} />;
   if (chosen.includes('>')) return <EdgePanel {...props} close={close} />;
   const node = data.nodes.find(({ id }) => id === chosen);
   return node === undefined ? (
@@ -175,9 +169,8 @@ function EdgePanel({ data, chosen, close }: Shown) {
   const names = new Map(data.nodes.map((node, i) => [node.id, i]));
   const edge = data.edges.find((one) => one.from === names.get(from) && one.to === names.get(to));
   if (edge === undefined) {
-    const between = data.edges.filter(
-      (one) => data.nodes[one.from]?.namespace === from && data.nodes[one.to]?.namespace === to,
-    );
+    const isEnd = (place: number, end: string) => data.nodes[place]?.namespace === end || data.nodes[place]?.id === end;
+    const between = data.edges.filter((one) => isEnd(one.from, from) && isEnd(one.to, to));
     return between.length === 0 ? (
       <Nothing chosen={chosen} close={close} />
     ) : (

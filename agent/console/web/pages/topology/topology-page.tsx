@@ -1,13 +1,13 @@
 /** What is broken, who feels it, since when: a sentence, the graph, what needs attention, and the last 24 hours. @module */
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
-import type { Topology } from '../../../shapes/topology.ts';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import type { Topology, TopologyNode } from '../../../shapes/topology.ts';
 import { useKeys } from '../../app/keys.ts';
 import { hrefTo, navigate, setQuery, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { parseFilter } from '../../filter/filter.ts';
 import { plural } from '../../format/numbers.ts';
 import { type GraphHandle, GraphView } from '../../graph/graph-view.tsx';
-import { detailFor } from '../../graph/lod.ts';
+import { detailFor, openOf } from '../../graph/lod.ts';
 import { affectedBy } from '../../graph/walk.ts';
 import { useTopic } from '../../state/hooks.ts';
 import { Segmented } from '../../ui/button.tsx';
@@ -17,7 +17,6 @@ import { showToast } from '../../ui/toast.tsx';
 import { copy } from '../common/command-line.tsx';
 import { Attention } from './attention.tsx';
 import { FilterField } from './filter-field.tsx';
-import { Selection } from './selection.tsx';
 import { Strip } from './strip.tsx';
 import { GraphTools } from './tools.tsx';
 import { useGraphPart } from './use-part.ts';
@@ -26,10 +25,11 @@ import './topology.css';
 
 const VIEWS = ['service', 'workload', 'version', 'node'] as const;
 type ViewName = (typeof VIEWS)[number];
-/** Not with the graph, which most look at first. */
-const TopologyTable = lazy(() => import('./topology-table.tsx').then((module) => ({ default: module.TopologyTable })));
-/** Nor what one asks for. */
+/** Not with the graph, which most look at first; the panel follows as soon as that is there. */
+const loadSelection = () => import('./selection.tsx');
+const Selection = lazy(() => loadSelection().then((module) => ({ default: module.Selection })));
 const Legend = lazy(() => import('./legend.tsx').then((module) => ({ default: module.Legend })));
+const TopologyTable = lazy(() => import('./topology-table.tsx').then((module) => ({ default: module.TopologyTable })));
 const NARROW = '(max-width: 640px)';
 
 export function TopologyPage() {
@@ -49,20 +49,41 @@ export function TopologyPage() {
   const part = useGraphPart(data, { filter, isOnlyTrouble, key: `${key}/${moment}` });
   const detail = detailFor(part.nodes.length, part.edges.length, query.get('all') === '1');
   const terms = useMemo(() => filterTerms(data?.nodes ?? []), [data]);
+  const wantedOpen = query.get('open') ?? '';
+  const openNames = detail === 'dots' ? [...openOf(wantedOpen.split(','), part.nodes)].join(',') : '';
+  const opened = useMemo(() => new Set(openNames.split(',').filter(Boolean)), [openNames]);
   const [affected, setAffected] = useState<string | null>(null);
   const [isLegend, setLegend] = useState(false);
   const graph = useRef<GraphHandle>(null);
   const lit = useMemo(() => (affected === null ? null : affectedBy(affected, part)), [affected, part]);
 
-  const choose = (id: string | null) => {
+  const choose = useCallback((id: string | null) => {
     setQuery({ sel: id });
     if (id === null) setAffected(null);
+  }, []);
+  /** In place; false: it has more services than are cards at once. */
+  const openNamespace = (name: string, isOpen: boolean): boolean => {
+    const wanted = [...opened].filter((other) => other !== name).concat(isOpen ? name : []);
+    if (isOpen && !openOf(wanted, part.nodes).has(name)) return false;
+    setQuery({ open: wanted.join(',') });
+    return true;
   };
+  const latest = useRef(openNamespace);
+  latest.current = openNamespace;
+  const onDot = useCallback(
+    (node: TopologyNode) => {
+      latest.current(node.namespace, true);
+      choose(node.id);
+    },
+    [choose],
+  );
   const showAffected = (id: string) => {
     choose(id);
     setAffected(id);
   };
   const open = (id: string) => {
+    const name = id.startsWith('ns:') ? id.slice(3) : undefined;
+    if (name !== undefined && detail === 'dots' && openNamespace(name, !opened.has(name))) return;
     const path = pathOf(id, view);
     if (path !== undefined) navigate(hrefTo(path));
   };
@@ -99,12 +120,20 @@ export function TopologyPage() {
       keys: 'Escape',
       does: 'One level back',
       group: 'Graph',
-      run: () => (affected !== null ? setAffected(null) : chosen !== null ? choose(null) : false),
+      run: () => {
+        if (affected !== null) return setAffected(null);
+        if (chosen !== null) return choose(null);
+        return opened.size > 0 && openNamespace([...opened].at(-1)!, false);
+      },
     },
   ]);
   useEffect(() => {
     void document.fonts.load('12px "Inter Variable"'); // a canvas draws with what is there
   }, []);
+  const isShown = data !== undefined;
+  useEffect(() => {
+    if (isShown) loadSelection().catch(() => {}); // asked for again when something is chosen
+  }, [isShown]);
 
   if (data === undefined)
     return (
@@ -149,7 +178,8 @@ export function TopologyPage() {
             gone={part.gone}
             onChoose={choose}
             onOpen={open}
-            {...{ part, detail, chosen, lit }}
+            open={opened}
+            {...{ part, detail, chosen, lit, onDot }}
           />
         )}
         {!isEmpty && (
@@ -168,13 +198,23 @@ export function TopologyPage() {
           <Attention data={data} onShow={choose} onAffected={showAffected} />
         </SidePanel>
       ) : (
-        <Selection
-          key={chosen}
-          {...{ data, chosen, view }}
-          onChoose={choose}
-          onAffected={setAffected}
-          onNamespace={(name) => setQuery({ ns: name, sel: null }, { replace: false })}
-        />
+        <Suspense
+          fallback={
+            <SidePanel title={chosen}>
+              <Loading />
+            </SidePanel>
+          }
+        >
+          <Selection
+            key={chosen}
+            {...{ data, chosen, view }}
+            onChoose={choose}
+            onAffected={setAffected}
+            onNamespace={(name) => setQuery({ ns: name, sel: null, open: null }, { replace: false })}
+            opened={isTable || detail !== 'dots' ? undefined : opened}
+            onOpenNamespace={openNamespace}
+          />
+        </Suspense>
       )}
       {isLegend && (
         <Suspense>
@@ -196,7 +236,7 @@ const VIEW_OPTIONS = VIEWS.map((value) => ({ value, text: value[0]!.toUpperCase(
 
 function noteOf(detail: string, shown: number, all: number): string {
   const left = shown < all ? `${shown} of ${plural(all, 'service')} fit. ` : '';
-  return `${left}${detail === 'dots' ? 'A dot is a service. Choose a namespace to see inside.' : ''}`;
+  return `${left}${detail === 'dots' ? 'A dot is a service. Double-click a namespace, or click a dot, to see inside.' : ''}`;
 }
 
 /** Where a double click leads. */

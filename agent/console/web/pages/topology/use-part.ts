@@ -16,33 +16,46 @@ interface Options {
   readonly key: string;
 }
 
+/** The same object as long as nothing in it changed. */
 export function useGraphPart(data: Topology | undefined, { filter, isOnlyTrouble, key }: Options): GraphPart {
-  const seen = useRef({ key, nodes: new Map<string, { node: TopologyNode; atMs: number }>() });
+  const seen = useRef({ key, nodes: new Map<string, { node: TopologyNode; atMs: number }>(), ghosts: NO_NODES });
+  if (seen.current.key !== key) seen.current = { key, nodes: new Map(), ghosts: NO_NODES };
+  if (data !== undefined) seen.current.ghosts = ghostsOf(data, seen.current.nodes, seen.current.ghosts);
+  const { ghosts } = seen.current;
+  const nodes = data?.nodes ?? NO_NODES;
+  const edges = data?.edges ?? NO_EDGES;
   return useMemo(() => {
-    if (data === undefined) return { nodes: [], edges: [], gone: new Set<string>() };
-    if (seen.current.key !== key) seen.current = { key, nodes: new Map() };
-    const ghosts = ghostsOf(data, seen.current.nodes);
-    const whole = ghosts.length === 0 ? data : { nodes: [...data.nodes, ...ghosts], edges: data.edges };
+    const whole = ghosts.length === 0 ? { nodes, edges } : { nodes: [...nodes, ...ghosts], edges };
+    const gone = new Set(ghosts.map(({ id }) => id));
+    if (!isOnlyTrouble && filter.terms.length === 0) return { ...whole, gone };
     const trouble = isOnlyTrouble ? troubleOnly(whole) : undefined;
     const protocols = protocolsOf(whole);
     const part = narrowed(whole, (id, place) => {
       if (trouble !== undefined && !trouble.has(id)) return false;
       return filter.terms.length === 0 || fits(filter, nodeFields(whole.nodes[place]!, protocols[place] ?? []));
     });
-    return { ...part, gone: new Set(ghosts.map(({ id }) => id)) };
-  }, [data, filter, isOnlyTrouble, key]);
+    return { ...part, gone };
+  }, [nodes, edges, ghosts, filter, isOnlyTrouble]);
 }
 
-/** Seen within the range, and not in the last answer. */
-function ghostsOf(data: Topology, seen: Map<string, { node: TopologyNode; atMs: number }>): TopologyNode[] {
+const NO_NODES: TopologyNode[] = [];
+const NO_EDGES: Topology['edges'] = [];
+
+/** Seen within the range, and not in the last answer; the list of before where it is the same. */
+function ghostsOf(
+  data: Topology,
+  seen: Map<string, { node: TopologyNode; atMs: number }>,
+  before: TopologyNode[],
+): TopologyNode[] {
   for (const node of data.nodes) seen.set(node.id, { node, atMs: data.asOfMs });
-  const ghosts: TopologyNode[] = [];
+  const gone: TopologyNode[] = [];
   for (const [id, { node, atMs }] of seen) {
     if (atMs === data.asOfMs) continue;
     if (data.asOfMs - atMs > data.rangeMs) seen.delete(id);
-    else ghosts.push({ ...node, ...NOTHING, health: 'unknown', cause: 'gone', badges: [], versions: [] });
+    else gone.push(node);
   }
-  return ghosts;
+  if (gone.length === before.length && gone.every(({ id }, i) => id === before[i]!.id)) return before;
+  return gone.map((node) => ({ ...node, ...NOTHING, health: 'unknown', cause: 'gone', badges: [], versions: [] }));
 }
 
 const NOTHING = {
