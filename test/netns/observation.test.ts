@@ -57,7 +57,9 @@ describe.skipIf(obstacle !== undefined)(
         accessLog: { sink: 'file' },
         otlp: { endpoint: `http://${n1.address4}:4318/v1/traces`, intervalMs: 100 },
       };
-      agents = mesh.lab.nodes.map((node) => mesh.launchAgent(node, { workers: 1, telemetry, console: { loopback: 'all' } }));
+      agents = mesh.lab.nodes.map((node) =>
+        mesh.launchAgent(node, { workers: 1, telemetry, console: { loopback: 'all' } }),
+      );
       for (const agent of agents)
         await agent.until('three alive', async () => (await agent.alive()).length === 3, { patienceMs: 90_000 });
       await mesh.serve(stock, RELAY, 8080);

@@ -16,6 +16,7 @@ export default defineConfig({
     target: 'es2023',
     assetsInlineLimit: 0, // the content security policy allows no data: but images
     modulePreload: { polyfill: false },
+    cssCodeSplit: false, // one file compresses better than nine, and pages share most of it
     reportCompressedSize: false,
     rolldownOptions: { checks: { pluginTimings: false } },
     chunkSizeWarningLimit: 600, // kB before gzip; test/agent/console/web/budget.test.ts holds the real budget

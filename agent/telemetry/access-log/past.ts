@@ -13,7 +13,7 @@ import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import { Ring } from '../../history/ring.ts';
 import { readFrames } from '../../history/segment.ts';
 import { fits } from '../record-filter.ts';
-import type { RecentPage, RecentQuery } from './recent.ts';
+import { endOf, type RecentPage, type RecentQuery } from './recent.ts';
 
 const HOUR_MS = 3_600_000;
 /** The room is forgotten in pieces: of an hour, or this part of it. */
@@ -175,10 +175,6 @@ function recordsIn(frame: Buffer): readonly RequestRecord[] {
   } catch {
     return [];
   }
-}
-
-export function endOf({ atMs, tookMs }: Pick<RequestRecord, 'atMs' | 'tookMs'>): number {
-  return atMs + tookMs;
 }
 
 function latest(found: readonly RequestRecord[], limit: number): readonly RequestRecord[] {

@@ -1,7 +1,6 @@
 /** The last so many records of this node, for `weft logs`: a ring, so that nothing is moved and nothing grows. @module */
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import { type FilterTerm, fits } from '../record-filter.ts';
-import { endOf } from './past.ts';
 
 export interface RecentQuery {
   readonly terms: readonly FilterTerm[];
@@ -53,4 +52,8 @@ export class RecentRecords {
     found.sort((a, b) => a.atMs - b.atMs);
     return { records: found.slice(-limit), isCut: found.length > limit };
   }
+}
+
+export function endOf({ atMs, tookMs }: Pick<RequestRecord, 'atMs' | 'tookMs'>): number {
+  return atMs + tookMs;
 }

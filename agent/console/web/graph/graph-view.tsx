@@ -16,7 +16,6 @@ import {
   useState,
 } from 'react';
 import type { Topology, TopologyNode } from '../../shapes/topology.ts';
-import { DotScene } from './dot-scene.ts';
 import { dragCard, dragGround } from './drag.ts';
 import { enclosing, type Point } from './geometry.ts';
 import { Layers } from './layers.tsx';
@@ -70,6 +69,8 @@ export function GraphView(props: Props) {
   const latest = useRef({ onChoose, onOpen, places });
   latest.current = { onChoose, onOpen, places };
   const motion = useMotion(root, open);
+  /** How often a scene came later than its effect: what it shows has to be told to it then. */
+  const [late, setLate] = useState(0);
 
   useEffect(() => {
     const onView = ({ x, y, zoom }: View) => {
@@ -85,14 +86,20 @@ export function GraphView(props: Props) {
       onTap: (id: string | null) => latest.current.onChoose(id),
       onOpen: (id: string) => latest.current.onOpen(id),
     };
-    const made = detail === 'all' ? new DotScene(element, events) : new Scene(element, detail, events);
-    scene.current = made;
-    const sizes = new ResizeObserver(() => made.resize());
+    let isOver = false;
+    if (detail !== 'all') scene.current = new Scene(element, detail, events);
+    else
+      void import('./dot-scene.ts').then(({ DotScene }) => {
+        if (isOver) return;
+        scene.current = new DotScene(element, events);
+        setLate((before) => before + 1);
+      });
+    const sizes = new ResizeObserver(() => scene.current?.resize());
     sizes.observe(element);
     const onWheel = (event: WheelEvent) => {
       event.preventDefault();
       const { left, top } = element.getBoundingClientRect();
-      made.zoomBy(Math.exp(-event.deltaY / (event.deltaMode === 1 ? 20 : 500)), {
+      scene.current?.zoomBy(Math.exp(-event.deltaY / (event.deltaMode === 1 ? 20 : 500)), {
         x: event.clientX - left,
         y: event.clientY - top,
       });
@@ -100,9 +107,11 @@ export function GraphView(props: Props) {
     const whole = root.current!;
     whole.addEventListener('wheel', onWheel, { passive: false });
     return () => {
+      isOver = true;
       whole.removeEventListener('wheel', onWheel);
       sizes.disconnect();
-      made.close();
+      scene.current?.close();
+      scene.current = undefined;
     };
   }, [detail, layoutKey]);
 
@@ -112,11 +121,11 @@ export function GraphView(props: Props) {
     scene.current?.update(sceneModel(part, { detail, positions, boxes, open, chosen: drawnFor }), ms);
     const box = to === 'all' ? enclosing(boxes.values()) : to === undefined ? undefined : boxes.get(to);
     if (box !== undefined && (to === 'all' || !scene.current?.isInView(box))) scene.current?.frame(box, ms);
-  }, [part, detail, positions, boxes, open, drawnFor, layoutKey, motion]);
+  }, [part, detail, positions, boxes, open, drawnFor, layoutKey, motion, late]);
   useEffect(() => {
     const isCall = chosen?.includes('>') ?? false;
     scene.current?.mark(isCall ? chosen : null, detail === 'dots' ? null : lit);
-  }, [chosen, lit, detail, part]);
+  }, [chosen, lit, detail, part, late]);
 
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => scene.current?.zoomBy(factor),
