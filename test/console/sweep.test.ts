@@ -24,7 +24,7 @@ const SAID: Partial<Record<State, RegExp>> = {
 };
 
 const isFull = process.env.WEFT_FULL === '1';
-const OFTEN: ReadonlySet<string> = new Set(['topology', 'service', 'edge', 'policies']);
+const OFTEN: ReadonlySet<string> = new Set(['topology', 'edge']);
 const SOME = PLACES.filter(([name]) => isFull || OFTEN.has(name));
 
 describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {

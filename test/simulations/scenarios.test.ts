@@ -1,4 +1,4 @@
-/** Every scenario that ships, in a small world, over some seeds: all invariants hold, and a seed replays its run. */
+/** Every scenario that ships, in a small world, with the seeds that seeds.ts says: all invariants hold, and a seed replays its run. */
 import { describe, expect, test } from 'vitest';
 import { runScenario } from '../../simulations/run.ts';
 import { listScenarios, loadScenario } from '../../simulations/scenarios/load.ts';
@@ -8,7 +8,7 @@ const realMs = (): number => performance.now();
 const NODES = 16;
 
 describe.each(listScenarios().map((scenario) => ({ name: scenario.name, scenario })))('$name', ({ scenario }) => {
-  test.each(seedsToRun(2))('holds every invariant and expectation (WEFT_SEED=%i)', (seed) => {
+  test.each(seedsToRun(1))('holds every invariant and expectation (WEFT_SEED=%i)', (seed) => {
     const { result } = runScenario({ scenario, nodes: NODES, seed, realMs });
     expect(result.violationDetails).toEqual([]);
     expect(result.falseDeaths).toBe(0);
