@@ -139,7 +139,8 @@ async function breakThings(ground: Ground, untilMs: number): Promise<readonly Fa
         ? await killWorker(agents[draw(agents.length)]!)
         : await killApplication(mesh, servers[draw(servers.length)]!);
     faults.push({ what, fromMs, untilMs: Date.now() });
-    process.stderr.write(`soak: ${name} was killed and is back\n`);
+    const { rssMb, descriptors } = footprint(agents);
+    process.stderr.write(`soak: ${name} was killed and is back; ${rssMb} MB, ${descriptors} descriptors\n`);
   }
   return faults;
 }
