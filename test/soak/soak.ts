@@ -36,7 +36,8 @@ const CALM_MS = 4_000;
 const AWAY_MS = 1_500;
 /** After a server is back, requests that were sent before may still fail. */
 const GRACE_MS = 2_000;
-const WARM_UP_MS = 20_000;
+/** Code is compiled, heaps and what is kept of requests fill: of three agents some 70 MB, most of it in two minutes. */
+const WARM_UP_MS = 120_000;
 const MAX_GROWTH_MB = 20;
 
 interface LoadReport {
