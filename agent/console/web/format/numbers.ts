@@ -23,12 +23,12 @@ export function rate(perSec: Figure): string {
   return prefix === '' ? `${short}/s` : `${short}${NBSP}${prefix}/s`;
 }
 
-/** `4.2 %`; what is above zero never reads as 0 %. */
+/** `4.2 %`; what is above zero never reads as 0 %, nor what is below one as 100 %. */
 export function share(ratio: Figure): string {
   if (!isKnown(ratio)) return UNKNOWN;
   const percent = ratio * 100;
   if (percent > 0 && percent < 0.05) return `<0.1${NBSP}%`;
-  if (percent > 99.9 && percent < 100) return `${trim(Math.min(99.99, percent).toFixed(2))}${NBSP}%`;
+  if (percent >= 99.5 && percent < 100) return `${trim(Math.min(99.99, percent).toFixed(2))}${NBSP}%`;
   return `${trim(percent.toFixed(percent < 9.95 ? 1 : 0))}${NBSP}%`;
 }
 
