@@ -119,20 +119,23 @@ export function row(labels: FiguresRow['labels'], requests: number, failedRatio 
 
 function endpointOf(id: string, version: string, node: number): Endpoint {
   const [namespace = '', service = ''] = id.split('/');
+  const name = `${service}-${version}`;
+  return endpoint({ node: `node-${node}`, namespace, service, workload: name, identity: identityOf(id), version });
+}
+
+/** A ready one of HTTP. */
+export function endpoint(
+  of: Pick<Endpoint, 'node' | 'namespace' | 'service' | 'workload' | 'identity' | 'version'>,
+): Endpoint {
   return {
-    id: `node-${node}/${service}-${version}/http`,
-    node: `node-${node}`,
-    namespace,
-    service,
-    workload: `${service}-${version}`,
-    identity: identityOf(id),
+    id: `${of.node}/${of.workload}/http`,
+    ...of,
     address: '10.1.0.1',
     port: 8080,
     servicePort: 80,
     portName: 'http',
     protocol: 'http',
     tunnelPort: 15008,
-    version,
     labels: {},
     zone: '',
     weight: 1,

@@ -19,7 +19,7 @@ import { graphOf, topologyView } from '../../../agent/console/views/topology.ts'
 import type { FiguresRow } from '../../../agent/history/figures.ts';
 import type { Endpoint } from '../../../gossip/records/endpoint.ts';
 import { allow, operation, rules, source } from '../../proxy/access/policies.ts';
-import { figures, generated, NOW_MS, row, seeded } from './generated.ts';
+import { endpoint, figures, generated, NOW_MS, row, seeded } from './generated.ts';
 
 const all = { view: 'service' as const, namespaces: undefined, rangeMs: 900_000, asOfMs: NOW_MS };
 const sizes = fc.record({
@@ -98,25 +98,15 @@ test('how requests ended adds up to all of them, the mesh told apart from the ap
 });
 
 describe('where a call leads to several', () => {
-  const endpoint = (service: string, workload: string, node: string, version = ''): Endpoint => ({
-    id: `${node}/${workload}/http`,
-    node,
-    namespace: 'ns',
-    service,
-    workload,
-    identity: `spiffe://test.example/ns/ns/sa/${service}`,
-    address: '10.1.0.1',
-    port: 8080,
-    servicePort: 80,
-    portName: 'http',
-    protocol: 'http',
-    tunnelPort: 15008,
-    version,
-    labels: {},
-    zone: '',
-    weight: 1,
-    state: 'ready',
-  });
+  const endpointOf = (service: string, workload: string, node: string, version = ''): Endpoint =>
+    endpoint({
+      node,
+      namespace: 'ns',
+      service,
+      workload,
+      identity: `spiffe://test.example/ns/ns/sa/${service}`,
+      version,
+    });
   const member = (name: string) => ({
     name,
     state: 'alive' as const,
@@ -127,7 +117,7 @@ describe('where a call leads to several', () => {
     sinceMs: 0,
     isSelf: false,
   });
-  const parties = { source: endpoint('a', 'a', 'n1').identity, destination: 'ns/b', protocol: 'http' };
+  const parties = { source: endpointOf('a', 'a', 'n1').identity, destination: 'ns/b', protocol: 'http' };
   const called = (more: object, count: number) => row({ ...parties, sourceService: 'ns/a', ...more }, count);
 
   /** @param to endpoints of b, which a on node n1 calls */
@@ -137,7 +127,7 @@ describe('where a call leads to several', () => {
     counted: { readonly edges: readonly FiguresRow[]; readonly inbound?: readonly FiguresRow[] },
     missing: readonly string[] = [],
   ) {
-    const endpoints = [endpoint('a', 'a', 'n1'), ...to];
+    const endpoints = [endpointOf('a', 'a', 'n1'), ...to];
     const services = ['a', 'b'].map((name) => ({ id: `ns/${name}`, namespace: 'ns', service: name, ports: [] }));
     const register = new Register({
       nowMs: NOW_MS,
@@ -169,7 +159,7 @@ describe('where a call leads to several', () => {
   }
 
   test('workloads are told apart by the version that answered', () => {
-    const to = [endpoint('b', 'b-1', 'n1', 'v1'), endpoint('b', 'b-2', 'n1', 'v2')];
+    const to = [endpointOf('b', 'b-1', 'n1', 'v1'), endpointOf('b', 'b-2', 'n1', 'v2')];
     const edges = [called({ version: 'v1' }, 90), called({ version: 'v2' }, 10), called({ version: '' }, 0)];
     for (const [view, names] of [
       ['workload', ['ns/b-1', 'ns/b-2']],
@@ -183,7 +173,7 @@ describe('where a call leads to several', () => {
   });
 
   test('workloads and nodes are told apart by who counted them where they arrived', () => {
-    const to = [endpoint('b', 'b-1', 'n1'), endpoint('b', 'b-2', 'n2')];
+    const to = [endpointOf('b', 'b-1', 'n1'), endpointOf('b', 'b-2', 'n2')];
     const inbound = [row({ ...parties, node: 'n1' }, 70), row({ ...parties, node: 'n2' }, 30)];
     expect(edgesOf('workload', to, { edges: [called({ version: '' }, 100)], inbound }).edges).toEqual([
       ['ns/a', 'ns/b-1', 70, 'mutual'],
@@ -198,7 +188,7 @@ describe('where a call leads to several', () => {
   });
 
   test('and where nobody tells them apart, or who would is missing, it is unknown and not zero', () => {
-    const same = [endpoint('b', 'b-1', 'n2'), endpoint('b', 'b-2', 'n2')];
+    const same = [endpointOf('b', 'b-1', 'n2'), endpointOf('b', 'b-2', 'n2')];
     const inbound = [row({ ...parties, node: 'n2' }, 100)];
     const { edges, nodes } = edgesOf('workload', same, { edges: [called({ version: '' }, 100)], inbound });
     expect(edges.map(([, end, count]) => [end, count])).toEqual([
@@ -206,7 +196,7 @@ describe('where a call leads to several', () => {
       ['ns/b-2', null],
     ]);
     expect([nodes.get('ns/b-1')!.requestsPerSec, nodes.get('ns/b-1')!.health]).toEqual([null, 'unknown']);
-    const to = [endpoint('b', 'b-1', 'n1'), endpoint('b', 'b-2', 'n2')];
+    const to = [endpointOf('b', 'b-1', 'n1'), endpointOf('b', 'b-2', 'n2')];
     const half = [row({ ...parties, node: 'n1' }, 70)];
     const cut = edgesOf('node', to, { edges: [called({ node: 'n1' }, 100)], inbound: half }, ['n2']);
     expect(cut.edges.map(([, end, count]) => [end, count])).toEqual([
@@ -217,7 +207,7 @@ describe('where a call leads to several', () => {
 
   test('who calls in plaintext is outside, though nobody counted it where it came from', () => {
     const inbound = [row({ source: 'plaintext', destination: 'ns/b', protocol: 'http', node: 'n2' }, 5)];
-    expect(edgesOf('service', [endpoint('b', 'b-1', 'n2')], { edges: [], inbound }).edges).toEqual([
+    expect(edgesOf('service', [endpointOf('b', 'b-1', 'n2')], { edges: [], inbound }).edges).toEqual([
       ['outside', 'ns/b', 5, 'plaintext'],
     ]);
   });
