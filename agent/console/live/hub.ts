@@ -33,7 +33,10 @@ export interface StreamHubOptions {
 
 /** The latest answer of a topic, and what changed since the one before; written once for all who look. */
 interface Version {
+  /** No other version of any topic has it: what a stream has stays comparable when a topic was forgotten meanwhile. */
   readonly number: number;
+  /** Number of the version that `patch` changes; undefined: there was none. */
+  readonly base: number | undefined;
   readonly data: Json;
   readonly text: string;
   readonly patch: Patch;
@@ -68,6 +71,8 @@ export class StreamHub implements Disposable {
   /** By topic and what its viewers may see. */
   readonly #versions = new Map<string, Version>();
   #timer: NodeJS.Timeout | undefined;
+  /** Number of the version made last. */
+  #version = 0;
   #isTicking = false;
   #isClosed = false;
 
@@ -177,7 +182,8 @@ export class StreamHub implements Disposable {
     if (this.#versions.get(key) !== before) return; // another round was faster
     const patch = before === undefined ? [] : diff(before.data, data);
     this.#versions.set(key, {
-      number: (before?.number ?? 0) + 1,
+      number: ++this.#version,
+      base: before?.number,
       data,
       text,
       problem,
@@ -212,9 +218,9 @@ export class StreamHub implements Disposable {
       followed.has = 0;
       return;
     }
-    const { number, data, text, problem, patch, patchText } = version;
+    const { number, base: from, data, text, problem, patch, patchText } = version;
     const atMs = this.#nowMs();
-    const isPatch = followed.has === number - 1 && followed.has > 0 && problem === null && data !== null;
+    const isPatch = followed.has === from && problem === null && data !== null;
     const base = followed.seq;
     if (followed.has === number || (isPatch && patch.length === 0)) {
       followed.has = number;

@@ -1,10 +1,19 @@
 /** What a browser makes of patches is what the agent had; and the stream they come by, over real HTTP: taken up again, and bounded. @module */
 import { once } from 'node:events';
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  type ClientRequest,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { ConsoleApi } from '../../../agent/console/api.ts';
+import type { ConsoleApi, Viewer } from '../../../agent/console/api.ts';
 import { type Frame, frame } from '../../../agent/console/live/frames.ts';
+import { StreamHub } from '../../../agent/console/live/hub.ts';
 import { applyPatch, diff, type Json } from '../../../agent/console/live/patch.ts';
 import { ConsoleGround } from './ground.ts';
 
@@ -104,7 +113,7 @@ class Stream {
     response.on('error', () => {}); // cut off by close()
   }
 
-  static async open(ground: ConsoleGround, headers: Record<string, string> = {}): Promise<Stream> {
+  static async open(ground: { readonly near: number }, headers: Record<string, string> = {}): Promise<Stream> {
     const options = { host: '127.0.0.1', port: ground.near, path: '/api/v1/stream', headers, agent: false };
     const request = httpRequest(options).end();
     const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -193,6 +202,35 @@ describe('a stream', () => {
     expect(await second.hello()).toMatchObject({ streamId, isResumed: true });
     await second.until((one) => stateOf([one], before).state?.n === 5 || one.kind === 'snapshot');
     expect(stateOf(second.frames, before).state).toMatchObject({ n: 5 });
+    await second.close();
+  });
+
+  test('that comes back after its topic was forgotten and computed anew is told so', async () => {
+    const api = new Counter();
+    using hub = new StreamHub({ api, log: pino({ level: 'silent' }), tickMs: 60_000 }); // rounds when the test says so
+    const viewer: Viewer = { name: 'ops', grants: [], csrf: 'c', seesRequests: true };
+    const server = createServer((request, response) => hub.open(request, response, () => viewer)).listen(
+      0,
+      '127.0.0.1',
+    );
+    await once(server, 'listening');
+    using _server = { [Symbol.dispose]: () => server.close().closeAllConnections() };
+    const near = (server.address() as AddressInfo).port;
+    const connected = once(server, 'request');
+    const first = await Stream.open({ near });
+    const { streamId } = await first.hello();
+    hub.setTopics(streamId, ['/counter'], viewer);
+    await first.until(({ kind }) => kind === 'snapshot');
+    const [, response] = (await connected) as [IncomingMessage, ServerResponse];
+    const gone = once(response, 'close');
+    await first.close();
+    await gone;
+    await hub.tick(); // nobody looks at the topic
+    api.n = 5;
+    const second = await Stream.open({ near }, { 'last-event-id': first.lastId });
+    expect(await second.hello()).toMatchObject({ isResumed: true });
+    const told = await second.until((one) => 'topic' in one && one.topic === '/counter');
+    expect(told).toMatchObject({ kind: 'snapshot', data: { n: 5 } });
     await second.close();
   });
 
