@@ -1,5 +1,4 @@
 /** What the admin API answers, gathered from the running parts. Reads memory only; asks no peer. @module */
-import type { NodeIdentity } from '../certs/node-bundle.ts';
 import type { PeerHealth } from '../gossip/view.ts';
 import type {
   AdminSources,
@@ -10,52 +9,12 @@ import type {
   StatusView,
   WorkloadView,
 } from './admin/views.ts';
-import type { Captures } from './captures.ts';
 import { checkRunning } from './check/check.ts';
-import type { AgentConfig } from './config.ts';
-import type { MeshConfig } from './documents/mesh-config.ts';
-import type { RememberedEndpoints } from './endpoints/remembered.ts';
-import type { EnrolledView, Enrolment } from './enrolment/enrolment.ts';
-import type { AgentEvents } from './events/events.ts';
-import type { EjectionKeeper } from './health/ejection-keeper.ts';
-import type { History } from './history/history.ts';
-import type { Certificates } from './identity/certificates.ts';
-import type { MeshQuery } from './mesh-query/shapes.ts';
-import { type ServiceDirectory, serviceId } from './services.ts';
-import type { SvidKeeper } from './svids.ts';
-import type { DocumentDelay } from './telemetry/document-delay.ts';
-import type { Observation } from './telemetry/observation.ts';
-import type { DataPlane } from './threads/data-plane.ts';
+import type { EnrolledView } from './enrolment/enrolment.ts';
+import type { Running } from './running.ts';
+import { serviceId } from './services.ts';
 import type { MeshThread } from './threads/mesh.ts';
 import { weftVersion } from './version.ts';
-import type { WorkloadDirectory } from './workloads/directory.ts';
-
-/** The parts of an agent that is up. */
-export interface Running {
-  readonly config: AgentConfig;
-  /** Who it is at this moment. */
-  readonly node: NodeIdentity;
-  readonly certificates: Certificates;
-  readonly startedAtMs: number;
-  readonly plane: DataPlane;
-  readonly svids: SvidKeeper;
-  readonly enrolment: Enrolment;
-  readonly mesh: MeshThread;
-  /** Where topics are offered, and all nodes asked. */
-  readonly queries: MeshQuery;
-  readonly history: History;
-  readonly events: AgentEvents;
-  readonly directory: WorkloadDirectory;
-  readonly services: ServiceDirectory;
-  readonly remembered: RememberedEndpoints;
-  readonly ejections: EjectionKeeper;
-  readonly observation: Observation;
-  readonly captures: Captures | undefined;
-  /** What is probably a mistake in documents about traffic that are in use. */
-  readonly trafficAdvice: () => readonly string[];
-  readonly meshConfig: () => MeshConfig;
-  readonly documentDelay: DocumentDelay;
-}
 
 export interface Controls {
   readonly metrics: () => Promise<string>;

@@ -1,5 +1,5 @@
 /** What this node knows that decides about calls, gathered at the moment it is asked. @module */
-import type { Running } from '../sources.ts';
+import type { Running } from '../running.ts';
 import type { AccessKeeper } from './access-keeper.ts';
 import type { ExplainWorld } from './explain.ts';
 import type { Place } from './resolve.ts';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { keyText } from '../../gossip/documents/revision.ts';
 import type { DocumentService } from '../documents/service.ts';
 import type { MeshAnswers, Topic } from '../mesh-query/shapes.ts';
-import type { Running } from '../sources.ts';
+import type { Running } from '../running.ts';
 import { weftVersion } from '../version.ts';
 
 const MAX_ITEMS = 2_000;

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentDocuments } from '../documents/agent-documents.ts';
 import type { DocumentService } from '../documents/service.ts';
-import type { Running } from '../sources.ts';
+import type { Running } from '../running.ts';
 import { AgentApi } from './agent-api.ts';
 import { Console } from './console.ts';
 import { offerSummary } from './node-summary.ts';

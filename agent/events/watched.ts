@@ -1,6 +1,6 @@
 /** The parts of a running agent that are looked at for events. @module */
 import { nodeLife } from '../identity/life.ts';
-import type { Running } from '../sources.ts';
+import type { Running } from '../running.ts';
 import type { WatchedParts } from './events.ts';
 
 export function watchedParts(running: Running): WatchedParts {

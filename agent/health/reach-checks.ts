@@ -4,7 +4,7 @@ import type { Revocations } from '../../certs/revocation.ts';
 import type { Member } from '../../gossip/view.ts';
 import { plainSockets } from '../../proxy/sockets.ts';
 import type { TrafficPolicy } from '../../proxy/traffic/rules.ts';
-import type { Running } from '../sources.ts';
+import type { Running } from '../running.ts';
 import { ReachKeeper } from './reach-keeper.ts';
 import { type Prober, probeReach } from './reach-probe.ts';
 

@@ -1,6 +1,6 @@
 /** Where the figures about the mesh come from. @module */
 import type { MeshMetricsSources } from '../admin/mesh-metrics.ts';
-import type { Running } from '../sources.ts';
+import type { Running } from '../running.ts';
 
 export function meshFigures(running: Running): MeshMetricsSources {
   return {

@@ -2,7 +2,7 @@
 import { healthKey, standingOf } from '../../../proxy/resilience/endpoint-health.ts';
 import type { AccessKeeper } from '../../access/access-keeper.ts';
 import { explainWorld } from '../../access/explain-world.ts';
-import type { Running } from '../../sources.ts';
+import type { Running } from '../../running.ts';
 import type { TrafficKeeper } from '../traffic-keeper.ts';
 import type { TrafficWorld } from './dialled.ts';
 
