@@ -2,6 +2,7 @@
 import type { NodeIdentity } from '../certs/node-bundle.ts';
 import type { Captures } from './captures.ts';
 import type { AgentConfig } from './config.ts';
+import type { AgentDocuments } from './documents/agent-documents.ts';
 import type { MeshConfig } from './documents/mesh-config.ts';
 import type { RememberedEndpoints } from './endpoints/remembered.ts';
 import type { Enrolment } from './enrolment/enrolment.ts';
@@ -42,4 +43,21 @@ export interface Running {
   readonly trafficAdvice: () => readonly string[];
   readonly meshConfig: () => MeshConfig;
   readonly documentDelay: DocumentDelay;
+}
+
+type Started = Omit<Running, 'node' | 'trafficAdvice' | 'meshConfig' | 'documentDelay'> & {
+  readonly documents: AgentDocuments;
+};
+
+export function runningOf({ documents, ...started }: Started): Running {
+  const { holder } = started.certificates;
+  return {
+    ...started,
+    get node() {
+      return holder.current;
+    },
+    meshConfig: () => documents.meshConfig(),
+    documentDelay: documents.delay,
+    trafficAdvice: () => documents.advisor.onAll(),
+  };
 }
