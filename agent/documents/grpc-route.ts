@@ -1,27 +1,22 @@
 /** `kind: GRPCRoute`: where calls of gRPC go, by service and method. Of the Gateway API. @module */
 import { z } from 'zod';
 import type { HttpMatch } from '../../proxy/traffic/rules.ts';
-import type { CompiledRoute } from '../traffic/compiled.ts';
 import { checked } from './access-fields.ts';
 import { expressionProblem } from './expressions.ts';
-import { type Compiled, compileBySchema, type DocumentKind } from './kind.ts';
 import { grpcFilters, toActions } from './route-filters.ts';
+import { requestRules, routeKind, routeSchema } from './route-frame.ts';
 import { headerMatches, OWN_TYPES, toHeaderMatches } from './route-matches.ts';
-import { parentRefs, toParents } from './route-refs.ts';
 import {
   backends,
-  createdAtOf,
   GATEWAY_APIS,
-  IDLE_NOTE,
-  namesDiffer,
   ruleName,
   ruleNameOf,
+  sessionNotes,
   sessionPersistence,
   toAffinity,
   toBackends,
-  useDefaultGateways,
 } from './route-rules.ts';
-import { hostname, kubernetesMetadata, MAX_ITEMS, MAX_MATCHES, MAX_RULES, status } from './traffic-fields.ts';
+import { MAX_MATCHES } from './traffic-fields.ts';
 
 const part = checked((text) => (text.includes('/') ? 'has a /; write service and method apart' : undefined), 1_024);
 
@@ -66,43 +61,13 @@ const rule = z
   })
   .describe('Calls that match, and what becomes of them.');
 
-const schema = z.strictObject({
-  apiVersion: z.enum(GATEWAY_APIS).describe('Of the Gateway API.'),
-  kind: z.literal('GRPCRoute'),
-  metadata: kubernetesMetadata,
-  spec: z
-    .strictObject({
-      parentRefs,
-      useDefaultGateways,
-      hostnames: z
-        .array(hostname)
-        .max(MAX_ITEMS)
-        .default([])
-        .describe('For gateways; in a mesh the service that was dialled counts.'),
-      rules: z.array(rule).max(MAX_RULES).default([]).describe('The most specific match of all of them counts.'),
-    })
-    .superRefine(({ rules }, context) => namesDiffer(rules, context)),
-  status,
-});
+const apiVersion = z.enum(GATEWAY_APIS).describe('Of the Gateway API.');
 
-export const grpcRouteKind: DocumentKind = {
-  kind: 'GRPCRoute',
-  schema,
-  compile: (resource): Compiled => {
-    const checked = compileBySchema(schema, resource);
-    return checked.ok ? { ok: true, value: toRoute(checked.value as z.output<typeof schema>) } : checked;
-  },
-};
-
-function toRoute({ metadata, spec }: z.output<typeof schema>): CompiledRoute {
-  const { namespace, name } = metadata;
-  return {
-    kind: 'GRPCRoute',
-    namespace,
-    name,
-    createdAtMs: createdAtOf(metadata),
-    parents: toParents(spec.parentRefs, namespace),
-    http: spec.rules.map(({ name, matches, filters, backendRefs, sessionPersistence }, i) => ({
+export const grpcRouteKind = routeKind(
+  'GRPCRoute',
+  routeSchema('GRPCRoute', apiVersion, requestRules(rule)),
+  ({ rules }, namespace) => ({
+    http: rules.map(({ name, matches, filters, backendRefs, sessionPersistence }, i) => ({
       name: ruleNameOf(name, i),
       matches: matches.map(toMatch),
       ...toActions(filters, namespace),
@@ -110,10 +75,9 @@ function toRoute({ metadata, spec }: z.output<typeof schema>): CompiledRoute {
       timeouts: {},
       ...(sessionPersistence === undefined ? {} : { affinity: toAffinity(sessionPersistence) }),
     })),
-    streams: [],
-    notes: spec.rules.some((rule) => rule.sessionPersistence?.idleTimeout !== undefined) ? [IDLE_NOTE] : [],
-  };
-}
+    notes: sessionNotes(rules),
+  }),
+);
 
 function toMatch({ method, headers }: z.output<typeof match>): HttpMatch {
   const path = method === undefined ? undefined : toPath(method);

@@ -4,36 +4,23 @@
  * @module
  */
 import { z } from 'zod';
-import type { CompiledRoute, HttpDraft } from '../traffic/compiled.ts';
-import { type Compiled, compileBySchema, type DocumentKind } from './kind.ts';
+import type { HttpDraft } from '../traffic/compiled.ts';
 import { httpFilters, prefixReplacement, toActions } from './route-filters.ts';
+import { requestRules, routeKind, routeSchema } from './route-frame.ts';
 import { httpMatch, ownFields, toMatch } from './route-matches.ts';
-import { parentRefs, toParents } from './route-refs.ts';
 import {
   backends,
-  createdAtOf,
   GATEWAY_APIS,
-  IDLE_NOTE,
-  namesDiffer,
   OWN_API,
   ownOnly,
   ruleName,
   ruleNameOf,
+  sessionNotes,
   sessionPersistence,
   toAffinity,
   toBackends,
-  useDefaultGateways,
 } from './route-rules.ts';
-import {
-  duration,
-  durationOf,
-  hostname,
-  kubernetesMetadata,
-  MAX_ITEMS,
-  MAX_MATCHES,
-  MAX_RULES,
-  status,
-} from './traffic-fields.ts';
+import { duration, durationOf, MAX_MATCHES } from './traffic-fields.ts';
 
 const rule = z
   .strictObject({
@@ -89,62 +76,25 @@ const rule = z
   })
   .describe('Requests that match, and what becomes of them.');
 
-const schema = z
-  .strictObject({
-    apiVersion: z.enum([...GATEWAY_APIS, OWN_API]).describe('Of the Gateway API, or our own with more in it.'),
-    kind: z.literal('HTTPRoute'),
-    metadata: kubernetesMetadata,
-    spec: z
-      .strictObject({
-        parentRefs,
-        useDefaultGateways,
-        hostnames: z
-          .array(hostname)
-          .max(MAX_ITEMS)
-          .default([])
-          .describe('For gateways; in a mesh the service that was dialled counts.'),
-        rules: z.array(rule).max(MAX_RULES).default([]).describe('The most specific match of all of them counts.'),
-      })
-      .superRefine(({ rules }, context) => namesDiffer(rules, context)),
-    status,
-  })
-  .superRefine(({ apiVersion, spec }, context) => {
-    if (apiVersion === OWN_API) return;
-    const refuse = (path: readonly (string | number)[]) =>
-      context.addIssue({ code: 'custom', path: ['spec', 'rules', ...path], message: ownOnly });
-    for (const [i, { matches, filters, backendRefs }] of spec.rules.entries()) {
-      for (const [j, match] of matches.entries())
-        for (const path of ownFields(match)) refuse([i, 'matches', j, ...path]);
-      for (const [j, { type }] of filters.entries()) if (type === 'DirectResponse') refuse([i, 'filters', j, 'type']);
-      for (const [j, { subset }] of backendRefs.entries()) {
-        if (subset !== undefined) refuse([i, 'backendRefs', j, 'subset']);
-      }
+const apiVersion = z.enum([...GATEWAY_APIS, OWN_API]).describe('Of the Gateway API, or our own with more in it.');
+
+const schema = routeSchema('HTTPRoute', apiVersion, requestRules(rule)).superRefine(({ apiVersion, spec }, context) => {
+  if (apiVersion === OWN_API) return;
+  const refuse = (path: readonly (string | number)[]) =>
+    context.addIssue({ code: 'custom', path: ['spec', 'rules', ...path], message: ownOnly });
+  for (const [i, { matches, filters, backendRefs }] of spec.rules.entries()) {
+    for (const [j, match] of matches.entries()) for (const path of ownFields(match)) refuse([i, 'matches', j, ...path]);
+    for (const [j, { type }] of filters.entries()) if (type === 'DirectResponse') refuse([i, 'filters', j, 'type']);
+    for (const [j, { subset }] of backendRefs.entries()) {
+      if (subset !== undefined) refuse([i, 'backendRefs', j, 'subset']);
     }
-  });
+  }
+});
 
-export const httpRouteKind: DocumentKind = {
-  kind: 'HTTPRoute',
-  schema,
-  compile: (resource): Compiled => {
-    const checked = compileBySchema(schema, resource);
-    return checked.ok ? { ok: true, value: toRoute(checked.value as z.output<typeof schema>) } : checked;
-  },
-};
-
-function toRoute({ metadata, spec }: z.output<typeof schema>): CompiledRoute {
-  const { namespace, name } = metadata;
-  const isIdle = spec.rules.some((rule) => rule.sessionPersistence?.idleTimeout !== undefined);
-  return {
-    kind: 'HTTPRoute',
-    namespace,
-    name,
-    createdAtMs: createdAtOf(metadata),
-    parents: toParents(spec.parentRefs, namespace),
-    http: spec.rules.map((rule, i) => toDraft(rule, i, namespace)),
-    streams: [],
-    notes: isIdle ? [IDLE_NOTE] : [],
-  };
-}
+export const httpRouteKind = routeKind('HTTPRoute', schema, ({ rules }, namespace) => ({
+  http: rules.map((rule, i) => toDraft(rule, i, namespace)),
+  notes: sessionNotes(rules),
+}));
 
 function toDraft(written: z.output<typeof rule>, position: number, namespace: string): HttpDraft {
   const { name, matches, filters, backendRefs, timeouts, retry, sessionPersistence } = written;

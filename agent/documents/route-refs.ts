@@ -42,12 +42,18 @@ export const PORT_MISSING = {
   message: 'must be given for a Service; write the port that callers dial',
 };
 
-export const plainBackend = z
-  .strictObject({ ...targetRef, weight: weight.default(1).describe('Share of the traffic beside the others.') })
-  .refine(needsPort, PORT_MISSING)
-  .describe('Where it leads.');
+/** @param own fields that not every backend has */
+export const backendOf = <F extends object>(own: F) =>
+  z
+    .strictObject({
+      ...targetRef,
+      weight: weight.default(1).describe('Share of the traffic beside the others.'),
+      ...own,
+    })
+    .refine((ref) => needsPort(ref as Parameters<typeof needsPort>[0]), PORT_MISSING)
+    .describe('Where it leads.');
 
-export const plainBackends = z.array(plainBackend).min(1).max(MAX_ITEMS).describe('Where it leads, by weight.');
+export const plainBackends = z.array(backendOf({})).min(1).max(MAX_ITEMS).describe('Where it leads, by weight.');
 
 export function toParents(written: readonly z.output<typeof parentRef>[], namespace: string): readonly ParentRef[] {
   return written.map(({ sectionName, port, ...ref }) => ({

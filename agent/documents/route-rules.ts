@@ -4,8 +4,8 @@ import type { Affinity } from '../../proxy/traffic/rules.ts';
 import type { BackendRef } from '../traffic/compiled.ts';
 import { dnsLabel } from './resource.ts';
 import { backendFilters, toActions } from './route-filters.ts';
-import { needsPort, PORT_MISSING, targetRef, toBackend } from './route-refs.ts';
-import { duration, durationOf, MAX_ITEMS, sectionName, weight } from './traffic-fields.ts';
+import { backendOf, toBackend } from './route-refs.ts';
+import { duration, durationOf, MAX_ITEMS, sectionName } from './traffic-fields.ts';
 
 export const OWN_API = 'weft.dev/v1alpha1';
 export const GATEWAY_APIS = [
@@ -21,19 +21,12 @@ export const ruleName = sectionName
 
 export const useDefaultGateways = z.enum(['All', 'None']).optional().describe('For gateways; not read.');
 
-export const backend = z
-  .strictObject({
-    ...targetRef,
-    weight: weight.default(1).describe('Share of the traffic beside the others.'),
-    filters: backendFilters,
-    subset: dnsLabel
-      .optional()
-      .describe(
-        'Those endpoints alone: a subset of TrafficPolicy, or a version. Of apiVersion weft.dev/v1alpha1 alone.',
-      ),
-  })
-  .refine(needsPort, PORT_MISSING)
-  .describe('Where it leads.');
+const backend = backendOf({
+  filters: backendFilters,
+  subset: dnsLabel
+    .optional()
+    .describe('Those endpoints alone: a subset of TrafficPolicy, or a version. Of apiVersion weft.dev/v1alpha1 alone.'),
+});
 
 export const backends = z.array(backend).max(MAX_ITEMS).default([]).describe('Where requests go, by weight.');
 
@@ -90,7 +83,14 @@ export function toAffinity(written: z.output<typeof sessionPersistence>): Affini
   };
 }
 
-export const IDLE_NOTE = 'sessionPersistence.idleTimeout is taken and of no effect; use absoluteTimeout';
+const IDLE_NOTE = 'sessionPersistence.idleTimeout is taken and of no effect; use absoluteTimeout';
+
+type Keeping = { readonly sessionPersistence?: z.output<typeof sessionPersistence> | undefined };
+
+/** What rules ask for that has no effect. */
+export function sessionNotes(rules: readonly Keeping[]): readonly string[] {
+  return rules.some((rule) => rule.sessionPersistence?.idleTimeout !== undefined) ? [IDLE_NOTE] : [];
+}
 
 /** Rules that have no name are called by their place. Names must differ. */
 export function namesDiffer(
@@ -111,10 +111,6 @@ export function namesDiffer(
 
 export function ruleNameOf(name: string | undefined, position: number): string {
   return name ?? `rule-${position + 1}`;
-}
-
-export function createdAtOf({ creationTimestamp }: { readonly creationTimestamp?: string | undefined }): number {
-  return creationTimestamp === undefined ? 0 : Date.parse(creationTimestamp);
 }
 
 export const ownOnly = `is of apiVersion ${OWN_API} alone; write that, or leave it out`;

@@ -1,76 +1,39 @@
 /** `kind: TCPRoute` and `kind: TLSRoute`: where connections go, by weight and by the server name of TLS. Of the Gateway API. @module */
 import { z } from 'zod';
-import type { CompiledRoute, RouteKind } from '../traffic/compiled.ts';
-import { type Compiled, compileBySchema, type DocumentKind } from './kind.ts';
-import { parentRefs, plainBackends, toBackend, toParents } from './route-refs.ts';
-import { createdAtOf, GATEWAY_APIS, namesDiffer, ruleName, ruleNameOf, useDefaultGateways } from './route-rules.ts';
-import { hostname, kubernetesMetadata, MAX_ITEMS, status } from './traffic-fields.ts';
+import type { StreamDraft } from '../traffic/compiled.ts';
+import { hostnamesOf, routeKind, routeSchema } from './route-frame.ts';
+import { plainBackends, toBackend } from './route-refs.ts';
+import { GATEWAY_APIS, ruleName, ruleNameOf } from './route-rules.ts';
+import { MAX_ITEMS } from './traffic-fields.ts';
 
-const rules = z
-  .array(z.strictObject({ name: ruleName, backendRefs: plainBackends }).describe('What becomes of connections.'))
-  .min(1)
-  .max(MAX_ITEMS)
-  .describe('The first counts.');
+const apiVersion = z.enum(GATEWAY_APIS).describe('Of the Gateway API.');
 
-const tcpSchema = z.strictObject({
-  apiVersion: z.enum(GATEWAY_APIS).describe('Of the Gateway API.'),
-  kind: z.literal('TCPRoute'),
-  metadata: kubernetesMetadata,
-  spec: z
-    .strictObject({ parentRefs, useDefaultGateways, rules })
-    .superRefine((spec, context) => namesDiffer(spec.rules, context)),
-  status,
-});
+const rule = z.strictObject({ name: ruleName, backendRefs: plainBackends }).describe('What becomes of connections.');
+const rules = z.array(rule).min(1).max(MAX_ITEMS).describe('The first counts.');
 
-const tlsSchema = z.strictObject({
-  apiVersion: z.enum(GATEWAY_APIS).describe('Of the Gateway API.'),
-  kind: z.literal('TLSRoute'),
-  metadata: kubernetesMetadata,
-  spec: z
-    .strictObject({
-      parentRefs,
-      useDefaultGateways,
-      hostnames: z
-        .array(hostname)
-        .max(MAX_ITEMS)
-        .default([])
-        .describe('Server names that callers ask for in TLS, which the mesh does not open. Left out: any.'),
-      rules,
-    })
-    .superRefine((spec, context) => namesDiffer(spec.rules, context)),
-  status,
-});
+export const tcpRouteKind = routeKind(
+  'TCPRoute',
+  routeSchema('TCPRoute', apiVersion, { rules }),
+  ({ rules }, namespace) => ({ streams: toStreams(rules, [], namespace) }),
+);
 
-type Written = z.output<typeof tcpSchema> | z.output<typeof tlsSchema>;
+export const tlsRouteKind = routeKind(
+  'TLSRoute',
+  routeSchema('TLSRoute', apiVersion, {
+    hostnames: hostnamesOf('Server names that callers ask for in TLS, which the mesh does not open. Left out: any.'),
+    rules,
+  }),
+  ({ rules, hostnames }, namespace) => ({ streams: toStreams(rules, hostnames, namespace) }),
+);
 
-function kindOf(kind: RouteKind, schema: z.ZodType): DocumentKind {
-  return {
-    kind,
-    schema,
-    compile: (resource): Compiled => {
-      const checked = compileBySchema(schema, resource);
-      return checked.ok ? { ok: true, value: toRoute(kind, checked.value as Written) } : checked;
-    },
-  };
-}
-
-export const tcpRouteKind = kindOf('TCPRoute', tcpSchema);
-export const tlsRouteKind = kindOf('TLSRoute', tlsSchema);
-
-function toRoute(kind: RouteKind, { metadata, spec }: Written): CompiledRoute {
-  const { namespace, name } = metadata;
-  return {
-    kind,
-    namespace,
-    name,
-    createdAtMs: createdAtOf(metadata),
-    parents: toParents(spec.parentRefs, namespace),
-    http: [],
-    streams: spec.rules.map((rule, i) => ({
-      name: ruleNameOf(rule.name, i),
-      serverNames: 'hostnames' in spec ? spec.hostnames : [],
-      backends: rule.backendRefs.map(({ weight, ...ref }) => ({ ...toBackend(ref, namespace), weight })),
-    })),
-    notes: [],
-  };
+function toStreams(
+  written: z.output<typeof rules>,
+  serverNames: readonly string[],
+  namespace: string,
+): readonly StreamDraft[] {
+  return written.map(({ name, backendRefs }, i) => ({
+    name: ruleNameOf(name, i),
+    serverNames,
+    backends: backendRefs.map(({ weight, ...ref }) => ({ ...toBackend(ref, namespace), weight })),
+  }));
 }
