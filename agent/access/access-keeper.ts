@@ -1,14 +1,14 @@
 /**
  * Access documents on this node: the policies and the mesh's own settings in use, put together for the data plane.
  *
- * A change goes to the workers at once; of a burst of changes, such as a thousand policies at start, the later ones go
- * together a moment later. Before `open` nothing goes: listeners open on the rules that were in use, not on a part of them.
+ * Changes go to the workers in bursts (agent/burst.ts): listeners open on the rules that were in use.
  *
  * Time rules need a clock. Where that of this node is off, they are not evaluated: see clock.ts.
  * @module
  */
 import type { Logger } from 'pino';
 import type { AccessPolicy, AccessRules } from '../../proxy/access/policy.ts';
+import { Burst } from '../burst.ts';
 import type { CompiledAccessPolicy } from '../documents/access-policy.ts';
 import type { DocumentConsumer } from '../documents/kind.ts';
 import { type MeshAccess, OPEN_MESH } from '../documents/mesh-config.ts';
@@ -21,8 +21,6 @@ export interface AccessKeeperOptions {
   readonly nowMs?: () => number;
 }
 
-const COLLECT_MS = 20;
-
 export class AccessKeeper implements DocumentConsumer, Disposable {
   readonly kind = 'AccessPolicy';
   readonly #options: AccessKeeperOptions;
@@ -31,9 +29,7 @@ export class AccessKeeper implements DocumentConsumer, Disposable {
   #mesh: MeshAccess = OPEN_MESH;
   #skewMs = 0;
   #rules: AccessRules = { policies: [], ...OPEN_MESH };
-  #isOpen = false;
-  #isStale = false;
-  #collecting: NodeJS.Timeout | undefined;
+  readonly #burst = new Burst(() => this.#tell());
 
   constructor(options: AccessKeeperOptions) {
     this.#options = options;
@@ -41,7 +37,7 @@ export class AccessKeeper implements DocumentConsumer, Disposable {
 
   /** What the data plane goes by, or will in a moment. */
   get rules(): AccessRules {
-    return this.#isStale ? this.#compose() : this.#rules;
+    return this.#burst.isStale ? this.#compose() : this.#rules;
   }
 
   /** How far the clock of this node is off, when that is too far to evaluate time rules; else undefined. */
@@ -52,16 +48,16 @@ export class AccessKeeper implements DocumentConsumer, Disposable {
   activate(_key: unknown, value: unknown, revision: string): void {
     const policy = value as CompiledAccessPolicy; // what our own compile yielded
     this.#policies.set(policy.id, { ...policy, revision });
-    this.#changed();
+    this.#burst.changed();
   }
 
   deactivate({ namespace, name }: { readonly namespace: string; readonly name: string }): void {
-    if (this.#policies.delete(`${namespace}/${name}`)) this.#changed();
+    if (this.#policies.delete(`${namespace}/${name}`)) this.#burst.changed();
   }
 
   meshChanged(mesh: MeshAccess): void {
     this.#mesh = mesh;
-    this.#changed();
+    this.#burst.changed();
   }
 
   /** @param skewMs the clocks of the others less that of this node, as most of them see it; 0 where nobody is there to ask */
@@ -73,32 +69,19 @@ export class AccessKeeper implements DocumentConsumer, Disposable {
     if ((!isOff && !wasOff) || !hasTimeRules(this.#written())) return;
     if (isOff && !wasOff) log.error({ skewMs }, 'the clock is off: rules with a time count as closed or refuse');
     if (wasOff && !isOff) log.info({ skewMs }, 'the clock is right again: rules with a time are evaluated');
-    this.#changed(); // while it stays off as well: what is near moves on
+    this.#burst.changed(); // while it stays off as well: what is near moves on
   }
 
   /** All that was in use before this start is in: from now on the data plane is told. */
   open(): void {
-    this.#isOpen = true;
-    this.#tell();
+    this.#burst.open();
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#collecting);
-    this.#isOpen = false;
-  }
-
-  #changed(): void {
-    this.#isStale = true;
-    if (!this.#isOpen || this.#collecting !== undefined) return;
-    this.#tell();
-    this.#collecting = setTimeout(() => {
-      this.#collecting = undefined;
-      if (this.#isStale) this.#changed();
-    }, COLLECT_MS);
+    this.#burst[Symbol.dispose]();
   }
 
   #tell(): void {
-    this.#isStale = false;
     this.#rules = this.#compose();
     this.#options.changed(this.#rules);
   }

@@ -1,14 +1,14 @@
 /**
  * Documents about traffic on this node: what is in use, put together for the data plane.
  *
- * A change goes to the workers at once; of a burst of changes the later ones go together a moment later. Services that come
- * and go matter only where a route names them: then workers hear of the routes before they hear of the service. Before
- * `open` nothing goes, as with access (agent/access/access-keeper.ts).
+ * Changes go to the workers in bursts (agent/burst.ts). Services that come and go matter only where a route names them: then
+ * workers hear of the routes before they hear of the service.
  * @module
  */
 import { createHash } from 'node:crypto';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
 import type { Fault, Origin, RateLimit, TrafficPolicy, TrafficRules } from '../../proxy/traffic/rules.ts';
+import { Burst } from '../burst.ts';
 import type { DocumentConsumer } from '../documents/kind.ts';
 import { type MeshTraffic, PLAIN_TRAFFIC } from '../documents/mesh-config.ts';
 import { type Attached, attachRoutes, routeId } from './attach.ts';
@@ -35,8 +35,6 @@ export interface TrafficKeeperOptions {
   readonly service: (id: string) => RunningService | undefined;
 }
 
-const COLLECT_MS = 20;
-
 export class TrafficKeeper implements Disposable {
   /** One for each kind. */
   readonly consumers: readonly DocumentConsumer[];
@@ -49,9 +47,7 @@ export class TrafficKeeper implements Disposable {
   readonly #faults = new Map<string, Fault>();
   #mesh: MeshTraffic = PLAIN_TRAFFIC;
   #attached: Attached | undefined;
-  #isOpen = false;
-  #isStale = false;
-  #collecting: NodeJS.Timeout | undefined;
+  readonly #burst = new Burst(() => this.#options.changed(this.rules));
 
   constructor(options: TrafficKeeperOptions) {
     this.#options = options;
@@ -152,46 +148,29 @@ export class TrafficKeeper implements Disposable {
 
   meshChanged(mesh: MeshTraffic): void {
     this.#mesh = mesh;
-    this.#changed();
+    this.#burst.changed();
   }
 
   /** Services came, changed or went. To be called before workers hear of it. @param ids theirs */
   servicesChanged(ids: readonly string[]): void {
     if (this.#attached !== undefined && !ids.some((id) => this.#attached?.services.has(id))) return;
     this.#attached = undefined;
-    if (this.#routes.size > 0 && this.#isOpen) this.#tell();
+    if (this.#routes.size > 0 && this.#burst.isOpen) this.#burst.now();
   }
 
   /** All that was in use before this start is in: from now on the data plane is told. */
   open(): void {
-    this.#isOpen = true;
-    this.#tell();
+    this.#burst.open();
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#collecting);
-    this.#isOpen = false;
+    this.#burst[Symbol.dispose]();
   }
 
   #written(kind: string): void {
     this.#attached = undefined;
     if (kind === 'Service') this.#options.servicesWritten?.(this.serviceDocuments());
-    this.#changed();
-  }
-
-  #changed(): void {
-    this.#isStale = true;
-    if (!this.#isOpen || this.#collecting !== undefined) return;
-    this.#tell();
-    this.#collecting = setTimeout(() => {
-      this.#collecting = undefined;
-      if (this.#isStale) this.#changed();
-    }, COLLECT_MS);
-  }
-
-  #tell(): void {
-    this.#isStale = false;
-    this.#options.changed(this.rules);
+    this.#burst.changed();
   }
 }
 
