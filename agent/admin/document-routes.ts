@@ -4,9 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
-import { MAX_BODY_BYTES as MAX_DOCUMENT_BYTES } from '../../gossip/documents/revision.ts';
+import { type DocumentKey, MAX_BODY_BYTES as MAX_DOCUMENT_BYTES } from '../../gossip/documents/revision.ts';
 import type { DocumentService } from '../documents/service.ts';
 import { signedRevision } from '../documents/signed.ts';
+import type { ImpactView } from '../documents/views.ts';
 import { type AdminRoutes, type Answer, refusal } from './routes.ts';
 
 /** Room for the revisions of one page of a snapshot, with what JSON adds. */
@@ -22,7 +23,11 @@ const checkBody = z.strictObject({
 });
 const restoreBody = z.strictObject({ revisions: z.array(signedRevision).max(MAX_REVISIONS) });
 
-export function documentRoutes(service: DocumentService): AdminRoutes {
+/** @returns null for documents that are about no calls */
+export type ImpactOf = (key: DocumentKey, value: unknown) => Promise<ImpactView | null>;
+
+/** @param impactOf what a document that is not written yet would mean for requests; undefined: nobody counts them */
+export function documentRoutes(service: DocumentService, impactOf?: ImpactOf): AdminRoutes {
   return {
     paths: [
       '/v1/documents',
@@ -32,11 +37,16 @@ export function documentRoutes(service: DocumentService): AdminRoutes {
       '/v1/documents/snapshot',
       '/v1/documents/restore',
     ],
-    answer: (request, isPrivate) => answer(service, request, isPrivate),
+    answer: (request, isPrivate) => answer({ service, impactOf }, request, isPrivate),
   };
 }
 
-async function answer(service: DocumentService, request: IncomingMessage, isPrivate: boolean): Promise<Answer> {
+interface Sources {
+  readonly service: DocumentService;
+  readonly impactOf: ImpactOf | undefined;
+}
+
+async function answer({ service, impactOf }: Sources, request: IncomingMessage, isPrivate: boolean): Promise<Answer> {
   const { method = '', url = '' } = request;
   const { pathname, searchParams: asked } = new URL(url, 'http://agent');
   const route = `${method} ${pathname}`;
@@ -61,9 +71,11 @@ async function answer(service: DocumentService, request: IncomingMessage, isPriv
         ok(await service.write(revision, isDryRun)),
       );
     case 'POST /v1/documents/check':
-      return withBody(request, checkBody, async ({ body, ...asked }) =>
-        ok(await service.check(asked, new TextEncoder().encode(body))),
-      );
+      return withBody(request, checkBody, async ({ body, ...asked }) => {
+        const { view, value } = await service.checked(asked, new TextEncoder().encode(body));
+        if (value === undefined || impactOf === undefined) return ok(view);
+        return ok({ ...view, impact: await impactOf(asked, value) });
+      });
     case 'POST /v1/documents/restore':
       return withBody(request, restoreBody, async ({ revisions }) => ok(await service.restore(revisions)));
   }

@@ -1,10 +1,10 @@
 /** Commands for documents, the policy of the mesh: publish, look, take back. Any agent will do. @module */
 import type { Command } from 'commander';
-import type { DocumentKey } from '../../gossip/documents/revision.ts';
 import type { AccessView } from '../access/views.ts';
-import type { CheckView, DocumentView } from '../documents/views.ts';
+import type { DocumentView } from '../documents/views.ts';
 import { AgentError } from '../errors.ts';
-import { type AgentPlace, agentPlace, withAgent } from './agent-place.ts';
+import { agentPlace, withAgent } from './agent-place.ts';
+import { type Applied, apply } from './apply-command.ts';
 import { canonicalKind, isLive, keyGiven, type Named, said, short, tell } from './document-words.ts';
 import type { EffectiveOptions } from './effective-command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -16,7 +16,6 @@ import { undo } from './undo-command.ts';
 
 type Place = Parameters<typeof agentPlace>[0];
 type Operated = Place & { readonly operator?: string };
-type Applied = Operated & { readonly file: string; readonly dryRun?: boolean };
 type Listed = { readonly output: OutputFormat | 'wide' };
 type GetOptions = EffectiveOptions & Listed & { readonly namespace?: string; readonly effective?: boolean };
 type Printed = { readonly output: OutputFormat };
@@ -35,8 +34,9 @@ export function addDocumentCommands(program: Command, context: Context): void {
     .requiredOption('-f, --file <path>', 'YAML or JSON, or a directory of such files')
     .option(
       '--dry-run',
-      'check, and say what would change and whose calls it is about; without an operator, whoever may sign it',
+      'check, and say what would change, whose calls it is about and whose of the last hour would end differently; without an operator, whoever may sign it',
     )
+    .addOption(outputOption())
     .action(context.action<Applied>(apply));
 
   withAgent(program.command('diff'))
@@ -87,59 +87,6 @@ export function addDocumentCommands(program: Command, context: Context): void {
   withAgent(program.command('restore <file>'))
     .description('bring back the documents of a snapshot; later revisions stay in force')
     .action((file: string, options: Place) => context.action(restore)({ ...options, file }));
-}
-
-async function apply(options: Applied, io: CliIo): Promise<ExitCode> {
-  const { readResources } = await import('./document-files.ts');
-  const { encodeResource, keyOf } = await import('../documents/resource.ts');
-  const { baseOf, checkChange, currentOf, loadOperator, writeChange } = await import('./document-writer.ts');
-  const place = agentPlace(options, io.env);
-  const isDryRun = options.dryRun === true;
-  const sourced = readResources(options.file);
-  const isSigned = !isDryRun || (options.operator ?? io.env.WEFT_OPERATOR) !== undefined;
-  const operator = isSigned ? loadOperator(options.operator, io.env) : undefined;
-  for (const { resource, place: where } of sourced) {
-    const key = keyOf(resource);
-    const body = encodeResource(resource);
-    const current = await currentOf(place, key);
-    const isSame = isLive(current) && sameBytes(body, encodeResource(current.resource as typeof resource));
-    if (isSame) {
-      io.stdout.write(`${said(key)} unchanged, revision ${short(current.revision)}\n`);
-      continue;
-    }
-    const verb = isLive(current) ? 'changed' : 'created';
-    if (operator === undefined) {
-      io.stdout.write(`${said(key)} would be ${verb}\n`);
-      const answer = await checkChange({ key, where, body }, place);
-      if (typeof answer === 'string') io.stderr.write(`${said(key)}: the agent was not asked: ${answer}\n`);
-      else tellChecked(io, key, answer);
-      continue;
-    }
-    const begun = resource.metadata.revision;
-    const base = begun === undefined ? baseOf(current) : await startedFrom(place, key, begun);
-    const answer = await writeChange({ key, where, base, body }, { place, operator, nowMs: io.nowMs(), isDryRun });
-    tell(io, key, isDryRun ? `would be ${verb}` : verb, answer);
-    if (isDryRun) tellAffected(io, answer);
-  }
-  return EXIT.ok;
-}
-
-function tellChecked(io: CliIo, key: DocumentKey, answer: CheckView): void {
-  tellAffected(io, answer);
-  if (answer.warning !== '') io.stderr.write(`${said(key)}: ${answer.warning}\n`);
-}
-
-function tellAffected(io: CliIo, { affected }: Pick<CheckView, 'affected'>): void {
-  for (const line of affected) io.stdout.write(`  affects ${line}\n`);
-}
-
-/** The revision a file says it was made from, so that what was written since is not overwritten unseen. */
-async function startedFrom(place: AgentPlace, key: DocumentKey, begun: string) {
-  const { baseOf, historyOf } = await import('./document-writer.ts');
-  const revisions = await historyOf(place, key);
-  const found = revisions.find(({ revision }) => revision.startsWith(begun));
-  if (found === undefined) throw new AgentError('WEFT_AGENT_DOCUMENT_UNKNOWN', `${said(key)} revision ${begun}`);
-  return baseOf(found);
 }
 
 async function diff(options: Place & { readonly file: string }, io: CliIo): Promise<ExitCode> {
@@ -251,10 +198,6 @@ function withRevision(view: DocumentView): unknown {
   const resource = view.resource as { readonly metadata: object };
   const status = view.status === null ? {} : { status: view.status };
   return { ...resource, metadata: { ...resource.metadata, revision: view.revision }, ...status };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.from(a).equals(b);
 }
 
 async function asYaml(value: unknown): Promise<string> {

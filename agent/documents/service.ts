@@ -129,12 +129,11 @@ export class DocumentService {
     }
   }
 
-  /** What of `write` needs no signature: compiled here, and held against what this node knows. Writes nothing. */
-  async check(key: DocumentKey, body: Uint8Array): Promise<CheckView> {
-    return (await this.checked(key, body)).view;
-  }
-
-  /** The same, and what the document compiles to; undefined where it does not. */
+  /**
+   * What of `write` needs no signature: compiled here, and held against what this node knows. Writes nothing.
+   *
+   * @returns also what the document compiles to; undefined where it does not
+   */
   async checked(key: DocumentKey, body: Uint8Array): Promise<{ readonly view: CheckView; readonly value: unknown }> {
     const checked = await this.#check(key, body);
     if (!checked.ok) return { view: { problem: checked.problem, warning: '', affected: [] }, value: undefined };

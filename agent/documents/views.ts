@@ -1,4 +1,5 @@
 /** What the admin API says of documents: the shapes that the CLI, the console and scripts read. @module */
+import type { Coverage } from '../mesh-query/shapes.ts';
 import type { ParentStatus } from '../traffic/conditions.ts';
 
 export interface DocumentView {
@@ -85,6 +86,30 @@ export interface CheckView {
   readonly problem: string;
   readonly warning: string;
   readonly affected: readonly string[];
+  /** Null: the document is about no calls. Left out by agents that count none. */
+  readonly impact?: ImpactView | null;
+}
+
+/** What a change would mean for the requests of the last hour, as the nodes that answered counted them. */
+export interface ImpactView {
+  /** All that it was held against; connections where it is not HTTP. */
+  readonly counted: number;
+  /** Those that would end differently first; at most 200. */
+  readonly affected: readonly AffectedView[];
+  readonly coverage: Coverage;
+}
+
+export interface AffectedView {
+  /** Who calls: 'namespace/service', or `outside`. */
+  readonly service: string;
+  readonly to: string;
+  readonly requests: number;
+  /** How many would end differently for certain; null: that is not replayed for such a document. */
+  readonly changed: number | null;
+  /** Of how many that is not known. */
+  readonly unknown: number;
+  /** How, a line each. */
+  readonly how: readonly string[];
 }
 
 export interface SnapshotPageView {

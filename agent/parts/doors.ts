@@ -16,6 +16,7 @@ import { sloRoutes } from '../admin/slo-routes.ts';
 import { trafficRoutes } from '../admin/traffic-routes.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Console } from '../console/console.ts';
+import { impactOf } from '../console/start.ts';
 import type { AgentDocuments } from '../documents/agent-documents.ts';
 import type { DocumentService } from '../documents/service.ts';
 import type { RootFollower } from '../rotation/root-follower.ts';
@@ -89,7 +90,7 @@ export function routesOf(
   const { certificates, events, mesh, plane, queries } = running;
   const world = () => trafficWorld(running, documents.access, documents.traffic);
   return [
-    documentRoutes(service),
+    documentRoutes(service, impactOf(running, { documents, service, catalog })),
     auditRoutes(audit),
     eventsRoutes(events),
     sloRoutes(sight),

@@ -37,6 +37,15 @@ spec:
   indicator: { latency: { thresholdMs: 250 } }
 `;
 
+const DENY = `apiVersion: weft.dev/v1alpha1
+kind: AccessPolicy
+metadata: { name: no-client, namespace: shop }
+spec:
+  target: { services: [cart] }
+  action: DENY
+  rules: [{ from: [{ identities: [ns/shop/sa/client] }] }]
+`;
+
 describe.skipIf(obstacle !== undefined)(
   `the console on real agents${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`,
   () => {
@@ -147,6 +156,26 @@ describe.skipIf(obstacle !== undefined)(
         'GET /v1/items/{id} of shop/flaky',
       ]);
       expect(new Set(entries.map(({ kind }) => kind))).toEqual(new Set(['service', 'route', 'node', 'identity']));
+    });
+
+    test('a dry run on the command line counts whose requests of the last hour would end differently, as a review does', async () => {
+      const file = join(ground.mesh.directory, 'deny.yaml');
+      writeFileSync(file, DENY);
+      const told = JSON.parse(await ground.weft('apply', '-f', file, '--dry-run', '-o', 'json'));
+      const { affected, affectedCoverage } = mesh.documentCheck.parse(
+        (await send('/documents/check', { yaml: DENY })).body,
+      );
+      const [one] = affected;
+      expect(one).toMatchObject({ service: 'shop/client', to: 'shop/cart', changed: 40, unknown: 0 });
+      expect(told).toEqual([
+        expect.objectContaining({
+          ...{ kind: 'AccessPolicy', namespace: 'shop', name: 'no-client', outcome: 'would be created' },
+          impact: { counted: 80, affected, coverage: affectedCoverage },
+        }),
+      ]);
+      expect(await ground.weft('apply', '-f', file, '--dry-run')).toContain(
+        `    shop/client  shop/cart  40        40         0          ${one!.how[0]}\n`,
+      );
     });
 
     test('what a browser signs is published, and a second time refused', async () => {

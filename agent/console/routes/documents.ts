@@ -88,7 +88,7 @@ export class DocumentRoutes {
     const bytes = encodeResource(resource);
     const [view] = await service.list(key);
     const { view: checked, value } = await service.checked(key, bytes);
-    const impact = await this.#impact.of(key, value, seenNamespaces(viewer.grants));
+    const { affected, affectedCoverage } = await this.#impact.of(key, value, seenNamespaces(viewer.grants));
     const isLive = view !== undefined && !view.isDeleted;
     const base = view === undefined ? null : view.revision;
     const began = resource.metadata.revision;
@@ -107,7 +107,8 @@ export class DocumentRoutes {
     const answer: DocumentCheck = {
       problems,
       present: isLive ? { rev: view.revision, yaml: yamlOf(view.resource) } : null,
-      ...impact,
+      affected,
+      affectedCoverage,
       nodes: running.mesh
         .members()
         .map(({ name, state }) => ({ node: name, isReady: state === 'alive' ? true : null })),

@@ -26,6 +26,10 @@ const PARTIES: readonly Dimension[] = ['source', 'sourceService', 'destination',
 
 type Namespaces = ReadonlySet<string> | undefined;
 type Callers = ReadonlyMap<string, readonly string[]>;
+type Impact = Pick<DocumentCheck, 'affected' | 'affectedCoverage'> & {
+  /** All requests that it was held against. */
+  readonly counted: number;
+};
 
 export class ImpactRoutes {
   readonly #world: ConsoleWorld;
@@ -53,13 +57,9 @@ export class ImpactRoutes {
   }
 
   /** @param value what the document compiles to; undefined where it does not */
-  async of(
-    key: DocumentKey,
-    value: unknown,
-    namespaces: Namespaces,
-  ): Promise<Pick<DocumentCheck, 'affected' | 'affectedCoverage'>> {
+  async of(key: DocumentKey, value: unknown, namespaces: Namespaces): Promise<Impact> {
     const candidate = value === undefined ? undefined : candidateOf(key, value, this.#world.documents);
-    if (candidate === undefined) return { affected: [], affectedCoverage: null };
+    if (candidate === undefined) return { affected: [], affectedCoverage: null, counted: 0 };
     const { before, after, isAbout } = candidate;
     const limited = key.kind === 'RateLimit' ? await this.#limited(key, value as CompiledLimit, namespaces) : undefined;
     if (limited !== undefined) return limited;
@@ -75,15 +75,13 @@ export class ImpactRoutes {
       if (after === undefined) return { service, to, requests, changed: null, unknown: requests, how: [] };
       return { service, to, requests, changed, unknown, how: [...how] };
     });
-    return { affected, affectedCoverage: coverageOf([outbound.coverage, inbound.coverage]) };
+    // Most calls are counted at both ends.
+    const counted = Math.max(...[outbound, inbound].map(({ calls }) => sumOf(calls.map(({ count }) => count))));
+    return { affected, affectedCoverage: coverageOf([outbound.coverage, inbound.coverage]), counted };
   }
 
   /** @returns undefined where what was counted does not say: of limits by route, by port, for some callers, or of several services */
-  async #limited(
-    key: DocumentKey,
-    limit: CompiledLimit,
-    namespaces: Namespaces,
-  ): Promise<Pick<DocumentCheck, 'affected' | 'affectedCoverage'> | undefined> {
+  async #limited(key: DocumentKey, limit: CompiledLimit, namespaces: Namespaces): Promise<Impact | undefined> {
     const { traffic, advisor } = this.#world.documents;
     const { ports, routes, from } = limit.target;
     const [service, ...others] = advisor.targets(key, limit);
@@ -115,7 +113,7 @@ export class ImpactRoutes {
     const affected = seen
       .slice(0, MAX_AFFECTED)
       .map(({ caller, how, ...one }) => ({ service: caller, ...one, how: [...how] }));
-    return { affected, affectedCoverage: coverage };
+    return { affected, affectedCoverage: coverage, counted: sumOf(counted.flatMap(({ requests }) => requests)) };
   }
 
   async #callersOf(keys: readonly DocumentKey[], namespaces: Namespaces): Promise<Callers> {
@@ -149,4 +147,8 @@ export class ImpactRoutes {
     const { figures, coverage } = await this.#cache.ask(question, KEPT_MS);
     return { calls: callsOf(figures.rows, registerOf(this.#world.running)), coverage };
   }
+}
+
+function sumOf(counts: readonly (number | null)[]): number {
+  return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
