@@ -21,6 +21,9 @@ const PATIENCE_MS = 60_000;
 /** A resolver that exists nowhere: a name of the mesh must not need it. */
 export const RESOLV_CONF = 'nameserver 192.0.2.53\noptions timeout:1 attempts:1\n';
 
+/** Of an application at 8080 that callers dial at 80. */
+export const HTTP_PORTS = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
+
 export interface MeshLabOptions {
   /** Up to 8 lower-case letters and digits, its own for each test file. */
   readonly name: string;
@@ -165,6 +168,16 @@ export class MeshLab implements AsyncDisposable {
     const argv = ['curl', '--silent', '--show-error', '--max-time', '8', ...args];
     const { code, stdout, stderr } = await this.lab.exec(place.namespace, argv, { resolvConf: RESOLV_CONF });
     return { code, body: stdout, stderr };
+  }
+
+  /** Until every one of these agents knows all of them to be alive. */
+  async untilAlive(agents: readonly LabAgent[], options?: UntilOptions): Promise<void> {
+    const { length } = agents;
+    await Promise.all(
+      agents.map((agent) =>
+        agent.until(`${length} alive`, async () => (await agent.alive()).length === length, options),
+      ),
+    );
   }
 
   /** Until every one of these agents routes to exactly these workloads, all ready. */

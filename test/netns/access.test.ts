@@ -1,13 +1,11 @@
 /** Access policy on three real agents: what an operator applies on one node decides on another, and any third explains it. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { stringify } from 'yaml';
 import type { ExplainView } from '../../agent/access/views.ts';
-import { runCli } from '../../agent/cli/cli.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
+import { publish, type Said, untilApplied, weftAt } from './operator.ts';
 
 const obstacle = await labObstacle();
 const [HTTP_APP, GREETER, DIALOGUE] = ['http-app', 'greeter', 'dialogue'].map((name) =>
@@ -30,13 +28,13 @@ describe.skipIf(obstacle !== undefined)(
       client = await mesh.addPod(n1, { name: 'client' });
       server = await mesh.addPod(n2, {
         name: 'web',
-        ports: [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }],
+        ports: HTTP_PORTS,
       });
       const greeter = await mesh.addPod(n2, { name: 'greeter', ports: [{ name: 'smtp', port: 2525 }] });
       await mesh.serve(server, HTTP_APP, 8080, 'web');
       await mesh.serve(greeter, GREETER, 2525);
       agents = (await mesh.startAgents()) as typeof agents;
-      for (const agent of agents) await agent.until('three alive', async () => (await agent.alive()).length === 3);
+      await mesh.untilAlive(agents);
       await mesh.untilRouted(agents, ['greeter', 'web']);
     });
     afterEach(async () => {
@@ -46,36 +44,16 @@ describe.skipIf(obstacle !== undefined)(
     });
     afterAll(() => mesh?.close());
 
-    /** `weft ARGV` as an operator types it, against one agent. */
-    async function weft(
-      agent: LabAgent,
-      ...argv: readonly string[]
-    ): Promise<{ code: number; out: string; err: string }> {
-      let out = '';
-      let err = '';
-      const code = await runCli([...argv, '-s', join(agent.home, 'agent.sock')], {
-        stdout: { write: (text) => (out += text) },
-        stderr: { write: (text) => (err += text) },
-        env: { WEFT_OPERATOR: join(mesh.directory, 'trust') },
-        signal: new AbortController().signal,
-        nowMs: Date.now,
-      });
-      return { code, out, err };
-    }
+    const weft = (agent: LabAgent, ...argv: readonly string[]): Promise<Said> => weftAt(mesh, agent, ...argv);
 
     /** Resolves when all three have it in use. */
     async function apply(document: { kind: string; metadata: object; spec: object }, key: string): Promise<string> {
-      const file = join(mesh.directory, 'document.yaml');
-      writeFileSync(file, stringify({ apiVersion: 'weft.dev/v1alpha1', ...document }));
-      const { code, out, err } = await weft(agents[0], 'apply', '-f', file);
-      expect([code, err]).toEqual([0, '']);
       published.add(key);
-      const revision = /revision ([0-9a-f]{12})\n$/.exec(out)![1]!;
-      await agents[0].until(`${key} in use on all`, async () => {
-        const status = await weft(agents[0], 'status', revision, '-o', 'json');
-        return status.out.includes('"applied": 3');
-      });
-      return revision;
+      const written = { apiVersion: 'weft.dev/v1alpha1', ...document };
+      const { revisions, warnings } = await publish(mesh, agents[0], written);
+      expect(warnings).toBe('');
+      await untilApplied(mesh, agents[0], revisions[0]!, 3);
+      return revisions[0]!;
     }
 
     function applyPolicy(name: string, spec: object): Promise<string> {

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import type { CatalogDetail, CatalogRow } from '../../agent/catalog/rows.ts';
-import { runCli } from '../../agent/cli/cli.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 import type { Coverage } from '../../agent/mesh-query/shapes.ts';
+import { type Said, weftAt } from './operator.ts';
 
 const obstacle = await labObstacle();
 const HTTP_APP = join(import.meta.dirname, 'programs', 'http-app.ts');
@@ -54,30 +54,15 @@ describe.skipIf(obstacle !== undefined)(`the catalog${obstacle === undefined ? '
 
   beforeAll(async () => {
     mesh = await MeshLab.create({ name: 'cat', nodes: 2 });
-    const ports = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
     client = await mesh.addPod(mesh.lab.node(1), { name: 'client' });
-    const cart = await mesh.addPod(mesh.lab.node(2), { name: 'cart', ports, version: 'v7' });
+    const cart = await mesh.addPod(mesh.lab.node(2), { name: 'cart', ports: HTTP_PORTS, version: 'v7' });
     await mesh.serve(cart, HTTP_APP, 8080, 'cart');
     agents = await mesh.startAgents();
     await mesh.untilRouted(agents, ['cart']);
   });
   afterAll(() => mesh?.close());
 
-  async function weft(
-    agent: LabAgent,
-    ...argv: readonly string[]
-  ): Promise<{ code: number; out: string; err: string }> {
-    let out = '';
-    let err = '';
-    const code = await runCli([...argv, '-s', join(agent.home, 'agent.sock')], {
-      stdout: { write: (text) => (out += text) },
-      stderr: { write: (text) => (err += text) },
-      env: { WEFT_OPERATOR: join(mesh.directory, 'trust') },
-      signal: new AbortController().signal,
-      nowMs: Date.now,
-    });
-    return { code, out, err };
-  }
+  const weft = (agent: LabAgent, ...argv: readonly string[]): Promise<Said> => weftAt(mesh, agent, ...argv);
 
   async function row(agent: LabAgent, id: string): Promise<CatalogRow | undefined> {
     const listed = await agent.read<Listed>('/v1/catalog/services');

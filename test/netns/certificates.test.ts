@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LabNode, LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab, RESOLV_CONF, weft } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab, RESOLV_CONF, weft } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 import { CLOCK_SKEW_MS } from '../../certs/verify.ts';
 
@@ -34,7 +34,7 @@ describe.skipIf(obstacle !== undefined)(
         join: { listen: '0.0.0.0:15012' },
       },
     };
-    const web = { ports: [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }] };
+    const web = { ports: HTTP_PORTS };
 
     beforeAll(async () => {
       mesh = await MeshLab.create({ name: 'certs', nodes: 3 });

@@ -11,7 +11,6 @@ import { Namespace } from '../../agent/capture/namespace.ts';
 import { captureSockets } from '../../agent/capture/sockets.ts';
 import { CaptureState, recoverCaptures } from '../../agent/capture/state.ts';
 import { CaptureUnit } from '../../agent/capture/unit.ts';
-import { runCli } from '../../agent/cli/cli.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
 import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
@@ -22,6 +21,7 @@ import { createStatsBuffer } from '../../proxy/telemetry/stats-table.ts';
 import { StatsWriter } from '../../proxy/telemetry/stats-writer.ts';
 import { type DialResult, dialTcp } from '../../proxy/upstream/dial.ts';
 import { Background, OBSTACLE, Pods, path, ruleset, runIn } from '../agent/capture/support.ts';
+import { weftAt } from './operator.ts';
 
 const obstacle = await labObstacle();
 const linux = OBSTACLE === undefined ? Linux.load() : undefined!;
@@ -109,14 +109,7 @@ describe.skipIf(obstacle !== undefined)(
       };
       const metadata = { name: 'no-client', namespace: 'shop' };
       writeFileSync(file, stringify({ apiVersion: 'weft.dev/v1alpha1', kind: 'AccessPolicy', metadata, spec }));
-      const weft = (...argv: readonly string[]): Promise<number> =>
-        runCli([...argv, '-s', join(agents[1]!.home, 'agent.sock')], {
-          stdout: { write: () => undefined },
-          stderr: { write: () => undefined },
-          env: { WEFT_OPERATOR: join(mesh.directory, 'trust') },
-          signal: new AbortController().signal,
-          nowMs: Date.now,
-        });
+      const weft = async (...argv: readonly string[]) => (await weftAt(mesh, agents[1]!, ...argv)).code;
       expect(await weft('apply', '-f', file)).toBe(0);
       const head = async (): Promise<string> => (await mesh.curl(client, '-i', 'http://near.shop.weft/who')).body;
       await agents[0]!.until('a denial', async () => (await head()).startsWith('HTTP/1.1 403'));

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab, weft } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab, weft } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 
 const obstacle = await labObstacle();
@@ -20,8 +20,7 @@ describe.skipIf(obstacle !== undefined)('an agent started in the dark', () => {
   beforeAll(async () => {
     mesh = await MeshLab.create({ name: 'dark', nodes: 2 });
     client = await mesh.addPod(mesh.lab.node(1), { name: 'client' });
-    const ports = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
-    const server = await mesh.addPod(mesh.lab.node(2), { name: 'web', ports });
+    const server = await mesh.addPod(mesh.lab.node(2), { name: 'web', ports: HTTP_PORTS });
     await mesh.serve(server, HTTP_APP, 8080, 'web');
     agents = await mesh.startAgents();
     await mesh.untilRouted(agents, ['web']);

@@ -2,21 +2,18 @@
  * An endpoint that fails, on real agents: what two nodes found out for themselves, by requests or by checks, spares a third
  * the failures.
  */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { stringify } from 'yaml';
-import { runCli } from '../../agent/cli/cli.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
+import { publish, untilApplied } from './operator.ts';
 
 const obstacle = await labObstacle();
 const [HTTP_APP, BROKEN, CALLS] = ['http-app', 'broken', 'calls'].map((name) =>
   join(import.meta.dirname, 'programs', `${name}.ts`),
 ) as [string, string, string];
 const CHECK = { interval: '500ms', timeout: '2s', unhealthyAfter: 2, healthyAfter: 1 };
-const PORTS = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
 
 describe.skipIf(obstacle !== undefined)(
   `evidence on four agents${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`,
@@ -32,13 +29,13 @@ describe.skipIf(obstacle !== undefined)(
       mesh = await MeshLab.create({ name: 'evid', nodes: 4 });
       const { nodes } = mesh.lab;
       clients = await Promise.all(nodes.slice(0, 3).map((node, i) => mesh.addPod(node, { name: `client-${i + 1}` })));
-      well = await mesh.addPod(nodes[3]!, { name: 'web-well', service: 'web', ports: PORTS });
-      const broken = await mesh.addPod(nodes[3]!, { name: 'web-broken', service: 'web', ports: PORTS });
+      well = await mesh.addPod(nodes[3]!, { name: 'web-well', service: 'web', ports: HTTP_PORTS });
+      const broken = await mesh.addPod(nodes[3]!, { name: 'web-broken', service: 'web', ports: HTTP_PORTS });
       await mesh.serve(well, HTTP_APP, 8080, 'well');
       const program = await mesh.serve(broken, BROKEN, 8080);
       program.stdout!.on('data', (data: Buffer) => asked.push(...data.toString().trim().split('\n')));
       agents = await mesh.startAgents({ workers: 1 });
-      for (const agent of agents) await agent.until('four alive', async () => (await agent.alive()).length === 4);
+      await mesh.untilAlive(agents);
       await mesh.untilRouted(agents, ['web-broken', 'web-well']);
       await ejectForLong();
     }, 120_000);
@@ -46,31 +43,14 @@ describe.skipIf(obstacle !== undefined)(
 
     /** Nobody tries the endpoint again while the test looks. */
     async function ejectForLong(): Promise<void> {
-      const file = join(mesh.directory, 'policy.yaml');
       const metadata = { name: 'web', namespace: 'shop' };
       const target = { services: ['web'] };
       // In turn: a balancer that looks at answers would seldom pick the one that fails, and prove little.
       const spec = { target, balancer: { name: 'round-robin' }, outliers: { eject: '5m' }, healthCheck: CHECK };
-      writeFileSync(file, stringify({ apiVersion: 'weft.dev/v1alpha1', kind: 'TrafficPolicy', metadata, spec }));
-      const { code, out, err } = await weft('apply', '-f', file);
-      expect([code, err]).toEqual([0, '']);
-      const revision = /revision ([0-9a-f]{12})\n$/.exec(out)![1]!;
-      await agents[0]!.until('the policy in use on all', async () =>
-        (await weft('status', revision, '-o', 'json')).out.includes('"applied": 4'),
-      );
-    }
-
-    async function weft(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-      let out = '';
-      let err = '';
-      const code = await runCli([...argv, '-s', join(agents[0]!.home, 'agent.sock')], {
-        stdout: { write: (text) => (out += text) },
-        stderr: { write: (text) => (err += text) },
-        env: { WEFT_OPERATOR: join(mesh.directory, 'trust') },
-        signal: new AbortController().signal,
-        nowMs: Date.now,
-      });
-      return { code, out, err };
+      const policy = { apiVersion: 'weft.dev/v1alpha1', kind: 'TrafficPolicy', metadata, spec };
+      const { revisions, warnings } = await publish(mesh, agents[0]!, policy);
+      expect(warnings).toBe('');
+      await untilApplied(mesh, agents[0]!, revisions[0]!, 4);
     }
 
     const call = (from: number, count: number): Promise<number[]> =>

@@ -1,16 +1,14 @@
 /** What weft explain says of a route with a split, retries and fallbacks on real agents, and whether requests do go that way. */
 import type { ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ExplainView } from '../../agent/access/views.ts';
-import { runCli } from '../../agent/cli/cli.ts';
-import type { RevisionStatusView } from '../../agent/documents/views.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { stopProcess } from '../../agent/lab/processes.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 import type { EffectiveView } from '../../agent/traffic/explain/views.ts';
+import { publish, type Said, statusAt, untilApplied, weftAt } from './operator.ts';
 
 const obstacle = await labObstacle();
 const HTTP_APP = join(import.meta.dirname, 'programs', 'http-app.ts');
@@ -46,48 +44,28 @@ describe.skipIf(obstacle !== undefined)(
 
     beforeAll(async () => {
       mesh = await MeshLab.create({ name: 'way', nodes: 2 });
-      const ports = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
       client = await mesh.addPod(mesh.lab.node(1), { name: 'client' });
-      const cart = await mesh.addPod(mesh.lab.node(2), { name: 'cart', ports });
+      const cart = await mesh.addPod(mesh.lab.node(2), { name: 'cart', ports: HTTP_PORTS });
       const spec = { healthCheck: { tcp: { intervalMs: 200, unhealthyAfter: 1 } } };
-      const other = await mesh.addPod(mesh.lab.node(1), { name: 'next', ports, spec });
-      const spare = await mesh.addPod(mesh.lab.node(2), { name: 'spare', ports });
+      const other = await mesh.addPod(mesh.lab.node(1), { name: 'next', ports: HTTP_PORTS, spec });
+      const spare = await mesh.addPod(mesh.lab.node(2), { name: 'spare', ports: HTTP_PORTS });
       await mesh.serve(cart, HTTP_APP, 8080, 'cart');
       next = await mesh.serve(other, HTTP_APP, 8080, 'next');
       await mesh.serve(spare, HTTP_APP, 8080, 'spare');
       agents = await mesh.startAgents();
       await mesh.untilRouted(agents, ['cart', 'next', 'spare']);
-      route = await publish('route.yaml', ROUTE);
-      policy = await publish('policy.yaml', POLICY);
+      route = await inUse(ROUTE);
+      policy = await inUse(POLICY);
     });
     afterAll(() => mesh?.close());
 
-    async function weft(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-      let out = '';
-      let err = '';
-      const code = await runCli([...argv, '-s', join(agents[0]!.home, 'agent.sock')], {
-        stdout: { write: (text) => (out += text) },
-        stderr: { write: (text) => (err += text) },
-        env: { WEFT_OPERATOR: join(mesh.directory, 'trust') },
-        signal: new AbortController().signal,
-        nowMs: Date.now,
-      });
-      return { code, out, err };
-    }
+    const weft = (...argv: readonly string[]): Promise<Said> => weftAt(mesh, agents[0]!, ...argv);
 
     /** @returns the whole revision, once it is in use on both nodes */
-    async function publish(name: string, text: string): Promise<string> {
-      const file = join(mesh.directory, name);
-      writeFileSync(file, text);
-      const { out, err } = await weft('apply', '-f', file);
-      const short = /revision ([0-9a-f]{12})\n$/.exec(out)?.[1];
-      if (short === undefined) throw new Error(out + err);
-      let status: RevisionStatusView | undefined;
-      await agents[0]!.until(`${name} applied`, async () => {
-        status = JSON.parse((await weft('status', short, '-o', 'json')).out) as RevisionStatusView;
-        return status.applied === 2;
-      });
-      return status!.revision;
+    async function inUse(text: string): Promise<string> {
+      const [revision] = (await publish(mesh, agents[0]!, text)).revisions;
+      await untilApplied(mesh, agents[0]!, revision!, 2);
+      return (await statusAt(mesh, agents[0]!, revision!))!.revision;
     }
 
     const explained = async (): Promise<ExplainView> =>

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWire } from '../../agent/demo/wire.ts';
 import type { LabNode, LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab, RESOLV_CONF, runsIn, weft } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab, RESOLV_CONF, runsIn, weft } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 
 const obstacle = await labObstacle();
@@ -33,7 +33,7 @@ describe.skipIf(obstacle !== undefined)(
       client = await mesh.addPod(n1, { name: 'client' });
       server = await mesh.addPod(n2, {
         name: 'web',
-        ports: [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }],
+        ports: HTTP_PORTS,
       });
       const greeter = await mesh.addPod(n2, { name: 'greeter', ports: [{ name: 'smtp', port: 2525 }] });
       await mesh.serve(server, HTTP_APP, 8080, 'web');
@@ -188,7 +188,7 @@ describe.skipIf(obstacle !== undefined)(
       mesh.writeWorkload(n2, {
         spec: runsIn(server),
         name: 'web',
-        ports: [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }],
+        ports: HTTP_PORTS,
       });
       await agents[1]!.until('no problem', async () => (await problems()).length === 0);
     });

@@ -6,14 +6,13 @@ import { runCli } from '../../agent/cli/cli.ts';
 import type { Span, Trace } from '../../agent/console/shapes/mesh.ts';
 import * as shapes from '../../agent/console/shapes/mesh.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 
 const obstacle = await labObstacle();
 const [RELAY, RECEIVER, CALLS] = ['relay', 'otlp-receiver', 'calls'].map((name) =>
   join(import.meta.dirname, 'programs', `${name}.ts`),
 ) as [string, string, string];
-const PORTS = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
 
 interface OtlpSpan {
   readonly traceId: string;
@@ -40,10 +39,10 @@ describe.skipIf(obstacle !== undefined)(
       mesh = await MeshLab.create({ name: 'obs', nodes: 3 });
       const [n1, n2, n3] = mesh.lab.nodes as [LabPod['node'], LabPod['node'], LabPod['node']];
       client = await mesh.addPod(n1, { name: 'client' });
-      const web = await mesh.addPod(n2, { name: 'web', ports: PORTS });
-      const cart = await mesh.addPod(n3, { name: 'cart', ports: PORTS });
-      const stock = await mesh.addPod(n1, { name: 'stock', ports: PORTS });
-      const forgetful = await mesh.addPod(n2, { name: 'forgetful', ports: PORTS });
+      const web = await mesh.addPod(n2, { name: 'web', ports: HTTP_PORTS });
+      const cart = await mesh.addPod(n3, { name: 'cart', ports: HTTP_PORTS });
+      const stock = await mesh.addPod(n1, { name: 'stock', ports: HTTP_PORTS });
+      const forgetful = await mesh.addPod(n2, { name: 'forgetful', ports: HTTP_PORTS });
       const receiver = await mesh.serve(n1, RECEIVER, 4318);
       let rest = '';
       receiver.stdout!.on('data', (data: Buffer) => {
@@ -60,8 +59,7 @@ describe.skipIf(obstacle !== undefined)(
       agents = mesh.lab.nodes.map((node) =>
         mesh.launchAgent(node, { workers: 1, telemetry, console: { loopback: 'all' } }),
       );
-      for (const agent of agents)
-        await agent.until('three alive', async () => (await agent.alive()).length === 3, { patienceMs: 90_000 });
+      await mesh.untilAlive(agents, { patienceMs: 90_000 });
       await mesh.serve(stock, RELAY, 8080);
       await mesh.serve(cart, RELAY, 8080, 'http://stock.shop.weft');
       await mesh.serve(web, RELAY, 8080, 'http://cart.shop.weft');

@@ -2,11 +2,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runCli } from '../../agent/cli/cli.ts';
 import { Load } from '../../agent/demo/load.ts';
 import type { LabPod } from '../../agent/lab/lab.ts';
 import { type LabAgent, MeshLab, RESOLV_CONF } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
+import { type Said, weftAt } from './operator.ts';
 
 const obstacle = await labObstacle();
 const HTTP_APP = join(import.meta.dirname, 'programs', 'http-app.ts');
@@ -49,21 +49,7 @@ describe.skipIf(obstacle !== undefined)(
       });
     }
 
-    async function weft(
-      agent: LabAgent,
-      ...argv: readonly string[]
-    ): Promise<{ code: number; out: string; err: string }> {
-      let out = '';
-      let err = '';
-      const code = await runCli([...argv, '-s', join(agent.home, 'agent.sock')], {
-        stdout: { write: (text) => (out += text) },
-        stderr: { write: (text) => (err += text) },
-        env: { WEFT_OPERATOR: join(mesh.directory, 'trust') },
-        signal: new AbortController().signal,
-        nowMs: Date.now,
-      });
-      return { code, out, err };
-    }
+    const weft = (agent: LabAgent, ...argv: readonly string[]): Promise<Said> => weftAt(mesh, agent, ...argv);
 
     /** The sum of a counter. */
     async function counted(agent: LabAgent, metric: string): Promise<number> {

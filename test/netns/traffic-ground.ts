@@ -1,19 +1,16 @@
 /** What tests of traffic on real agents share: documents applied as an operator does, load from inside a pod, what came of it. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
-import { runCli } from '../../agent/cli/cli.ts';
-import type { RevisionStatusView } from '../../agent/documents/views.ts';
 import type { LabNode, LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab, RESOLV_CONF } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab, RESOLV_CONF } from '../../agent/lab/mesh-lab.ts';
 import { stopProcess } from '../../agent/lab/processes.ts';
+import { publish, untilApplied, weftDone } from './operator.ts';
 import type { LoadPlan, LoadReport } from './programs/load.ts';
 
 const SERVICE = join(import.meta.dirname, 'programs', 'service.ts');
 const LOAD = join(import.meta.dirname, 'programs', 'load.ts');
-const PORTS = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
 
 export interface Behaviour {
   readonly status?: number;
@@ -53,7 +50,7 @@ export class TrafficGround implements AsyncDisposable {
 
   /** A pod and its application. */
   async add(node: LabNode, pod: string, service: string, behaviour: Behaviour = {}): Promise<void> {
-    this.#pods.set(pod, await this.mesh.addPod(node, { name: pod, service, ports: PORTS }));
+    this.#pods.set(pod, await this.mesh.addPod(node, { name: pod, service, ports: HTTP_PORTS }));
     await this.start(pod, behaviour);
   }
 
@@ -90,31 +87,15 @@ export class TrafficGround implements AsyncDisposable {
 
   /** Publishes documents and waits until all agents use them. @returns how long that took, the command included */
   async apply(...documents: readonly unknown[]): Promise<number> {
-    const file = join(this.mesh.directory, 'documents.yaml');
-    writeFileSync(file, documents.map((document) => stringify(document)).join('---\n'));
     const fromMs = performance.now();
-    const revisions = [...(await this.weft('apply', '-f', file)).matchAll(/revision ([0-9a-f]{12})/g)];
-    for (const [, revision] of revisions) {
-      await this.agents[0]!.until(`revision ${revision} everywhere`, async () => {
-        const status = JSON.parse(await this.weft('status', revision!, '-o', 'json')) as RevisionStatusView;
-        return status.applied === this.agents.length;
-      });
-    }
+    const [first] = this.agents as [LabAgent];
+    const { revisions } = await publish(this.mesh, first, ...(documents as readonly object[]));
+    for (const revision of revisions) await untilApplied(this.mesh, first, revision, this.agents.length);
     return performance.now() - fromMs;
   }
 
-  async weft(...argv: readonly string[]): Promise<string> {
-    let out = '';
-    let err = '';
-    const code = await runCli([...argv, '-s', join(this.agents[0]!.home, 'agent.sock')], {
-      stdout: { write: (text) => (out += text) },
-      stderr: { write: (text) => (err += text) },
-      env: { WEFT_OPERATOR: join(this.mesh.directory, 'trust') },
-      signal: new AbortController().signal,
-      nowMs: Date.now,
-    });
-    if (code !== 0) throw new Error(`weft ${argv.join(' ')}: ${err}`);
-    return out;
+  weft(...argv: readonly string[]): Promise<string> {
+    return weftDone(this.mesh, this.agents[0]!, ...argv);
   }
 
   /** Runs a load to its end. */

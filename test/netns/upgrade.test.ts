@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LabPod } from '../../agent/lab/lab.ts';
-import { type LabAgent, MeshLab, RESOLV_CONF } from '../../agent/lab/mesh-lab.ts';
+import { HTTP_PORTS, type LabAgent, MeshLab, RESOLV_CONF } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 
 const obstacle = await labObstacle();
@@ -22,10 +22,9 @@ describe.skipIf(obstacle !== undefined)('an agent that is replaced', () => {
 
   beforeAll(async () => {
     mesh = await MeshLab.create({ name: 'upgr', nodes: 2 });
-    const ports = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];
     const healthCheck = { http: { path: '/who', port: 8080 } };
-    here = await mesh.addPod(mesh.lab.node(1), { name: 'here', ports, spec: { healthCheck } });
-    there = await mesh.addPod(mesh.lab.node(2), { name: 'there', ports });
+    here = await mesh.addPod(mesh.lab.node(1), { name: 'here', ports: HTTP_PORTS, spec: { healthCheck } });
+    there = await mesh.addPod(mesh.lab.node(2), { name: 'there', ports: HTTP_PORTS });
     await mesh.serve(here, HTTP_APP, 8080, 'here');
     await mesh.serve(there, HTTP_APP, 8080, 'there');
     agents = await mesh.startAgents();
