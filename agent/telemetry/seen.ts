@@ -4,9 +4,8 @@
  */
 
 import { workloadOf } from '../../proxy/telemetry/workload-name.ts';
-import type { Logs, Span, Trace, Traces } from '../console/shapes/mesh.ts';
+import type { Span, Trace, Traces } from '../console/shapes/mesh.ts';
 import type { MeshQuery } from '../mesh-query/shapes.ts';
-import { MAX_LOGS, searchLogs } from './access-log/logs-topic.ts';
 import { type FilterTerm, parseFilter } from './record-filter.ts';
 import { findTrace, MAX_TRACES, searchTraces } from './traces/traces.ts';
 
@@ -31,13 +30,6 @@ export async function seenTraces(query: MeshQuery, seen: Seen): Promise<Answered
     services: row.services.filter((name) => isSeen(name, seen.namespaces)),
   }));
   return { ok: true, value: { traces: value, coverage } };
-}
-
-export async function seenLogs(query: MeshQuery, seen: Seen): Promise<Answered<Logs>> {
-  const terms = termsOf(seen);
-  if (typeof terms === 'string') return { ok: false, problem: terms };
-  const { logs, coverage } = await searchLogs(query, { ...rangeOf(seen, MAX_LOGS), terms });
-  return { ok: true, value: { logs, coverage } };
 }
 
 /** @param id 32 digits and letters a to f */

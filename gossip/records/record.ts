@@ -9,9 +9,6 @@
  */
 import type { Signer } from '../ports.ts';
 
-/** What this agent writes. Readers accept any number: they keep and verify what they do not understand. */
-export const RECORD_SCHEMA = 1;
-
 /** Encoded size of a whole record, and live entries plus tombstones in it. */
 export const MAX_RECORD_BYTES = 64 * 1024;
 export const MAX_RECORD_ENTRIES = 500;

@@ -240,11 +240,6 @@ function writeRecord(record: NodeRecord): unknown[] {
   return [record.name, record.epoch, record.ver, record.gcVer, writeMeta(record.meta), entries, record.signature];
 }
 
-/** The size a record has inside a page, to compare with the bound on records. */
-export function recordBytes(record: NodeRecord): number {
-  return pack(writeRecord(record)).length;
-}
-
 function readRecord(fields: Fields): NodeRecord {
   const [name, epoch, ver, gcVer] = [fields.name(), fields.uint(), fields.uint(), fields.uint()];
   const meta = readMeta(fields.nested());
