@@ -1,4 +1,5 @@
-/** A mistake in a file that a person wrote. @module */
+/** A mistake in what a person wrote: a file, or a request. @module */
+import type { z } from 'zod';
 
 /** One mistake in one file. `line` and `column` count from 1. */
 export interface Problem {
@@ -14,4 +15,9 @@ export interface Problem {
 /** `file:line:column: field: message`, the form compilers and editors agree on. */
 export function formatProblem({ file, line, column, field, message }: Problem): string {
   return `${file}:${line}:${column}: ${field === '' ? '' : `${field}: `}${message}`;
+}
+
+/** The first thing that zod found wrong, by its field, where no file has lines to name. */
+export function problemOf({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`;
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AUDIT_EVENTS } from '../audit/entry.ts';
 import { searchTrail, verifyTrail } from '../audit/search.ts';
 import type { AuditTrail } from '../audit/trail.ts';
+import { problemOf } from '../problem.ts';
 import { type AdminRoutes, type Answer, refusal } from './routes.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -29,10 +30,7 @@ async function answer(trail: AuditTrail, { method, url = '' }: IncomingMessage):
   if (method !== 'GET') return refusal(405, `${pathname} can only be read; use GET`);
   if (pathname === '/v1/audit/verify') return { status: 200, body: await verifyTrail(trail) };
   const asked = query.safeParse(Object.fromEntries(searchParams));
-  if (!asked.success) {
-    const [issue] = asked.error.issues;
-    return refusal(400, `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
-  }
+  if (!asked.success) return refusal(400, problemOf(asked.error));
   const { since, operator, kind, event, limit } = asked.data;
   const wanted = {
     limit,

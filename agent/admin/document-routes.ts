@@ -8,7 +8,8 @@ import { type DocumentKey, MAX_BODY_BYTES as MAX_DOCUMENT_BYTES } from '../../go
 import type { DocumentService } from '../documents/service.ts';
 import { signedRevision } from '../documents/signed.ts';
 import type { ImpactView } from '../documents/views.ts';
-import { type AdminRoutes, type Answer, refusal } from './routes.ts';
+import { answerChecked, readBody } from './asked.ts';
+import { type AdminRoutes, type Answer, ok, refusal } from './routes.ts';
 
 /** Room for the revisions of one page of a snapshot, with what JSON adds. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -92,7 +93,7 @@ async function withBody<S extends z.ZodType>(
   schema: S,
   act: (body: z.output<S>) => Promise<Answer>,
 ): Promise<Answer> {
-  const text = await readBody(request);
+  const text = await readBody(request, MAX_BODY_BYTES);
   if (text === undefined) return refusal(413, `at most ${MAX_BODY_BYTES} bytes are read`);
   let body: unknown;
   try {
@@ -100,23 +101,5 @@ async function withBody<S extends z.ZodType>(
   } catch {
     return refusal(400, 'the body is not JSON');
   }
-  const checked = schema.safeParse(body);
-  if (checked.success) return act(checked.data);
-  const [issue] = checked.error.issues;
-  return refusal(400, `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
-}
-
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function ok(body: unknown): Answer {
-  return { status: 200, body };
+  return answerChecked(schema, body, act);
 }

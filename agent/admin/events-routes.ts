@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { EVENT_KINDS } from '../console/shapes/common.ts';
 import type { AgentEvents } from '../events/events.ts';
+import { problemOf } from '../problem.ts';
 import { type AdminRoutes, refusal } from './routes.ts';
 
 const HOUR_MS = 3_600_000;
@@ -21,10 +22,7 @@ export function eventsRoutes(events: Pick<AgentEvents, 'list'>): AdminRoutes {
     answer: async ({ method, url = '' }: IncomingMessage) => {
       if (method !== 'GET') return refusal(405, '/v1/events can only be read; use GET');
       const asked = query.safeParse(Object.fromEntries(new URL(url, 'http://agent').searchParams));
-      if (!asked.success) {
-        const [issue] = asked.error.issues;
-        return refusal(400, `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
-      }
+      if (!asked.success) return refusal(400, problemOf(asked.error));
       const { toMs = Date.now() + 1, fromMs = toMs - HOUR_MS, kind, touches = null, limit } = asked.data;
       const kinds = kind === undefined ? [] : [kind];
       return { status: 200, body: await events.list({ fromMs, toMs, kinds, touches, limit }) };

@@ -10,7 +10,8 @@ import { filterTerms } from '../telemetry/record-filter.ts';
 import { type TapAnswer, type TapQuestion, tapAnswer } from '../telemetry/tap/tap-desk.ts';
 import { topOf } from '../telemetry/top/top.ts';
 import { findTrace, MAX_TRACES, searchTraces } from '../telemetry/traces/traces.ts';
-import { type AdminRoutes, type Answer, refusal } from './routes.ts';
+import { answerChecked, readBody } from './asked.ts';
+import { type AdminRoutes, type Answer, ok, refusal } from './routes.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -36,28 +37,23 @@ export function observationRoutes(query: MeshQuery): AdminRoutes {
     paths: ['/v1/logs', '/v1/traces', '/v1/trace', '/v1/tap', '/v1/top'],
     answer: async (request, isPrivate) => {
       const { pathname, searchParams } = new URL(request.url ?? '', 'http://agent');
-      if (pathname === '/v1/top') return { status: 200, body: await topOf(query, searchParams.get('service') ?? '') };
+      if (pathname === '/v1/top') return ok(await topOf(query, searchParams.get('service') ?? ''));
       if (!isPrivate) return refusal(403, `${pathname} is offered on the unix socket only`);
       if (pathname === '/v1/trace') return trace(query, searchParams.get('id') ?? '');
       if (request.method !== 'POST') return refusal(405, `${pathname} takes its question in a body; use POST`);
       const body = await readJson(request);
-      if (pathname === '/v1/logs') return answer(logSearch, body, (asked) => searchLogs(query, asked));
-      if (pathname === '/v1/traces') return answer(traceSearch, body, (asked) => searchTraces(query, asked));
-      return answer(tapPoll, body, (asked) => tap(query, asked));
+      if (pathname === '/v1/logs')
+        return answerChecked(logSearch, body, async (asked) => ok(await searchLogs(query, asked)));
+      if (pathname === '/v1/traces')
+        return answerChecked(traceSearch, body, async (asked) => ok(await searchTraces(query, asked)));
+      return answerChecked(tapPoll, body, async (asked) => ok(await tap(query, asked)));
     },
   };
 }
 
-async function answer<T>(schema: z.ZodType<T>, body: unknown, use: (asked: T) => Promise<unknown>): Promise<Answer> {
-  const asked = schema.safeParse(body);
-  if (asked.success) return { status: 200, body: await use(asked.data) };
-  const [issue] = asked.error.issues;
-  return refusal(400, `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
-}
-
 async function trace(query: MeshQuery, id: string): Promise<Answer> {
   if (!/^[0-9a-f]{32}$/.test(id)) return refusal(400, 'id: not the id of a trace, 32 digits and letters a to f');
-  return { status: 200, body: await findTrace(query, id) };
+  return ok(await findTrace(query, id));
 }
 
 async function tap(query: MeshQuery, asked: TapQuestion): Promise<TapView> {
@@ -69,15 +65,9 @@ async function tap(query: MeshQuery, asked: TapQuestion): Promise<TapView> {
 
 /** @returns undefined for what is no JSON, or too much */
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
+  const text = await readBody(request, MAX_BODY_BYTES);
   try {
-    return JSON.parse(Buffer.concat(chunks).toString());
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
     return undefined;
   }

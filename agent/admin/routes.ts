@@ -21,3 +21,7 @@ export interface AdminRoutes {
 export function refusal(status: number, message: string): Answer {
   return { status, body: { error: message } };
 }
+
+export function ok(body: unknown): Answer {
+  return { status: 200, body };
+}

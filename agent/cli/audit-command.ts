@@ -1,9 +1,9 @@
 /** `weft audit`: who changed what, when, and what came of it on this node. @module */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { AUDIT_EVENTS, type AuditEntry } from '../audit/entry.ts';
 import type { AuditPage, AuditVerdict } from '../audit/search.ts';
 import { agentPlace, withAgent } from './agent-place.ts';
-import { durationMs } from './durations.ts';
+import { toInstant } from './durations.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
 import { outputOption } from './listing-commands.ts';
@@ -87,13 +87,4 @@ function verdictText({ isWhole, entries, firstSeq, head, problems }: AuditVerdic
   const lines = problems.map(({ file, line, problem }) => `${file}:${line}: ${problem}`);
   const end = head === null ? [] : [`ends with entry ${head.seq}, hash ${head.hash}`];
   return `${[isWhole ? `whole: ${span}` : `NOT WHOLE: ${span}`, ...lines, ...end].join('\n')}\n`;
-}
-
-/** An instant, or a function of now for how long ago. */
-function toInstant(text: string): (nowMs: number) => number {
-  const agoMs = durationMs(text);
-  if (agoMs !== undefined) return (nowMs) => nowMs - agoMs;
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('Write 2026-03-01T12:00:00Z, or 90s, 15m, 12h, 7d.');
-  return () => ms;
 }

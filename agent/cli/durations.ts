@@ -16,3 +16,12 @@ export function toMs(text: string): number {
   if (ms === undefined) throw new InvalidArgumentError('Write a number and a unit: 90s, 15m, 12h or 7d.');
   return ms;
 }
+
+/** As an option: an instant, or how long ago, as a function of now. */
+export function toInstant(text: string): (nowMs: number) => number {
+  const agoMs = durationMs(text);
+  if (agoMs !== undefined) return (nowMs) => nowMs - agoMs;
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('Write 2026-03-01T12:00:00Z, or 90s, 15m, 12h, 7d.');
+  return () => ms;
+}

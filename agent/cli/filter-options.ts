@@ -1,7 +1,7 @@
 /** Options by which `weft logs`, `traces` and `tap` choose requests, and the language that takes more than options. @module */
 import { type Command, InvalidArgumentError } from 'commander';
 import { type FilterField, type FilterTerm, fieldTerm, parseFilter } from '../telemetry/record-filter.ts';
-import { durationMs } from './durations.ts';
+import { toInstant } from './durations.ts';
 
 export interface FilterOptions {
   readonly from?: string;
@@ -83,13 +83,4 @@ function toTerms(text: string): readonly FilterTerm[] {
   const parsed = parseFilter(text);
   if (!parsed.ok) throw new InvalidArgumentError(parsed.problem);
   return parsed.terms;
-}
-
-/** An instant, or a function of now for how long ago. */
-function toInstant(text: string): (nowMs: number) => number {
-  const agoMs = durationMs(text);
-  if (agoMs !== undefined) return (nowMs) => nowMs - agoMs;
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('Write 2026-03-01T12:00:00Z, or 90s, 15m, 12h, 7d.');
-  return () => ms;
 }

@@ -48,35 +48,33 @@ function meshLines({ mesh = { displayName: '', contact: '' } }: StatusView): [st
 }
 
 export function membersText(members: readonly MemberView[], nowMs: number): string {
-  return table(
-    members.toSorted((a, b) => a.name.localeCompare(b.name)),
-    [
-      { heading: 'NAME', text: ({ name, isSelf }) => (isSelf ? `${name} (this node)` : name) },
-      { heading: 'STATE', text: ({ state }) => state },
-      { heading: 'FOR', text: ({ since }) => span(nowMs - Date.parse(since)) },
-      { heading: 'ENDPOINTS', text: ({ endpoints }) => String(endpoints) },
-      { heading: 'ADDRESS', text: ({ address }) => address },
-    ],
-  );
+  return table(byName(members), memberColumns(nowMs));
 }
 
 /** As `membersText`, with what the agent that is asked knows of each by looking itself. */
 export function membersWideText(members: readonly MemberView[], nowMs: number): string {
-  return table(
-    members.toSorted((a, b) => a.name.localeCompare(b.name)),
-    [
-      { heading: 'NAME', text: ({ name, isSelf }) => (isSelf ? `${name} (this node)` : name) },
-      { heading: 'STATE', text: ({ state }) => state },
-      { heading: 'FOR', text: ({ since }) => span(nowMs - Date.parse(since)) },
-      { heading: 'ENDPOINTS', text: ({ endpoints }) => String(endpoints) },
-      { heading: 'ADDRESS', text: ({ address }) => address },
-      { heading: 'EPOCH.INCARNATION', text: ({ epoch, incarnation }) => `${epoch}.${incarnation}` },
-      { heading: 'ACCUSERS', text: ({ accusers }) => String(accusers) },
-      { heading: 'RTT', text: ({ rttMs }) => milliseconds(rttMs) },
-      { heading: 'HEARD', text: ({ heardAgoMs }) => ago(heardAgoMs) },
-      { heading: 'CLOCK', text: ({ clockSkewMs }) => skew(clockSkewMs) },
-    ],
-  );
+  return table(byName(members), [
+    ...memberColumns(nowMs),
+    { heading: 'EPOCH.INCARNATION', text: ({ epoch, incarnation }) => `${epoch}.${incarnation}` },
+    { heading: 'ACCUSERS', text: ({ accusers }) => String(accusers) },
+    { heading: 'RTT', text: ({ rttMs }) => milliseconds(rttMs) },
+    { heading: 'HEARD', text: ({ heardAgoMs }) => ago(heardAgoMs) },
+    { heading: 'CLOCK', text: ({ clockSkewMs }) => skew(clockSkewMs) },
+  ]);
+}
+
+function byName(members: readonly MemberView[]): readonly MemberView[] {
+  return members.toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+function memberColumns(nowMs: number): readonly Column<MemberView>[] {
+  return [
+    { heading: 'NAME', text: ({ name, isSelf }) => (isSelf ? `${name} (this node)` : name) },
+    { heading: 'STATE', text: ({ state }) => state },
+    { heading: 'FOR', text: ({ since }) => span(nowMs - Date.parse(since)) },
+    { heading: 'ENDPOINTS', text: ({ endpoints }) => String(endpoints) },
+    { heading: 'ADDRESS', text: ({ address }) => address },
+  ];
 }
 
 export function servicesText(services: readonly ServiceView[]): string {

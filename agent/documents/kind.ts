@@ -1,6 +1,7 @@
 /** What a kind of document is to this version of the agent: how it is checked, and who takes it into use. @module */
 import type { z } from 'zod';
 import type { DocumentKey } from '../../gossip/documents/revision.ts';
+import { problemOf } from '../problem.ts';
 import type { Resource } from './resource.ts';
 
 /** A kind that this version understands. Plain functions without state: they run in a worker and in the CLI as well. */
@@ -39,6 +40,5 @@ export interface DocumentConsumer {
 export function compileBySchema(schema: z.ZodType, resource: Resource): Compiled {
   const result = schema.safeParse(resource);
   if (result.success) return { ok: true, value: result.data };
-  const [issue] = result.error.issues;
-  return { ok: false, problem: `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'not valid'}` };
+  return { ok: false, problem: problemOf(result.error) };
 }

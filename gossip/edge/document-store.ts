@@ -15,6 +15,7 @@ import type { Revision } from '../documents/revision.ts';
 import { GossipError } from '../errors.ts';
 import { decodeMessage, encodeMessage } from '../wire/codec.ts';
 import { LIMITS } from '../wire/messages.ts';
+import { syncDirectory } from './sync-directory.ts';
 
 const MAGIC = 'weft documents 1\n';
 const CHECKSUM_BYTES = 8;
@@ -238,14 +239,5 @@ async function readOrNothing(file: string): Promise<Buffer> {
   } catch (err) {
     if ((err as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
     throw err;
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -10,6 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GossipError } from '../errors.ts';
+import { syncDirectory } from './sync-directory.ts';
 
 interface Contents {
   readonly version: 1;
@@ -153,13 +154,4 @@ function parseContents(text: string): Contents {
 /** @param json one line */
 export function withChecksum(json: string): string {
   return `${json}\n${createHash('sha256').update(json).digest('hex')}\n`;
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
