@@ -98,6 +98,7 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
       const cards = page.locator('.node-card');
       const inUrl = (text: string) => page.waitForURL((url) => url.search.includes(text));
       await page.locator('.ns-card').nth(19).waitFor();
+      expect(page.workers().filter((worker) => worker.url().includes('/assets/layout-worker'))).toHaveLength(1);
       await page.locator('[data-id="ns:shop"]').dblclick({ position: { x: 20, y: 10 } });
       await inUrl('open=shop');
       await cards.nth(19).waitFor();
@@ -124,6 +125,11 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
       await page.getByRole('button', { name: 'Show all', pressed: true }).click();
       await page.locator('.ns-card').nth(19).waitFor();
       expect(complaints).toEqual([]);
+      await page.evaluate('localStorage.clear()');
+      await page.route('**/layout-worker*', (route) => route.abort());
+      await page.reload();
+      await page.locator('.ns-card').nth(19).waitFor(); // laid out by the page's own thread
+      expect(page.workers()).toEqual([]);
     } finally {
       await page.context().close();
       await many.close();
