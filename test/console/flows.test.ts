@@ -264,6 +264,12 @@ describe.skipIf(chromiumPath() === undefined)('the console of a running mesh', (
     await page.goto(`${demo.url}/services/shop/catalog?t=10s&at=${at(before)}`);
     await page.getByRole('img', { name: before.versions.replaceAll(' %', '\u00a0%') }).waitFor();
     await page.getByText(before.rate, { exact: true }).first().waitFor();
+    await page.goto(`${demo.url}/services/shop/catalog/endpoints?t=10s&at=${at(before)}`);
+    const then = page.getByRole('table', { name: 'Nodes that answered then' });
+    await then.getByRole('row').nth(1).waitFor();
+    await page.goto(`${demo.url}/edges/shop/web/shop/catalog?at=${at(before)}`);
+    await page.getByText('no route is about it').waitFor(); // documents of then, though one splits it now
+    await page.getByText('endpoints and defaults of agents are those of now').waitFor();
     await page.goto(`${demo.url}/policies?at=${at(before)}`);
     await page.getByText('No documents; the defaults apply.').waitFor();
     await page.goto(`${demo.url}/policies/new/canary?service=shop/catalog&at=${at(before)}`);
