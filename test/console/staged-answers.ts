@@ -429,6 +429,7 @@ const CHECK: DocumentCheck = {
   affectedCoverage: null,
   nodes: MEMBERS.map(({ name }, i) => ({ node: name, isReady: i === 3 ? null : true })),
   toSign: null,
+  isDeletion: false,
   key: null,
   next: null,
   base: DOCUMENTS[0]!.rev,
