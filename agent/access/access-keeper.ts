@@ -17,7 +17,7 @@ import { hasTimeRules, MAX_SKEW_MS, withoutClock } from './clock.ts';
 export interface AccessKeeperOptions {
   /** Takes all rules, each time something changed. */
   readonly changed: (rules: AccessRules) => void;
-  readonly log: Logger;
+  readonly log: Pick<Logger, 'error' | 'info'>;
   readonly nowMs?: () => number;
 }
 

@@ -5,6 +5,7 @@ import type { ConsoleApi, Viewer } from './api.ts';
 import { FiguresCache } from './figures-cache.ts';
 import { withShortFigures } from './live/short-figures.ts';
 import { atOf, BadQuestion, namespacesOf, rangeOf } from './routes/asked.ts';
+import { DocumentCheckRoutes } from './routes/document-check.ts';
 import { DocumentRoutes, keyFrom, mayRead } from './routes/documents.ts';
 import { ImpactRoutes } from './routes/impact.ts';
 import { MeshRoutes } from './routes/mesh.ts';
@@ -29,6 +30,7 @@ type Read = (question: Question) => Promise<unknown>;
 export class AgentApi implements ConsoleApi {
   readonly #traffic: TrafficRoutes;
   readonly #documents: DocumentRoutes;
+  readonly #checks: DocumentCheckRoutes;
   readonly #mesh: MeshRoutes;
   readonly #observed: ObservedRoutes;
   readonly #reads: ReadonlyMap<string, Read>;
@@ -36,7 +38,9 @@ export class AgentApi implements ConsoleApi {
   constructor(world: ConsoleWorld) {
     const cache = new FiguresCache(world.figures, Date.now);
     this.#traffic = new TrafficRoutes(world, cache);
-    this.#documents = new DocumentRoutes(world, new ImpactRoutes(world, cache));
+    const impact = new ImpactRoutes(world, cache);
+    this.#documents = new DocumentRoutes(world, impact);
+    this.#checks = new DocumentCheckRoutes(world, impact);
     this.#mesh = new MeshRoutes(world, cache);
     this.#observed = new ObservedRoutes(world);
     this.#reads = new Map(Object.entries(this.#table()));
@@ -61,7 +65,7 @@ export class AgentApi implements ConsoleApi {
       case '/explain':
         return this.#explain(body, viewer);
       case '/documents/check':
-        return this.#documents.check(body, viewer);
+        return this.#checks.check(body, viewer);
       case '/documents':
         return this.#documents.write(body, viewer);
       default:

@@ -106,7 +106,8 @@ export class ConsoleServer {
     response: ServerResponse,
     { path, asked, viewer, door }: { path: string; asked: URLSearchParams; viewer: Viewer; door: Door },
   ): Promise<void> {
-    if (path === '/stream') return this.#options.hub.open(request, response, () => this.#viewer(request, door));
+    if (path === '/stream')
+      return this.#options.hub.open(request, response, () => this.#viewer(request, door), door.isLoopback);
     const answer = await this.#options.api.read(path, asked, viewer);
     sendJson(response, answer ?? refusal(404, `no such path: ${API}${path}`));
   }

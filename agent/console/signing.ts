@@ -38,13 +38,42 @@ export async function signLogin(operator: OperatorKey, statement: LoginStatement
 
 /** The revision that publishes what was checked. @throws Error where the check found that it cannot be published */
 export async function signDocument(operator: OperatorKey, check: DocumentCheck): Promise<SignedRevision> {
-  const { key, next, base, toSign } = check;
+  const { key, next, toSign } = check;
   if (key === null || next === null || toSign === null) throw new Error('it cannot be published: see its problems');
-  const body = fromBase64Url(toSign);
+  return signRevision(operator, { ...check, key, next }, fromBase64Url(toSign));
+}
+
+/**
+ * The revision that deletes a document.
+ *
+ * @param shown what the operator sees: no content says which document it is, so an agent must not choose it
+ * @throws Error where the check is about another one, or found that it cannot be deleted
+ */
+export async function signDeletion(
+  operator: OperatorKey,
+  check: DocumentCheck,
+  shown: NonNullable<DocumentCheck['key']>,
+): Promise<SignedRevision> {
+  const { key, next, problems, isDeletion } = check;
+  const isBad = problems.some(({ severity }) => severity === 'error');
+  if (!isDeletion || key === null || next === null || isBad) throw new Error('it cannot be deleted: see its problems');
+  const isSame = key.kind === shown.kind && key.namespace === shown.namespace && key.name === shown.name;
+  if (!isSame) throw new Error('the agent gave another document to delete than is shown; nothing was signed');
+  return signRevision(operator, { ...check, key, next }, null);
+}
+
+type Published = Pick<DocumentCheck, 'base'> & { readonly [K in 'key' | 'next']: NonNullable<DocumentCheck[K]> };
+
+async function signRevision(
+  operator: OperatorKey,
+  { key, next, base }: Published,
+  body: Uint8Array<ArrayBuffer> | null,
+): Promise<SignedRevision> {
   const { certificate, author } = operator;
   const { number, hlc, trustDomain } = next;
   const content = { ...key, number, base: base ?? '', hlc, author, body, certificate };
-  const digests = new Map([body, certificate].map((bytes) => [bytes as Uint8Array, digest(bytes)]));
+  const parts = body === null ? [certificate] : [body, certificate];
+  const digests = new Map(parts.map((bytes) => [bytes as Uint8Array, digest(bytes)]));
   const known = new Map(await Promise.all([...digests].map(async ([bytes, made]) => [bytes, await made] as const)));
   const statement = revisionStatement(trustDomain, content, (bytes) => known.get(bytes)!);
   return {
@@ -53,7 +82,7 @@ export async function signDocument(operator: OperatorKey, check: DocumentCheck):
     base: content.base,
     hlc,
     author,
-    body: new TextDecoder().decode(body),
+    body: body === null ? null : new TextDecoder().decode(body),
     certificate: toBase64(certificate),
     signature: await sign(operator, statement),
   };

@@ -5,9 +5,10 @@ import { keyText } from '../../gossip/documents/revision.ts';
 import type { DocumentAudit } from '../audit/document-records.ts';
 import type { Compiler } from './compiler.ts';
 import type { DocumentKeeper, DocumentMesh } from './keeper.ts';
+import type { Compiled } from './kind.ts';
 import { KINDS } from './kinds.ts';
 import type { Outcome } from './ledger.ts';
-import { decodeResource, keyProblem } from './resource.ts';
+import { decodeResource, encodeResource, keyProblem, type Resource } from './resource.ts';
 import { fromSigned, toSigned } from './signed.ts';
 import type {
   CheckView,
@@ -71,6 +72,19 @@ export class DocumentService {
       const then = inForceAt(revisions, atMs);
       return then === undefined || then.isDeleted ? [] : [then];
     });
+  }
+
+  /** Documents that were there at an earlier moment, but whose revision of then is not held any more. */
+  async cutOffAt(atMs: number): Promise<readonly DocumentKey[]> {
+    const heads = await this.#parts.mesh.documents('list', {});
+    const known = await Promise.all(heads.map(({ revision }) => this.history(revision)));
+    return known.flatMap((revisions) => (isCutOffAt(revisions, atMs) ? [revisions[0]!] : []));
+  }
+
+  /** What a revision comes to, in this version of the agent. */
+  compiled(revision: RevisionView): Promise<Compiled> {
+    const body = revision.resource === null ? new Uint8Array() : encodeResource(revision.resource as Resource); // decoded by us
+    return this.#parts.compiler.compile(revision, body);
   }
 
   /** Of every revision whose id begins like this: none, one, or several when the beginning is too short. */
@@ -206,6 +220,13 @@ export class DocumentService {
 /** @param revisions latest first */
 export function inForceAt(revisions: readonly RevisionView[], atMs: number): RevisionView | undefined {
   return revisions.find(({ hlc, standing }) => hlc.ms <= atMs && standing !== 'superseded');
+}
+
+/** Whether there was one between what is held of before and of after that moment: of some authors older ones are kept than of others. */
+function isCutOffAt(revisions: readonly RevisionView[], atMs: number): boolean {
+  const line = revisions.filter(({ standing }) => standing !== 'superseded');
+  const next = line.findLast(({ hlc }) => hlc.ms > atMs);
+  return next !== undefined && next.base !== (inForceAt(line, atMs)?.revision ?? '');
 }
 
 function revisionView({ held, standing }: HistoryItem): RevisionView {

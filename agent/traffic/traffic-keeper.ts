@@ -101,9 +101,20 @@ export class TrafficKeeper implements Disposable {
 
   /** What routes would come to with one more, or another in the place of one. @param route what a document compiles to */
   attachedWith(route: CompiledRoute): Attached {
-    const others = this.routes().filter((one) => routeId(one) !== routeId(route));
-    const context = { services: (id: string) => this.serviceOf(id), grants: this.grants() };
-    return attachRoutes([...others, { ...route, revision: '' }], context);
+    return this.#attach([...this.#routesBut(route), { ...route, revision: '' }]);
+  }
+
+  /** What routes would come to with one less. */
+  attachedWithout(key: DocumentKey): Attached {
+    return this.#attach(this.#routesBut(key));
+  }
+
+  #routesBut(key: DocumentKey): readonly ActiveRoute[] {
+    return this.routes().filter((one) => routeId(one) !== routeId(key));
+  }
+
+  #attach(routes: readonly ActiveRoute[]): Attached {
+    return attachRoutes(routes, { services: (id) => this.serviceOf(id), grants: this.grants() });
   }
 
   /** What a document comes to that is in use; undefined for nothing, and for kinds that are not about calls. */

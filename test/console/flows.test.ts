@@ -8,7 +8,7 @@ import type { DocumentDetail, Members } from '../../agent/console/shapes/mesh.ts
 import type { Topology } from '../../agent/console/shapes/topology.ts';
 import { rate, share } from '../../agent/console/web/format/numbers.ts';
 import { buildConsole } from '../../scripts/console.ts';
-import { chromiumPath, openBrowser, openContext, openTab, settled } from './browser.ts';
+import { chromiumPath, openBrowser, openContext, openTab, seriousFindings, settled } from './browser.ts';
 import { Pointer, tabTo } from './hands.ts';
 import { publishCanary, publishTrouble } from './publish.ts';
 import { RunningDemo } from './running-demo.ts';
@@ -243,6 +243,30 @@ describe.skipIf(chromiumPath() === undefined)('the console of a running mesh', (
     }, 90_000);
   });
 
+  test('a document is deleted as one is published, and the console of another node shows it', async () => {
+    const path = '/policies/TrafficPolicy/shop/payments-time';
+    const { page: other, complaints } = await openTab(context, demo.consoleOf('n2') + path);
+    told.push(complaints);
+    await other.getByText('Applied on 3 of 3 nodes').waitFor({ timeout: PATIENCE_MS });
+    const page = await open(path);
+    await page.getByRole('link', { name: 'Delete' }).click();
+    const review = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Review' }) });
+    await review.getByText('It is in force, and can go').waitFor();
+    await review.getByText('request: 300ms').first().waitFor(); // what goes is shown
+    await review
+      .getByRole('listitem')
+      .filter({ hasText: /^Affects/ })
+      .getByRole('link', { name: 'shop/web' })
+      .waitFor();
+    await review.getByRole('button', { name: 'Copy weft delete' }).waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.locator('input[type=file]').setInputFiles(demo.keyFiles);
+    await page.getByRole('button', { name: /^Sign the deletion as/ }).click();
+    await page.getByText('Signed and taken.').waitFor();
+    await other.getByText('Deleted', { exact: true }).waitFor({ timeout: ANSWER_MS });
+    await Promise.all([page, other].map((one) => one.close()));
+  }, 120_000);
+
   test('pause holds every figure still, and Live lets them move again', async () => {
     const [page, other] = await Promise.all([open('/?t=10s'), open('/?t=10s')]);
     await page.getByRole('button', { name: /^Live/ }).click();
@@ -264,6 +288,12 @@ describe.skipIf(chromiumPath() === undefined)('the console of a running mesh', (
     await page.goto(`${demo.url}/services/shop/catalog?t=10s&at=${at(before)}`);
     await page.getByRole('img', { name: before.versions.replaceAll(' %', '\u00a0%') }).waitFor();
     await page.getByText(before.rate, { exact: true }).first().waitFor();
+    await page.goto(`${demo.url}/services/shop/catalog/endpoints?t=10s&at=${at(before)}`);
+    const then = page.getByRole('table', { name: 'Nodes that answered then' });
+    await then.getByRole('row').nth(1).waitFor();
+    await page.goto(`${demo.url}/edges/shop/web/shop/catalog?at=${at(before)}`);
+    await page.getByText('no route is about it').waitFor(); // documents of then, though one splits it now
+    await page.getByText('endpoints and defaults of agents are those of now').waitFor();
     await page.goto(`${demo.url}/policies?at=${at(before)}`);
     await page.getByText('No documents; the defaults apply.').waitFor();
     await page.goto(`${demo.url}/policies/new/canary?service=shop/catalog&at=${at(before)}`);

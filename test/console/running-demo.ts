@@ -30,7 +30,7 @@ export class RunningDemo implements AsyncDisposable {
     const load = mesh.startLoad({ path: '/?user=u{n}', perSecond, onReport: () => {} });
     owned.defer(() => load.close());
     const [first] = mesh.topology.nodes;
-    const url = `http://${mesh.ground.nodePlace(first!).loopback}:${ADMIN_PORT}`;
+    const url = consoleAt(mesh, first!);
     const missing = await waitUntil(
       async () => {
         const answer = await fetch(`${url}/api/v1/topology?view=service&rangeMs=300000`);
@@ -48,6 +48,10 @@ export class RunningDemo implements AsyncDisposable {
   get keyFiles(): string[] {
     const place = join(this.mesh.workspace.directory, 'trust');
     return [join(place, 'operator.key'), join(place, 'operator.crt')];
+  }
+
+  consoleOf(node: string): string {
+    return consoleAt(this.mesh, this.mesh.topology.nodes.find(({ name }) => name === node)!);
   }
 
   /** As a machine that loses power; resolves once it is gone. */
@@ -77,4 +81,8 @@ export class RunningDemo implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#owned.disposeAsync();
   }
+}
+
+function consoleAt(mesh: DemoMesh, node: DemoMesh['topology']['nodes'][number]): string {
+  return `http://${mesh.ground.nodePlace(node).loopback}:${ADMIN_PORT}`;
 }

@@ -206,6 +206,7 @@ function serviceDetail(coverage: Coverage): ServiceDetail {
       ...{ version: i < 3 ? 'v1' : 'v2', state: i === 1 ? 'draining' : 'ready', isEjected: i === 3 },
       identity: 'spiffe://shop.example/ns/pay/sa/ledger',
     })),
+    answeredBy: ['node-1', 'node-2'].map((node) => ({ ...signals(69, 0.041, 1_180), node })),
     policies: [source, { ...source, kind: 'RateLimit', name: 'ledger-callers', line: null }],
     rules: [
       { id: 'owner', title: 'Has an owner', isMet: true, fix: '' },
@@ -274,6 +275,7 @@ const explained = (coverage: Coverage): Explained => ({
     { node: 'node-4', isSame: null, why: 'silent for 48 s' },
   ],
   command: 'weft explain POST /v1/entries --from pay/payments --to pay/ledger',
+  lacking: null,
   coverage,
 });
 
@@ -427,6 +429,7 @@ const CHECK: DocumentCheck = {
   affectedCoverage: null,
   nodes: MEMBERS.map(({ name }, i) => ({ node: name, isReady: i === 3 ? null : true })),
   toSign: null,
+  isDeletion: false,
   key: null,
   next: null,
   base: DOCUMENTS[0]!.rev,

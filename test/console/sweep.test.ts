@@ -90,6 +90,40 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
     await page.context().close();
   });
 
+  test("columns and a range of one's own are chosen, are in the address, and stay", async () => {
+    node.state = 'whole';
+    const { page, complaints } = await openPage(browser, `${node.url}/services`, {
+      theme: 'light',
+      width: 1_440,
+      atMs: NOW_MS,
+    });
+    await settled(page);
+    const heads = page.getByRole('table').first().getByRole('columnheader');
+    const before = await heads.allInnerTexts();
+    await page.getByRole('button', { name: 'Columns' }).first().click();
+    await page.getByRole('menuitemcheckbox', { name: 'p99' }).click();
+    await page.keyboard.press('Escape');
+    expect((await heads.allInnerTexts()).length).toBe(before.length - 1);
+    expect(new URL(page.url()).searchParams.get('hide')).toMatch(/^\w+\.p99$/);
+    await page.goto(`${node.url}/services`);
+    await settled(page);
+    expect((await heads.allInnerTexts()).length).toBe(before.length - 1);
+    await page.getByTitle('Time range').click();
+    expect(await seriousFindings(page)).toEqual([]);
+    const own = page.getByRole('form', { name: 'From and to' });
+    await own.getByLabel('To').fill('2026-09-21T15:00:00');
+    await own.getByRole('button', { name: 'Show' }).click();
+    await own.getByRole('alert').getByText('it is not that late yet').waitFor();
+    await own.getByLabel('From').fill('2026-09-21T13:00:00');
+    await own.getByLabel('To').fill('2026-09-21T13:40:00');
+    await own.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('13:00 to 13:40:00').waitFor();
+    const { searchParams } = new URL(page.url());
+    expect([searchParams.get('t'), searchParams.get('at')]).toEqual(['40m', '2026-09-21T13:40:00Z']);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  }, 60_000);
+
   test('of 400 services one sees namespaces, opens one in place by keys or pointer, and can have all', async () => {
     const mesh = { services: 400, edges: 1_600, namespaces: 20, seed: 5 };
     const many = await serveFake({ ...mesh, dist: directory, tickMs: 2_000, nowMs: NOW_MS });
@@ -98,6 +132,7 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
       const cards = page.locator('.node-card');
       const inUrl = (text: string) => page.waitForURL((url) => url.search.includes(text));
       await page.locator('.ns-card').nth(19).waitFor();
+      expect(page.workers().filter((worker) => worker.url().includes('/assets/layout-worker'))).toHaveLength(1);
       await page.locator('[data-id="ns:shop"]').dblclick({ position: { x: 20, y: 10 } });
       await inUrl('open=shop');
       await cards.nth(19).waitFor();
@@ -124,6 +159,11 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
       await page.getByRole('button', { name: 'Show all', pressed: true }).click();
       await page.locator('.ns-card').nth(19).waitFor();
       expect(complaints).toEqual([]);
+      await page.evaluate('localStorage.clear()');
+      await page.route('**/layout-worker*', (route) => route.abort());
+      await page.reload();
+      await page.locator('.ns-card').nth(19).waitFor(); // laid out by the page's own thread
+      expect(page.workers()).toEqual([]);
     } finally {
       await page.context().close();
       await many.close();

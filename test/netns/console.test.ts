@@ -12,7 +12,7 @@ import { edgeDetail, explained } from '../../agent/console/shapes/edge.ts';
 import * as mesh from '../../agent/console/shapes/mesh.ts';
 import { serviceDetail, services } from '../../agent/console/shapes/services.ts';
 import { topology } from '../../agent/console/shapes/topology.ts';
-import { readOperatorKey, signDocument } from '../../agent/console/signing.ts';
+import { readOperatorKey, signDeletion, signDocument } from '../../agent/console/signing.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
 import { TrafficGround } from './traffic-ground.ts';
 
@@ -212,6 +212,13 @@ describe.skipIf(obstacle !== undefined)(
       expect(verdict).toBe('allowed');
       expect(steps.map(({ step }) => step)).toHaveLength(9);
       expect(steps[1]!.lines[0]!.from).toMatchObject({ kind: 'HTTPRoute', namespace: 'shop', name: 'cart' });
+      const detail = await get('/documents/HTTPRoute/shop/cart', mesh.documentDetail);
+      const before = { ...question, atMs: detail.document.signedMs - 1 };
+      const then = explained.parse((await send('/explain', before)).body);
+      expect([then.steps[1]!.lines[0]!.text, then.lacking]).toEqual(['no route is about it', []]);
+      expect(then.agreement.every(({ isSame }) => isSame === null)).toBe(true);
+      const since = explained.parse((await send('/explain', { ...question, atMs: detail.document.signedMs })).body);
+      expect(since.steps[1]).toEqual(steps[1]);
       expect(command).toBe('weft explain --from shop/client --to shop/cart:80 GET /v1');
     });
 
@@ -373,6 +380,35 @@ describe.skipIf(obstacle !== undefined)(
         if (one.kind === 'snapshot' || one.kind === 'patch') seq = one.seq;
       }
       expect(mesh.members.parse(state).members).toHaveLength(2);
+    });
+
+    test('a deletion is signed in the browser: of the document that is shown, by who may, once', async () => {
+      const trust = join(ground.mesh.directory, 'trust');
+      const pem = (file: string): string => readFileSync(join(trust, file), 'utf8');
+      const operator = await readOperatorKey(pem('operator.key'), pem('operator.crt'));
+      const deletes = { kind: 'HTTPRoute', namespace: 'shop', name: 'cart' };
+      expect((await send('/documents/check', { deletes: { ...deletes, kind: 3 } })).status).toBe(400);
+      const ask = async () => mesh.documentCheck.parse((await send('/documents/check', { deletes })).body);
+      const check = await ask();
+      expect([check.problems, check.isDeletion, check.toSign]).toEqual([[], true, null]);
+      expect(check.present?.yaml).toContain('attempts: 2');
+      expect(check.affected.map(({ service }) => service)).toEqual(['shop/client']);
+      const other = { ...deletes, name: 'other' };
+      await expect(signDeletion(operator, check, other)).rejects.toThrow('gave another document to delete');
+      const revision = await signDeletion(operator, check, deletes);
+      for (const forged of [
+        { ...revision, name: 'other' },
+        { ...revision, base: '', number: 1 },
+      ])
+        expect((await send('/documents', { revision: forged })).status).toBe(422);
+      expect(await send('/documents', { revision })).toMatchObject({ status: 200, body: { outcome: 'written' } });
+      await ground.agents[0]!.until('the route deleted on both nodes', async () => {
+        const { document } = await get('/documents/HTTPRoute/shop/cart', mesh.documentDetail);
+        return document.state === 'deleted' && document.nodesApplied === 2;
+      });
+      const gone = await ask();
+      expect([gone.present, gone.problems[0]?.message]).toEqual([null, 'there is no HTTPRoute shop/cart in force']);
+      await expect(signDeletion(operator, gone, deletes)).rejects.toThrow('it cannot be deleted');
     });
   },
 );

@@ -13,9 +13,10 @@ import { type Answer, refusal } from '../../admin/routes.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import { seenNamespaces } from '../access/roles.ts';
 import type { ConsoleApi, Viewer } from '../api.ts';
-import { HEADERS, sendJson } from '../http.ts';
+import { sendJson } from '../http.ts';
 import type { Frame } from './frames.ts';
 import { diff, type Json, type Patch } from './patch.ts';
+import { StreamWire } from './stream-wire.ts';
 
 const TICK_MS = 2_000;
 const MAX_STREAMS = 64;
@@ -58,7 +59,7 @@ interface Stream {
   readonly viewer: () => Viewer | undefined;
   readonly topics: Map<string, Followed>;
   /** Undefined while its connection is broken. */
-  response: ServerResponse | undefined;
+  wire: StreamWire | undefined;
   lostAtMs: number;
   eventId: number;
 }
@@ -82,8 +83,13 @@ export class StreamHub implements Disposable {
     this.#tickMs = options.tickMs ?? TICK_MS;
   }
 
-  /** GET /stream. @param viewer asked again each tick, so that a session that ends ends its streams */
-  open(request: IncomingMessage, response: ServerResponse, viewer: () => Viewer | undefined): void {
+  /**
+   * GET /stream.
+   *
+   * @param viewer asked again each tick, so that a session that ends ends its streams
+   * @param isNear the browser is on this machine
+   */
+  open(request: IncomingMessage, response: ServerResponse, viewer: () => Viewer | undefined, isNear: boolean): void {
     const [id = '', at = ''] = request.headers['last-event-id']?.toString().split('.') ?? [];
     const known = this.#resumable(id, viewer());
     if (this.#isClosed || (known === undefined && !this.#hasRoom())) {
@@ -95,18 +101,14 @@ export class StreamHub implements Disposable {
       id: randomBytes(16).toString('base64url'),
       viewer,
       topics: new Map<string, Followed>(),
-      response,
+      wire: undefined,
       lostAtMs: 0,
       eventId: 0,
     };
-    stream.response?.removeAllListeners('close');
-    if (known?.response !== undefined && known.response !== response) this.#bye(known, 'replaced');
-    stream.response = response;
+    if (known?.wire !== undefined) this.#bye(known, 'replaced');
+    stream.wire = new StreamWire(request, response, isNear, (wire) => this.#lost(stream, wire));
     this.#streams.set(stream.id, stream);
     for (const followed of stream.topics.values()) if (followed.eventId > Number(at)) followed.has = 0;
-    response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    response.on('close', () => this.#lost(stream, response));
-    response.on('error', () => this.#lost(stream, response));
     this.#send(stream, { kind: 'hello', streamId: stream.id, tickMs: this.#tickMs, isResumed: known !== undefined });
     this.#timer ??= setInterval(() => void this.tick(), this.#tickMs);
     if (known !== undefined) void this.#answer([...stream.topics.keys()], stream);
@@ -132,7 +134,7 @@ export class StreamHub implements Disposable {
 
   /** Without those whose connection broke and that may come back. */
   get connected(): number {
-    return [...this.#streams.values()].filter(({ response }) => response !== undefined).length;
+    return [...this.#streams.values()].filter(({ wire }) => wire !== undefined).length;
   }
 
   /** One round; a round that takes longer than a tick makes the next one wait for its turn. */
@@ -144,7 +146,7 @@ export class StreamHub implements Disposable {
       const followed = new Map<string, { topic: string; viewer: Viewer }>();
       for (const stream of this.#streams.values()) {
         const viewer = stream.viewer();
-        if (stream.response === undefined || viewer === undefined) continue;
+        if (stream.wire === undefined || viewer === undefined) continue;
         for (const topic of stream.topics.keys()) followed.set(keyOf(topic, viewer), { topic, viewer });
       }
       for (const key of this.#versions.keys()) if (!followed.has(key)) this.#versions.delete(key);
@@ -213,8 +215,8 @@ export class StreamHub implements Disposable {
     const viewer = stream.viewer();
     const followed = stream.topics.get(topic);
     const version = viewer === undefined ? undefined : this.#versions.get(keyOf(topic, viewer));
-    if (followed === undefined || version === undefined || stream.response === undefined) return;
-    if (stream.response.writableLength > MAX_UNSENT_BYTES) {
+    if (followed === undefined || version === undefined || stream.wire === undefined) return;
+    if (stream.wire.waitingBytes > MAX_UNSENT_BYTES) {
       followed.has = 0;
       return;
     }
@@ -253,31 +255,31 @@ export class StreamHub implements Disposable {
 
   #write(stream: Stream, kind: Frame['kind'], text: string): void {
     const id = ++stream.eventId;
-    stream.response?.write(`event: ${kind}\nid: ${stream.id}.${id}\ndata: ${text}\n\n`);
+    stream.wire?.write(`event: ${kind}\nid: ${stream.id}.${id}\ndata: ${text}\n\n`);
   }
 
   #bye(stream: Stream, reason: string): void {
     this.#send(stream, { kind: 'bye', reason });
-    stream.response?.end();
-    stream.response = undefined;
+    stream.wire?.end();
+    stream.wire = undefined;
   }
 
-  #lost(stream: Stream, response: ServerResponse): void {
-    if (stream.response !== response) return;
-    stream.response = undefined;
+  #lost(stream: Stream, wire: StreamWire): void {
+    if (stream.wire !== wire) return;
+    stream.wire = undefined;
     stream.lostAtMs = this.#nowMs();
   }
 
   #resumable(id: string, viewer: Viewer | undefined): Stream | undefined {
     const stream = this.#streams.get(id);
     if (stream === undefined || !isSameViewer(stream.viewer(), viewer)) return undefined;
-    return stream.response !== undefined || this.#nowMs() - stream.lostAtMs < RESUME_MS ? stream : undefined;
+    return stream.wire !== undefined || this.#nowMs() - stream.lostAtMs < RESUME_MS ? stream : undefined;
   }
 
   /** Streams without a connection give way to new ones. */
   #hasRoom(): boolean {
     if (this.#streams.size < MAX_STREAMS) return true;
-    const parked = [...this.#streams.values()].filter(({ response }) => response === undefined);
+    const parked = [...this.#streams.values()].filter(({ wire }) => wire === undefined);
     const [oldest] = parked.sort((a, b) => a.lostAtMs - b.lostAtMs);
     return oldest !== undefined && this.#streams.delete(oldest.id);
   }
@@ -286,7 +288,7 @@ export class StreamHub implements Disposable {
     const nowMs = this.#nowMs();
     for (const stream of this.#streams.values()) {
       if (stream.viewer() === undefined) this.#bye(stream, 'session');
-      else if (stream.response !== undefined || nowMs - stream.lostAtMs < RESUME_MS) continue;
+      else if (stream.wire !== undefined || nowMs - stream.lostAtMs < RESUME_MS) continue;
       this.#streams.delete(stream.id);
     }
     if (this.#streams.size > 0) return;

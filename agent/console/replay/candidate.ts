@@ -4,7 +4,7 @@ import type { AccessTarget } from '../../../proxy/access/policy.ts';
 import type { CallTarget, Fault } from '../../../proxy/traffic/rules.ts';
 import type { CompiledAccessPolicy } from '../../documents/access-policy.ts';
 import type { AgentDocuments } from '../../documents/agent-documents.ts';
-import { meshAccessOf } from '../../documents/mesh-config.ts';
+import { meshAccessOf, OPEN_MESH } from '../../documents/mesh-config.ts';
 import { type CompiledFault, type CompiledRoute, ROUTE_KINDS } from '../../traffic/compiled.ts';
 import { splitId } from '../views/register.ts';
 import type { ReplayedRules } from './replay.ts';
@@ -46,6 +46,28 @@ export function candidateOf(key: DocumentKey, value: unknown, documents: Documen
   if (!(ROUTE_KINDS as readonly string[]).includes(key.kind))
     return targets.size === 0 ? undefined : { before, after: undefined, isAbout };
   return { before, after: { ...before, routes: traffic.attachedWith(value as CompiledRoute).routes }, isAbout };
+}
+
+/** What rules would be without a document that is in use. @returns undefined for what is not, and for kinds that are about no calls */
+export function candidateWithout(key: DocumentKey, documents: Documents): Candidate | undefined {
+  const { access, traffic } = documents;
+  const before = { access: access.rules, routes: traffic.attached.routes, faults: traffic.rules.faults };
+  if (key.kind === 'MeshConfig') {
+    return { before, after: { ...before, access: { ...before.access, ...OPEN_MESH } }, isAbout: () => false };
+  }
+  const about = aboutInUse(key, documents);
+  if (about === undefined) return undefined;
+  const { isAbout } = about;
+  if (key.kind === 'AccessPolicy') {
+    const policies = before.access.policies.filter(({ id }) => id !== `${key.namespace}/${key.name}`);
+    return { before, after: { ...before, access: { ...before.access, policies } }, isAbout };
+  }
+  if (key.kind === 'FaultInjection') {
+    const faults = before.faults.filter(({ origin }) => keyText(origin) !== keyText(key));
+    return { before, after: { ...before, faults }, isAbout };
+  }
+  if (!(ROUTE_KINDS as readonly string[]).includes(key.kind)) return { before, after: undefined, isAbout };
+  return { before, after: { ...before, routes: traffic.attachedWithout(key).routes }, isAbout };
 }
 
 /** Calls that a document in use is about: to which services, and whose if not everybody's. */

@@ -1,27 +1,20 @@
-/** GET /documents and /documents/{kind}/{ns}/{name}; POST /documents/check and /documents. @module */
+/** GET /documents and /documents/{kind}/{ns}/{name}; POST /documents. @module */
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { nextHlc } from '../../../gossip/documents/hlc.ts';
-import { type DocumentKey, keyText, MAX_BODY_BYTES } from '../../../gossip/documents/revision.ts';
+import { type DocumentKey, keyText } from '../../../gossip/documents/revision.ts';
 import { type Answer, refusal } from '../../admin/routes.ts';
-import { checkDocument, parseYaml } from '../../checked-yaml.ts';
-import { KINDS } from '../../documents/kinds.ts';
-import { encodeResource, keyOf, type Resource, resourceSchema } from '../../documents/resource.ts';
 import { inForceAt } from '../../documents/service.ts';
 import { signedRevision } from '../../documents/signed.ts';
 import type { DocumentView, RevisionView } from '../../documents/views.ts';
-import type { Problem } from '../../problem.ts';
 import { publishProblem, seenNamespaces } from '../access/roles.ts';
 import type { Viewer } from '../api.ts';
 import { badBody } from '../http.ts';
 import type { Source } from '../shapes/common.ts';
-import type { DocumentCheck, DocumentDetail, DocumentRow, Documents } from '../shapes/mesh.ts';
+import type { DocumentDetail, DocumentRow, Documents } from '../shapes/mesh.ts';
 import { documentLine } from '../views/lines.ts';
 import type { ConsoleWorld } from '../world.ts';
 import type { ImpactRoutes } from './impact.ts';
 
-const FILE = 'document.yaml';
-const checkBody = z.strictObject({ yaml: z.string().max(2 * MAX_BODY_BYTES) });
 const writeBody = z.strictObject({ revision: signedRevision, isDryRun: z.boolean().default(false) });
 
 export class DocumentRoutes {
@@ -70,59 +63,6 @@ export class DocumentRoutes {
       nodes: service.nodes(view.revision).map(({ node, state, why }) => ({ node, state, why })),
       coverage: this.#coverage(),
     };
-  }
-
-  /** What `weft apply --dry-run` and `weft diff` would say. Writes nothing. */
-  async check(body: unknown, viewer: Viewer): Promise<Answer> {
-    const asked = checkBody.safeParse(body);
-    if (!asked.success) return badBody(asked.error, body);
-    const { service, running } = this.#world;
-    const read = readResource(asked.data.yaml);
-    if (!read.ok) return { status: 200, body: refused(read.problems) };
-    const { resource, lineOf } = read;
-    const key = keyOf(resource);
-    if (!mayRead(viewer, key)) {
-      const where = key.namespace === '' ? 'all namespaces' : `namespace ${key.namespace}`;
-      return refusal(403, `metadata.namespace: role view for ${where} is needed to check what is written there`);
-    }
-    const bytes = encodeResource(resource);
-    const [view] = await service.list(key);
-    const { view: checked, value } = await service.checked(key, bytes);
-    const { affected, affectedCoverage } = await this.#impact.of(key, value, seenNamespaces(viewer.grants));
-    const isLive = view !== undefined && !view.isDeleted;
-    const base = view === undefined ? null : view.revision;
-    const began = resource.metadata.revision;
-    const problems: DocumentCheck['problems'] = [];
-    const say = (code: string, severity: 'error' | 'warning', message: string, field = '', fix = ''): void =>
-      void problems.push({ code, severity, field, line: lineOf(field), message, fix });
-    if (checked.problem !== '') say('invalid', 'error', checked.problem);
-    for (const text of checked.warning.split('; ')) if (text !== '') say('advice', 'warning', text);
-    if (bytes.length > MAX_BODY_BYTES)
-      say('too-large', 'error', `${bytes.length} bytes; at most ${MAX_BODY_BYTES} are carried`);
-    if (began !== undefined && base?.startsWith(began) !== true) {
-      const fix = 'look at the revision in force and make your change there';
-      say('conflict', 'error', `it was made from revision ${began}, and another is in force`, 'metadata.revision', fix);
-    }
-    const isGood = problems.every(({ severity }) => severity !== 'error');
-    const answer: DocumentCheck = {
-      problems,
-      present: isLive ? { rev: view.revision, yaml: yamlOf(view.resource) } : null,
-      affected,
-      affectedCoverage,
-      nodes: running.mesh
-        .members()
-        .map(({ name, state }) => ({ node: name, isReady: state === 'alive' ? true : null })),
-      toSign: isGood ? Buffer.from(bytes).toString('base64url') : null,
-      base,
-      command: `weft apply -f ${key.name}.yaml --operator DIRECTORY`,
-      key,
-      next: {
-        trustDomain: running.node.trustDomain,
-        number: (view?.number ?? 0) + 1,
-        hlc: nextHlc(view?.hlc, Date.now()),
-      },
-    };
-    return { status: 200, body: answer };
   }
 
   /** Takes what an operator's key signed in the browser, as `weft apply` sends it. */
@@ -227,49 +167,7 @@ function signing({ revision, author, hlc, resource }: RevisionView): DocumentDet
   return { rev: revision, signer: author, signedMs: hlc.ms, yaml: resource === null ? null : yamlOf(resource) };
 }
 
-type Read =
-  | { readonly ok: true; readonly resource: Resource; readonly lineOf: (field: string) => number | null }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
-
-function readResource(yaml: string): Read {
-  const documents = parseYaml(yaml, FILE);
-  if (!documents.ok) return documents;
-  const [document, second] = documents.value;
-  if (document === undefined || second !== undefined) {
-    const message = document === undefined ? 'it is empty; write one document' : 'keep one document, without ---';
-    return { ok: false, problems: [{ file: FILE, line: 1, column: 1, field: '', message }] };
-  }
-  const envelope = checkDocument(resourceSchema, document);
-  if (!envelope.ok) return envelope;
-  const schema = KINDS.get(envelope.value.kind)?.schema;
-  const checked = schema === undefined ? undefined : checkDocument(schema, document);
-  if (checked?.ok === false) return checked;
-  return {
-    ok: true,
-    resource: envelope.value,
-    lineOf: (field) => (field === '' ? null : document.at(field.split('.')).line),
-  };
-}
-
-function refused(problems: readonly Problem[]): DocumentCheck {
-  return {
-    problems: problems.map(({ field, line, message }) => {
-      const [what = message, ...fix] = message.split('; ');
-      return { code: 'invalid', severity: 'error', field, line, message: what, fix: fix.join('; ') };
-    }),
-    present: null,
-    affected: [],
-    affectedCoverage: null,
-    nodes: [],
-    toSign: null,
-    base: null,
-    command: 'weft apply -f FILE --dry-run',
-    key: null,
-    next: null,
-  };
-}
-
-function yamlOf(resource: unknown): string {
+export function yamlOf(resource: unknown): string {
   return stringify(resource, { lineWidth: 0 });
 }
 

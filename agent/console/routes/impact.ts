@@ -6,7 +6,7 @@ import type { Dimension, FiguresQuestion } from '../../history/figures.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import type { CompiledLimit } from '../../traffic/compiled.ts';
 import type { FiguresCache } from '../figures-cache.ts';
-import { aboutInUse, candidateOf } from '../replay/candidate.ts';
+import { aboutInUse, type Candidate, candidateOf, candidateWithout } from '../replay/candidate.ts';
 import { type CountedSteps, replayLimit } from '../replay/limit-replay.ts';
 import type { ObservedCall } from '../replay/observed.ts';
 import { type Places, sourceHolds } from '../replay/places.ts';
@@ -23,6 +23,9 @@ const STEP_MS = 10_000;
 const MAX_AFFECTED = 200;
 const MAX_CALLERS = 200;
 const PARTIES: readonly Dimension[] = ['source', 'sourceService', 'destination', 'protocol'];
+
+/** By no call. */
+const UNFELT = { affected: [], affectedCoverage: null, counted: 0 };
 
 type Namespaces = ReadonlySet<string> | undefined;
 type Callers = ReadonlyMap<string, readonly string[]>;
@@ -59,10 +62,18 @@ export class ImpactRoutes {
   /** @param value what the document compiles to; undefined where it does not */
   async of(key: DocumentKey, value: unknown, namespaces: Namespaces): Promise<Impact> {
     const candidate = value === undefined ? undefined : candidateOf(key, value, this.#world.documents);
-    if (candidate === undefined) return { affected: [], affectedCoverage: null, counted: 0 };
-    const { before, after, isAbout } = candidate;
+    if (candidate === undefined) return UNFELT;
     const limited = key.kind === 'RateLimit' ? await this.#limited(key, value as CompiledLimit, namespaces) : undefined;
-    if (limited !== undefined) return limited;
+    return limited ?? this.#replayed(candidate, namespaces);
+  }
+
+  /** The same where the document is deleted. */
+  async without(key: DocumentKey, namespaces: Namespaces): Promise<Impact> {
+    const candidate = candidateWithout(key, this.#world.documents);
+    return candidate === undefined ? UNFELT : this.#replayed(candidate, namespaces);
+  }
+
+  async #replayed({ before, after, isAbout }: Candidate, namespaces: Namespaces): Promise<Impact> {
     const by = [...PARTIES, 'method', 'route'] as const;
     const [outbound, inbound] = await Promise.all([this.#calls('outbound', by), this.#calls('inbound', by)]);
     const found = replay(

@@ -2,6 +2,7 @@
 import type { AccessRules } from '../../../proxy/access/policy.ts';
 import { explainWorld } from '../../access/explain-world.ts';
 import { type Answer, refusal } from '../../admin/routes.ts';
+import { type DocumentsThen, documentsThen, MAX_COMPILED_THEN } from '../../documents/then.ts';
 import type { MeshAnswers } from '../../mesh-query/shapes.ts';
 import { trafficWorld } from '../../traffic/explain/gather.ts';
 import { explainWhole } from '../../traffic/explain/whole.ts';
@@ -12,7 +13,7 @@ import { badBody } from '../http.ts';
 import { askSummaries, type NodeSummary } from '../node-summary.ts';
 import { AccessReplay } from '../replay/access-replay.ts';
 import type { Session } from '../shapes/common.ts';
-import { type Explained, explainQuestion } from '../shapes/edge.ts';
+import { type Explained, type ExplainQuestion, explainQuestion } from '../shapes/edge.ts';
 import type { Identities, MemberDetail, Members, NameIndex } from '../shapes/mesh.ts';
 import { explainedView } from '../views/explained.ts';
 import { identitiesView } from '../views/identities.ts';
@@ -24,6 +25,7 @@ import type { Range } from './asked.ts';
 const SUMMARY_MS = 1_500;
 /** Endpoints and windows of time may have changed after this. */
 const REPLAY_MS = 10_000;
+const THEN_MS = 30_000;
 const MAX_HEADERS = 64;
 const DAY_MS = 86_400_000;
 /** Of a member. */
@@ -35,6 +37,9 @@ export class MeshRoutes {
   readonly #world: ConsoleWorld;
   readonly #cache: FiguresCache;
   #replayed: { readonly atMs: number; readonly access: AccessRules; readonly replay: AccessReplay } | undefined;
+  #then:
+    | { readonly atMs: number; readonly askedMs: number; readonly made: Promise<DocumentsThen | undefined> }
+    | undefined;
   #summaries: { readonly atMs: number; readonly answers: Promise<MeshAnswers<NodeSummary>> } | undefined;
 
   constructor(world: ConsoleWorld, cache: FiguresCache) {
@@ -119,14 +124,10 @@ export class MeshRoutes {
     const question = asked.data;
     const count = question.headers.length;
     if (count > MAX_HEADERS) return refusal(400, `headers: ${count} are given; at most ${MAX_HEADERS} are read`);
+    if (question.atMs !== null) return this.#explainThen(question, question.atMs);
     const { running, documents } = this.#world;
-    const { from, to, port, method, path, headers } = question;
     const view = explainWhole(
-      {
-        from,
-        to: port === null ? to : `${to}:${port}`,
-        request: method === '' ? undefined : { method, path, host: undefined, headers },
-      },
+      callOf(question),
       explainWorld(running, documents.access),
       trafficWorld(running, documents.access, documents.traffic),
     );
@@ -139,8 +140,38 @@ export class MeshRoutes {
       const isSame = said === own;
       return { node: name, isSame, why: isSame ? '' : 'it has other revisions of documents in use' };
     });
-    const explained = explainedView({ question, view: view.value, agreement, coverage: answers.coverage });
-    return { status: 200, body: explained };
+    const { coverage } = answers;
+    return { status: 200, body: explainedView({ question, view: view.value, agreement, lacking: null, coverage }) };
+  }
+
+  /** By documents of an earlier moment; who was there is known of now only, and what a node had in use then of none. */
+  async #explainThen(question: ExplainQuestion, atMs: number): Promise<Answer> {
+    const { running } = this.#world;
+    if (atMs > Date.now()) return refusal(400, `atMs: ${atMs}: give a moment that is past`);
+    const documents = await this.#documentsThen(atMs);
+    if (documents === undefined)
+      return refusal(422, `atMs: more than ${MAX_COMPILED_THEN} documents were in force then`);
+    const access = { ...explainWorld(running, documents.access), nowMs: atMs };
+    const traffic = trafficWorld(running, documents.access, documents.traffic);
+    const view = explainWhole(callOf(question), access, { ...traffic, standing: () => undefined, nowMs: atMs });
+    if (!view.ok) return refusal(404, view.problem);
+    const { coverage } = await this.#ask();
+    const why = 'what a node had in use at that moment is not kept';
+    const agreement = running.mesh.members().map(({ name }) => ({ node: name, isSame: null, why }));
+    const { lacking } = documents;
+    return { status: 200, body: explainedView({ question, view: view.value, agreement, lacking, coverage }) };
+  }
+
+  /** The moment that was asked for last is kept: what was in force then does not change any more, but for what comes late. */
+  #documentsThen(atMs: number): Promise<DocumentsThen | undefined> {
+    const nowMs = Date.now();
+    if (this.#then?.atMs !== atMs || nowMs - this.#then.askedMs > THEN_MS) {
+      const { running, service } = this.#world;
+      const { trustDomain } = running.node;
+      const made = documentsThen(service, atMs, { trustDomain, service: (id) => running.services.service(id) });
+      this.#then = { atMs, askedMs: nowMs, made };
+    }
+    return this.#then.made;
   }
 
   async index(namespaces: ReadonlySet<string> | undefined): Promise<NameIndex> {
@@ -200,6 +231,11 @@ export class MeshRoutes {
     }
     return this.#summaries.answers;
   }
+}
+
+function callOf({ from, to, port, method, path, headers }: ExplainQuestion) {
+  const request = method === '' ? undefined : { method, path, host: undefined, headers };
+  return { from, to: port === null ? to : `${to}:${port}`, request };
 }
 
 /** Where others reach a console that listens on all addresses: where its gossip is reached. */

@@ -108,7 +108,7 @@ export class TrafficRoutes {
   /** @returns undefined for a service that nobody has, declared, or called */
   async service(id: string, range: Range, namespaces: Seen): Promise<ServiceDetail | undefined> {
     const about = { service: id };
-    const [known, series, now, versions, routes, consumers, graph, calls] = await Promise.all([
+    const [known, series, now, versions, routes, consumers, graph, calls, arrivals] = await Promise.all([
       this.#world.catalog.service(id),
       this.#ask(range, ['destination'], { ...about, isInSteps: true, isByStatus: true }),
       this.#ask(range, ['destination'], about),
@@ -117,6 +117,7 @@ export class TrafficRoutes {
       this.#ask(range, ['source', 'sourceService', 'destination', 'method', 'route'], about),
       this.topology('service', range, namespaces),
       this.#ask(range, CALLERS),
+      this.#ask(range, ['destination', 'node'], { ...about, direction: 'inbound' }),
     ]);
     const node = graph.nodes.find((one) => one.id === id);
     if (node === undefined && known.service === undefined) return undefined;
@@ -129,8 +130,9 @@ export class TrafficRoutes {
         routes: routes.figures,
         consumers: consumers.figures,
         calls: calls.figures,
+        arrivals: arrivals.figures,
       },
-      coverage: coverageOf([series.coverage, now.coverage, versions.coverage, routes.coverage]),
+      coverage: coverageOf([series.coverage, now.coverage, versions.coverage, routes.coverage, arrivals.coverage]),
       health: node?.health ?? 'unknown',
       problem: graph.problems.find(({ service }) => service === id) ?? null,
       events: await this.#lately(range, namespaces, id),

@@ -11,6 +11,8 @@ export const explainQuestion = z.object({
   method: z.string(),
   path: z.string(),
   headers: z.array(z.tuple([z.string(), z.string()])),
+  /** An earlier moment, ms since 1970; null or left out: now. */
+  atMs: z.number().nullable().default(null),
 });
 export type ExplainQuestion = z.infer<typeof explainQuestion>;
 
@@ -43,6 +45,8 @@ export const explained = z.object({
   agreement: z.array(z.object({ node: z.string(), isSame: z.boolean().nullable(), why: z.string() })),
   /** `weft explain ...` that prints the same. */
   command: z.string(),
+  /** Of an earlier moment: what of its documents is not known, one sentence each; null: of now. */
+  lacking: z.array(z.string()).nullable(),
   coverage,
 });
 export type Explained = z.infer<typeof explained>;

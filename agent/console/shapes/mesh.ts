@@ -151,6 +151,8 @@ export const documentCheck = z.object({
   toSign: z.string().nullable(),
   base: z.string().nullable(),
   command: z.string(),
+  /** Asked of a deletion: there is no content to sign, only that the document is deleted. */
+  isDeletion: z.boolean(),
   /** Null where it cannot be read. */
   key: z.object({ kind: z.string(), namespace: z.string(), name: z.string() }).nullable(),
   /** The rest of what is signed: see signing.ts. */

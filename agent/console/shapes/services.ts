@@ -136,6 +136,8 @@ export const serviceDetail = z.object({
   callers: z.array(neighbour),
   calls: z.array(neighbour),
   endpoints: z.array(endpointRow),
+  /** Nodes whose endpoints took requests in the range, as these nodes counted them. */
+  answeredBy: z.array(signals.extend({ node: z.string() })),
   policies: z.array(source),
   rules: z.array(scoredRule),
   events: z.array(event),

@@ -15,10 +15,12 @@ export interface ExplainedParts {
   readonly question: ExplainQuestion;
   readonly view: ExplainView;
   readonly agreement: Explained['agreement'];
+  /** Of an earlier moment: what of its documents is not known; null: of now. */
+  readonly lacking: readonly string[] | null;
   readonly coverage: Coverage;
 }
 
-export function explainedView({ question, view, agreement, coverage }: ExplainedParts): Explained {
+export function explainedView({ question, view, agreement, lacking, coverage }: ExplainedParts): Explained {
   const { from, answers, outcome, traffic = [] } = view;
   const ways = traffic.flatMap((one) => one.ways.map((way) => ({ traffic: one, way })));
   const answered = ways.length > 0 && ways.every(({ way }) => way.answer !== null);
@@ -54,7 +56,26 @@ export function explainedView({ question, view, agreement, coverage }: Explained
     step('circuit', unique(settings(['circuit', 'outliers', 'concurrency', 'panicRatio'])), 'no circuit is set'),
     accessStep(answers),
   ];
-  return { verdict, why: whyOf(verdict, answers, ways), steps, agreement, command: commandOf(question), coverage };
+  return {
+    verdict,
+    why: whyOf(verdict, answers, ways),
+    steps: lacking === null ? steps : steps.map(withNote),
+    agreement,
+    command: commandOf(question),
+    lacking: lacking === null ? null : [...lacking],
+    coverage,
+  };
+}
+
+/** What documents do not say is not kept, and so it is of now. */
+const OF_NOW: Partial<Record<ExplainStep['step'], string>> = {
+  caller: 'Its identity and labels are those of now.',
+  endpoint: 'Endpoints are those of now: those of then are not kept.',
+};
+
+function withNote(one: ExplainStep): ExplainStep {
+  const note = OF_NOW[one.step];
+  return note === undefined ? one : { ...one, lines: [...one.lines, line(note)] };
 }
 
 function routeStep(traffic: readonly TrafficView[], ways: readonly { readonly way: WayView }[]): ExplainStep {

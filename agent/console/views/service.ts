@@ -23,6 +23,8 @@ export interface ServiceFigures {
   readonly consumers: Figures;
   /** outbound, of all, by source, sourceService, destination, protocol; one step. */
   readonly calls: Figures;
+  /** inbound, about the service, by destination, node; one step. */
+  readonly arrivals: Figures;
 }
 
 export interface ServiceParts {
@@ -39,6 +41,7 @@ export interface ServiceParts {
 export function serviceView(id: string, asOfMs: number, parts: ServiceParts): ServiceDetail {
   const { register, figures, coverage, problem, events, policies } = parts;
   const endpoints = register.endpointsOf(id);
+  const isUp = new Set(register.members.filter(({ state }) => state === 'alive').map(({ name }) => name));
   const row = rowOf(figures.now, id);
   const now = signalsOf(row, figures.now);
   return {
@@ -58,15 +61,26 @@ export function serviceView(id: string, asOfMs: number, parts: ServiceParts): Se
     calls: [...neighbours(id, parts, 'calls')],
     endpoints: endpoints.map((endpoint): EndpointRow => {
       const { workload, node, zone, address, port, version, weight, identity } = endpoint;
-      const state = register.isPast ? 'unknown' : endpoint.state;
+      const then = isUp.has(node) ? 'unknown' : 'node down';
+      const state = register.isPast ? then : endpoint.state;
       const isEjected = register.ejected.has(endpoint.id);
       return { workload, node, zone, address, port, version, state, weight, identity, isEjected };
     }),
+    answeredBy: answeredBy(id, figures.arrivals),
     policies: [...policies],
     rules: [],
     events: [...events],
     coverage,
   };
+}
+
+/** The busiest first; a node that counted nothing is left out. */
+function answeredBy(id: string, arrivals: Figures): ServiceDetail['answeredBy'] {
+  return arrivals.rows
+    .filter(({ labels }) => labels.destination === id && (labels.node ?? '') !== '')
+    .map((row) => ({ ...signalsOf(row, arrivals), node: row.labels.node! }))
+    .filter(({ requestsPerSec, bytesPerSec }) => (requestsPerSec ?? 0) > 0 || (bytesPerSec ?? 0) > 0)
+    .sort((a, b) => (b.requestsPerSec ?? 0) - (a.requestsPerSec ?? 0));
 }
 
 /** A row of the list, where no catalog says more. @param trend by destination, in 24 steps */

@@ -14,7 +14,10 @@ const TOPIC = '/topology?view=service';
 const GRANTS: Viewer['grants'] = [{ role: 'view', namespaces: ['*'] }];
 const VIEWER: Viewer = { name: 'someone', grants: GRANTS, csrf: 'token', seesRequests: false };
 
-test('frames make the answer of each tick, and little is said where little changed', async () => {
+test.each([
+  ['on this machine, as they are', true],
+  ['elsewhere, compressed', false],
+])('frames make the answer of each tick, and little is said where little changed: %s', async (_where, isNear) => {
   const random = seeded(1);
   const coverage = { asked: 1, answered: 1, missing: [] };
   let answer: unknown = { ...generated({ services: 30, edges: 60, namespaces: 3, seed: 1 }), coverage };
@@ -24,11 +27,15 @@ test('frames make the answer of each tick, and little is said where little chang
     log: pino({ level: 'silent' }),
     tickMs: 3_600_000, // ticks come from the test
   });
-  const server = createServer((request, response) => hub.open(request, response, () => VIEWER)).listen(0, '127.0.0.1');
+  const server = createServer((request, response) => hub.open(request, response, () => VIEWER, isNear)).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const abort = new AbortController();
-  const { body } = await fetch(`http://127.0.0.1:${port}/`, { signal: abort.signal });
+  const { body, headers } = await fetch(`http://127.0.0.1:${port}/`, { signal: abort.signal });
+  expect(headers.get('content-encoding')).toBe(isNear ? null : 'gzip');
   const frames = framesOf(body!);
   const next = async () => (await frames.next()).value as { readonly frame: Frame; readonly bytes: number };
   try {

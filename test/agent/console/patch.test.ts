@@ -209,7 +209,7 @@ describe('a stream', () => {
     const api = new Counter();
     using hub = new StreamHub({ api, log: pino({ level: 'silent' }), tickMs: 60_000 }); // rounds when the test says so
     const viewer: Viewer = { name: 'ops', grants: [], csrf: 'c', seesRequests: true };
-    const server = createServer((request, response) => hub.open(request, response, () => viewer)).listen(
+    const server = createServer((request, response) => hub.open(request, response, () => viewer, true)).listen(
       0,
       '127.0.0.1',
     );

@@ -317,7 +317,11 @@ test('a range is answered in steps that the history has', () => {
 });
 
 test('the command that says the same cannot run anything else', () => {
-  const question = { from: "a'; rm -rf ~ #", to: 'shop/cart', port: 80, method: 'GET', path: '/$(id)', headers: [] };
+  const question = {
+    ...{ from: "a'; rm -rf ~ #", to: 'shop/cart', port: 80, method: 'GET' },
+    path: '/$(id)',
+    atMs: null,
+  };
   expect(commandOf({ ...question, headers: [['x-a', '`b`']] })).toBe(
     "weft explain --from 'a'\\''; rm -rf ~ #' --to shop/cart:80 -H 'x-a: `b`' GET '/$(id)'",
   );

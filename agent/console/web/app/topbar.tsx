@@ -5,11 +5,11 @@ import { ago, clockSeconds, exact } from '../format/times.ts';
 import { useLink, useNow, usePause, useSession } from '../state/hooks.ts';
 import { setPaused } from '../state/store.ts';
 import { Icon } from '../ui/icon.tsx';
-import { Menu } from '../ui/menu.tsx';
 import { CoveragePill } from './coverage-pill.tsx';
 import { NamespaceMenu } from './namespace-menu.tsx';
+import { RangeMenu } from './range-menu.tsx';
 import { Link, setQuery } from './router.tsx';
-import { RANGES, useRange, writeRange } from './time.ts';
+import { useRange } from './time.ts';
 
 interface Props {
   readonly crumbs: readonly { text: string; to?: string }[];
@@ -43,31 +43,6 @@ export function TopBar({ crumbs, onPalette }: Props) {
       {atMs === null ? <LiveButton node={session?.node ?? 'the node'} /> : <Past atMs={atMs} />}
       <CoveragePill />
     </header>
-  );
-}
-
-function RangeMenu() {
-  const { rangeMs } = useRange();
-  const words = RANGES.find(({ ms }) => ms === rangeMs)?.words ?? `Last ${duration(rangeMs)}`;
-  return (
-    <Menu label={words} icon="clock" name="Time range">
-      {(close) =>
-        RANGES.map(({ key, words, ms }) => (
-          <button
-            type="button"
-            role="menuitemradio"
-            aria-checked={ms === rangeMs}
-            key={key}
-            onClick={() => {
-              setQuery({ t: writeRange(ms) }, { replace: false });
-              close();
-            }}
-          >
-            {words}
-          </button>
-        ))
-      }
-    </Menu>
   );
 }
 

@@ -176,15 +176,16 @@ export const DotsCard = memo(function DotsCard({ sum, box, positions, isChosen, 
   const tone = isTrouble(sum.health) ? ` health-${sum.health}` : '';
   const width = box.right - box.left;
   const height = box.bottom - box.top;
+  const placed = sum.nodes.filter(({ id }) => positions.has(id));
   const at = (node: TopologyNode): Point => {
-    const point = positions.get(node.id) ?? { x: box.left, y: box.top };
+    const point = positions.get(node.id)!;
     return { x: point.x - box.left, y: point.y - box.top };
   };
   const dotUnder = (event: MouseEvent<HTMLElement>): TopologyNode | undefined => {
     const { left, top, width: seen } = event.currentTarget.getBoundingClientRect();
     const zoom = seen / width || 1;
     const [x, y] = [(event.clientX - left) / zoom, (event.clientY - top) / zoom];
-    return sum.nodes.find((node) => Math.hypot(at(node).x - x, at(node).y - y) < NEAR_PX);
+    return placed.find((node) => Math.hypot(at(node).x - x, at(node).y - y) < NEAR_PX);
   };
   return (
     <div
@@ -215,12 +216,12 @@ export const DotsCard = memo(function DotsCard({ sum, box, positions, isChosen, 
       <svg width={width} height={height} aria-hidden="true">
         <path
           className="dots"
-          d={sum.nodes
+          d={placed
             .filter(({ health }) => !isTrouble(health))
             .map((node) => dot(at(node)))
             .join('')}
         />
-        {sum.nodes
+        {placed
           .filter(({ health }) => isTrouble(health))
           .map((node) => (
             <g key={node.id} transform={`translate(${at(node).x - 6} ${at(node).y - 6})`}>

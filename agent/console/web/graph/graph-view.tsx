@@ -19,6 +19,7 @@ import type { Topology, TopologyNode } from '../../shapes/topology.ts';
 import { dragCard, dragGround } from './drag.ts';
 import { enclosing, type Point } from './geometry.ts';
 import { Layers } from './layers.tsx';
+import type { LayoutDesk } from './layout-desk.ts';
 import type { Detail } from './lod.ts';
 import { type GraphScene, Scene } from './scene.ts';
 import { sceneModel } from './scene-model.ts';
@@ -38,6 +39,7 @@ interface Props {
   readonly ref: Ref<GraphHandle>;
   readonly part: Pick<Topology, 'nodes' | 'edges'>;
   readonly detail: Detail;
+  readonly desk: LayoutDesk;
   /** Under which places are kept: view and namespaces. */
   readonly layoutKey: string;
   /** Namespaces open in place, the one opened last at the end. */
@@ -59,13 +61,13 @@ const MOVE_MS = 200;
 const FAR_ZOOM = 0.45;
 
 export function GraphView(props: Props) {
-  const { part, detail, layoutKey, open, chosen, lit, gone, onChoose, onOpen, onDot } = props;
+  const { part, detail, desk, layoutKey, chosen, lit, gone, onChoose, onOpen, onDot } = props;
   const root = useRef<HTMLDivElement>(null);
   const host = useRef<HTMLDivElement>(null);
   const layers = useRef<(HTMLDivElement | null)[]>([]);
   const scene = useRef<GraphScene>(undefined);
-  const places = usePlaces(part, { layoutKey, detail, open });
-  const { positions, boxes } = places;
+  const places = usePlaces(part, { desk, layoutKey, detail, open: props.open });
+  const { positions, boxes, open } = places;
   const latest = useRef({ onChoose, onOpen, places });
   latest.current = { onChoose, onOpen, places };
   const motion = useMotion(root, open);
@@ -130,10 +132,7 @@ export function GraphView(props: Props) {
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => scene.current?.zoomBy(factor),
     fit: () => scene.current?.fit(),
-    tidy: () => {
-      motion.start('all');
-      places.tidy();
-    },
+    tidy: () => places.tidy(() => motion.start('all')),
     undoTidy: () => {
       motion.start('all');
       places.undo();
@@ -162,7 +161,8 @@ export function GraphView(props: Props) {
     }
     const next = neighbourTo(id, event.key, part, positions);
     if (next === undefined) return;
-    scene.current?.show(positions.get(next)!);
+    const point = positions.get(next);
+    if (point !== undefined) scene.current?.show(point);
     const namespace = part.nodes.find((node) => node.id === next)?.namespace ?? '';
     const found = [next, `ns:${namespace}`].map((name) =>
       root.current!.querySelector<HTMLElement>(`[data-id="${CSS.escape(name)}"]`),
@@ -177,6 +177,7 @@ export function GraphView(props: Props) {
     <div
       className={`graph is-${detail}`}
       ref={root}
+      aria-busy={places.isFirst}
       onKeyDown={onKeyDown}
       onPointerDown={(event) => {
         if ((event.target as Element).closest('.ns-card')) dragGround(event, (x, y) => scene.current?.panBy(x, y));

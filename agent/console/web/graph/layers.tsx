@@ -3,7 +3,7 @@ import { type PointerEvent, type RefObject, useMemo } from 'react';
 import type { Topology, TopologyNode } from '../../shapes/topology.ts';
 import { Card, DotsCard, NamespaceBox, NamespaceTitle } from './cards.tsx';
 import type { Box, Positions } from './geometry.ts';
-import { hubsOf } from './layout.ts';
+import { hubsOf } from './hubs.ts';
 import { type Detail, namespaceSums } from './lod.ts';
 
 interface Props {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Geometry, Point, Positions } from './geometry.ts';
+import { hubsOf } from './hubs.ts';
 import { type Arc, ranks, sweep } from './ranks.ts';
 
 export interface LayoutNode {
@@ -18,20 +19,9 @@ export interface LayoutEdge {
   readonly rate: number | null;
 }
 
-/** Called by more than this share of all others: hubs, which would draw everything towards them. */
-const HUB_RATIO = 0.4;
-const HUB_LEAST_CALLERS = 5;
 const SWEEPS = 6;
 /** What a graph is fitted to, about: only the shape counts. */
 const SCREEN = { width: 900, height: 640 } as const;
-
-/** Places in `nodes` of services that nearly everybody calls. */
-export function hubsOf(count: number, edges: readonly Pick<LayoutEdge, 'from' | 'to'>[]): Set<number> {
-  const callers = new Map<number, Set<number>>();
-  for (const { from, to } of edges) callers.set(to, (callers.get(to) ?? new Set()).add(from));
-  const least = Math.max(HUB_LEAST_CALLERS, HUB_RATIO * (count - 1));
-  return new Set([...callers].filter(([, from]) => from.size > least).map(([to]) => to));
-}
 
 export function layout(nodes: readonly LayoutNode[], edges: readonly LayoutEdge[], geometry: Geometry): Positions {
   const hubs = hubsOf(nodes.length, edges);

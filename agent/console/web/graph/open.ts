@@ -3,31 +3,8 @@
  * lies left and above stays, and all is where it was once they are closed. Pure.
  * @module
  */
-import type { Topology } from '../../shapes/topology.ts';
 import { type Box, boxesOf, boxOf, CARDS, DOTS, type Point, type Positions } from './geometry.ts';
 import type { LayoutNode } from './layout.ts';
-import { place } from './place.ts';
-import { narrowed } from './walk.ts';
-
-type Part = Pick<Topology, 'nodes' | 'edges'>;
-
-/** Places of the services of open namespaces, each from the corner of its own box; what has one keeps it, newcomers go below. */
-export function inside(kept: Positions, part: Part, open: ReadonlySet<string>): Positions {
-  let all = kept;
-  for (const name of open) {
-    const { nodes, edges } = narrowed(part, (_, i) => part.nodes[i]!.namespace === name);
-    if (nodes.every(({ id }) => all.has(id))) continue;
-    const own = new Map(nodes.flatMap(({ id }) => (all.has(id) ? [[id, all.get(id)!] as const] : [])));
-    const calls = own.size > 0 ? [] : edges.map(({ from, to, requestsPerSec }) => ({ from, to, rate: requestsPerSec }));
-    const placed = place(own, nodes, calls, CARDS);
-    const corner = own.size > 0 ? ORIGIN : boxOf(placed.values(), CARDS);
-    all = new Map([
-      ...all,
-      ...[...placed].map(([id, { x, y }]) => [id, { x: x - corner.left, y: y - corner.top }] as const),
-    ]);
-  }
-  return all;
-}
 
 const ORIGIN = { left: 0, top: 0 };
 const LEAST: Point = { x: CARDS.pad + CARDS.width / 2, y: CARDS.padTop + CARDS.height / 2 };
@@ -81,6 +58,7 @@ export function spread(
     for (const { id } of members.get(name)!) {
       const at = (isOpen ? own : dots).get(id);
       if (at !== undefined) positions.set(id, { x: at.x - from.left + left, y: at.y - from.top + top });
+      else positions.delete(id); // it has no card yet
     }
   }
   return { positions, boxes };

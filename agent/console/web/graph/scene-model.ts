@@ -1,7 +1,7 @@
 /** What the scene is to draw, from a topology and where everything is; pure. @module */
 import type { Topology, TopologyEdge, TopologyNode } from '../../shapes/topology.ts';
 import { type Box, CARDS, DOTS, type Geometry, type Point, type Positions } from './geometry.ts';
-import { hubsOf } from './layout.ts';
+import { hubsOf } from './hubs.ts';
 import { bundles, type Detail, edgeWidth, isTrouble } from './lod.ts';
 
 export interface SceneNode {

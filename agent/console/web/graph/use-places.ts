@@ -2,58 +2,88 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Topology } from '../../shapes/topology.ts';
 import { type Box, boxesOf, CARDS, type Point, type Positions } from './geometry.ts';
-import { layout } from './layout.ts';
+import type { LayoutDesk } from './layout-desk.ts';
 import type { Detail } from './lod.ts';
-import { fromCorner, inside, type Spread, spread } from './open.ts';
-import { place } from './place.ts';
+import { fromCorner, type Spread, spread } from './open.ts';
 import { loadPositions, savePositions } from './positions.ts';
 import { geometryOf } from './scene-model.ts';
 
 type Part = Pick<Topology, 'nodes' | 'edges'>;
 
 export interface Places extends Spread {
+  /** Of namespaces that are to be open, those of which it is known what is where. */
+  readonly open: ReadonlySet<string>;
+  /** Nothing is shown yet. */
+  readonly isFirst: boolean;
   /** Where a card may be, nearest to a place: not left of the corner of a namespace that is open, nor above. */
   within(id: string, point: Point): Point;
   /** A card was let go there. */
   put(id: string, point: Point): void;
-  /** Lays out anew; what was before comes back by `undo`. */
-  tidy(): void;
+  /** Lays out anew; what was before comes back by `undo`. @param onFound just before it is shown */
+  tidy(onFound: () => void): void;
   undo(): boolean;
 }
 
 interface Options {
+  readonly desk: LayoutDesk;
   /** Of view and namespaces. */
   readonly layoutKey: string;
   readonly detail: Detail;
   readonly open: ReadonlySet<string>;
 }
 
-export function usePlaces(part: Part, { layoutKey, detail, open }: Options): Places {
-  const geometry = geometryOf(detail);
-  const [outer, keepOuter] = useKept(`${layoutKey}/${geometry === CARDS ? 'cards' : 'dots'}`);
+export function usePlaces(part: Part, { desk, layoutKey, detail, open }: Options): Places {
+  const isCards = geometryOf(detail) === CARDS;
+  const [outer, keepOuter] = useKept(`${layoutKey}/${isCards ? 'cards' : 'dots'}`);
   const [inner, keepInner] = useKept(`${layoutKey}/inside`);
+  const [tidying, setTidying] = useState<{ readonly onFound: () => void }>();
   const { nodes } = part;
-  const placed = useMemo(() => {
-    if (nodes.every(({ id }) => outer.has(id))) return outer;
-    return place(outer, nodes, callsOf(part), geometry);
-  }, [outer, nodes, part, geometry]);
-  const own = useMemo(() => inside(inner, part, open), [inner, part, open]);
-  useEffect(() => {
-    if (placed !== outer) keepOuter(placed);
-    if (own !== inner) keepInner(own);
-  }, [placed, outer, own, inner, keepOuter, keepInner]);
-  const { positions, boxes } = useMemo(
-    () =>
-      geometry === CARDS
-        ? { positions: placed, boxes: boxesOf(nodes, placed, CARDS) }
-        : spread(nodes, placed, own, open),
-    [nodes, placed, own, open, geometry],
-  );
+  const latest = useRef({ part, open });
+  latest.current = { part, open };
   const before = useRef<{ outer: Positions; inner: Positions }>(undefined);
+
+  /** Changes with who is there, not with figures; empty: all have their place. */
+  const lacking = useMemo(() => {
+    const isIn = ({ id, namespace }: { id: string; namespace: string }) =>
+      outer.has(id) && (!open.has(namespace) || inner.has(id));
+    if (tidying === undefined && nodes.every(isIn)) return '';
+    return [...open, '', ...nodes.map(({ id }) => id)].join('\n');
+  }, [nodes, open, outer, inner, tidying]);
+  useEffect(() => {
+    if (lacking === '') return;
+    let isOver = false;
+    const { part, open } = latest.current;
+    const kept = tidying === undefined ? { outer, inner } : { outer: NO_POSITIONS, inner: NO_POSITIONS };
+    void desk.ask({ nodes: part.nodes, edges: callsOf(part), isCards, open: [...open], ...kept }).then((found) => {
+      if (isOver || found === undefined) return;
+      if (tidying !== undefined) {
+        before.current = { outer, inner };
+        tidying.onFound();
+        setTidying(undefined);
+      }
+      if (found.outer.size !== kept.outer.size || tidying !== undefined) keepOuter(found.outer);
+      if (found.inner.size !== kept.inner.size || tidying !== undefined) keepInner(found.inner);
+    });
+    return () => {
+      isOver = true;
+    };
+  }, [lacking, tidying, outer, inner, isCards, desk, keepOuter, keepInner]);
+
+  const shown = useRef(false);
+  shown.current ||= lacking === ''; // one picture, into which it is fitted once
+  const isFirst = !shown.current;
+  const openNames = [...open].filter((name) => nodes.some(({ id, namespace }) => namespace === name && inner.has(id)));
+  const openKey = openNames.join('\n');
+  const opened = useMemo(() => new Set(openKey.split('\n').filter(Boolean)), [openKey]);
+  const { positions, boxes } = useMemo(() => {
+    if (isFirst) return NOTHING;
+    return isCards ? { positions: outer, boxes: boxesOf(nodes, outer, CARDS) } : spread(nodes, outer, inner, opened);
+  }, [nodes, outer, inner, opened, isCards, isFirst]);
+
   const namespaces = useMemo(() => new Map(nodes.map(({ id, namespace }) => [id, namespace])), [nodes]);
   const openBox = (id: string): Box | undefined => {
     const name = namespaces.get(id) ?? '';
-    return open.has(name) ? boxes.get(name) : undefined;
+    return opened.has(name) ? boxes.get(name) : undefined;
   };
   const within = (id: string, point: Point) => {
     const box = openBox(id);
@@ -63,22 +93,22 @@ export function usePlaces(part: Part, { layoutKey, detail, open }: Options): Pla
   };
   const put = (id: string, point: Point) => {
     const box = openBox(id);
-    if (box !== undefined) keepInner(new Map(own).set(id, fromCorner(point, box)));
-    else keepOuter(new Map(placed).set(id, point));
+    if (box !== undefined) keepInner(new Map(inner).set(id, fromCorner(point, box)));
+    else keepOuter(new Map(outer).set(id, point));
   };
-  const tidy = () => {
-    before.current = { outer: placed, inner: own };
-    keepOuter(layout(nodes, callsOf(part), geometry));
-    keepInner(new Map());
-  };
+  const tidy = (onFound: () => void) => setTidying({ onFound });
   const undo = () => {
+    setTidying(undefined);
     if (before.current === undefined) return false;
     keepOuter(before.current.outer);
     keepInner(before.current.inner);
     return true;
   };
-  return { positions, boxes, within, put, tidy, undo };
+  return { positions, boxes, open: opened, isFirst, within, put, tidy, undo };
 }
+
+const NO_POSITIONS: Positions = new Map();
+const NOTHING: Spread = { positions: NO_POSITIONS, boxes: new Map() };
 
 function callsOf({ edges }: Part) {
   return edges.map(({ from, to, requestsPerSec }) => ({ from, to, rate: requestsPerSec }));

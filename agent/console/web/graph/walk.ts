@@ -54,7 +54,13 @@ export function troubleOnly({ nodes, edges }: Part): ReadonlySet<string> {
 }
 
 /** The same with only those nodes; edges number them anew. */
-export function narrowed({ nodes, edges }: Part, isIn: (id: string, place: number) => boolean): Part {
+export function narrowed<
+  Node extends { readonly id: string },
+  Edge extends { readonly from: number; readonly to: number },
+>(
+  { nodes, edges }: { readonly nodes: Node[]; readonly edges: Edge[] },
+  isIn: (id: string, place: number) => boolean,
+): { readonly nodes: Node[]; readonly edges: Edge[] } {
   const places = new Map<number, number>();
   const left = nodes.filter((node, i) => {
     if (!isIn(node.id, i)) return false;

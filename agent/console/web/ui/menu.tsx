@@ -46,6 +46,8 @@ export function Menu({
   const onKeyDown = (event: KeyboardEvent) => {
     if (!isOpen) return;
     if (event.key === 'Escape') close();
+    else if (event.target instanceof HTMLInputElement)
+      return; // arrows are its own
     else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       const items = [...(root.current?.querySelectorAll<HTMLElement>('.menu-panel :is(button,a)') ?? [])];
       const at = items.indexOf(document.activeElement as HTMLElement);

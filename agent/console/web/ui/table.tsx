@@ -1,6 +1,6 @@
 /**
  * A real table: sorted by buttons in its head, rows past a hundred drawn only where they are seen, J K Enter, copied as TSV and
- * saved as CSV. While the pointer or the focus is inside, rows keep their order; R moves those that would have moved.
+ * saved as CSV, with a choice of columns. While the pointer or the focus is inside, rows keep their order; R moves those that would have moved.
  * @module
  */
 import { type ReactNode, useRef, useState } from 'react';
@@ -9,6 +9,7 @@ import { Link } from '../app/router.tsx';
 import { plural } from '../format/numbers.ts';
 import { IconButton } from './button.tsx';
 import { Icon } from './icon.tsx';
+import { ColumnsMenu, useColumns } from './table-columns.tsx';
 import { type Sort, toCsv, toTsv } from './table-rows.ts';
 import { useFrozenOrder, useView } from './table-state.ts';
 import { showToast } from './toast.tsx';
@@ -48,10 +49,12 @@ interface Props<R> {
 const VIRTUAL_FROM = 100;
 
 export function Table<R>(props: Props<R>) {
-  const { name, rows, columns, rowKey, href, onOpen, isOld, empty, isCompact = false } = props;
+  const { name, rows, rowKey, href, onOpen, isOld, empty, isCompact = false } = props;
+  const chosen = useColumns(name, props.columns);
+  const columns = props.isPlain ? props.columns : chosen;
   const [sort, setSort] = useState<Sort | undefined>(props.initialSort);
   const root = useRef<HTMLDivElement>(null);
-  const { sorted, moved, thaw, hold } = useFrozenOrder(rows, columns, sort, rowKey);
+  const { sorted, moved, thaw, hold } = useFrozenOrder(rows, props.columns, sort, rowKey);
   const rowPx = isCompact ? 28 : 36;
   const isVirtual = sorted.length > VIRTUAL_FROM;
   const view = useView(root, isVirtual ? sorted.length : 0, rowPx);
@@ -83,7 +86,7 @@ export function Table<R>(props: Props<R>) {
   const [from, to] = isVirtual ? view : [0, sorted.length];
   return (
     <div className={`table${isCompact ? ' is-compact' : ''}`} {...hold}>
-      {!props.isPlain && <Tools name={name} rows={sorted} columns={columns} moved={moved} thaw={thaw} />}
+      {!props.isPlain && <Tools {...{ name, columns, moved, thaw }} rows={sorted} all={props.columns} />}
       <div className="table-scroll" ref={root} tabIndex={isVirtual ? 0 : undefined}>
         <table aria-label={name} aria-rowcount={sorted.length + 1}>
           <thead>
@@ -190,10 +193,12 @@ function Tools<R>(props: {
   name: string;
   rows: readonly R[];
   columns: readonly Column<R>[];
+  /** Those that are hidden too. */
+  all: readonly Column<R>[];
   moved: number;
   thaw: () => void;
 }) {
-  const { name, rows, columns, moved, thaw } = props;
+  const { name, rows, columns, all, moved, thaw } = props;
   const copy = async () => {
     await navigator.clipboard.writeText(toTsv(rows, columns));
     showToast(`${plural(rows.length, 'row')} copied`);
@@ -211,6 +216,7 @@ function Tools<R>(props: {
           {plural(moved, 'row')} would move, press R
         </button>
       )}
+      {all.length > 2 && <ColumnsMenu table={name} columns={all} />}
       <IconButton icon="copy" label="Copy as TSV" onClick={copy} />
       <IconButton icon="download" label="Download CSV" onClick={save} />
     </div>

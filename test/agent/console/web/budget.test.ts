@@ -31,7 +31,7 @@ function withImports(name: string, seen = new Set<string>()): Set<string> {
 }
 
 const sum = (names: Iterable<string>) => [...names].reduce((all, name) => all + gzipOf(name), 0);
-const scripts = () => files.filter((name) => name.endsWith('.js') && !name.startsWith('stream-worker'));
+const scripts = () => files.filter((name) => name.endsWith('.js') && !/^\w+-worker/.test(name));
 const entry = () => /src="\/assets\/([\w.-]+\.js)"/.exec(readFileSync(join(dist, 'index.html'), 'utf8'))![1]!;
 
 test('the shell and any page without the graph take at most 130 kB', () => {
@@ -52,6 +52,13 @@ test('the graph adds at most 160 kB to the shell', () => {
   const added = withImports(graph, new Set(shell)).difference(shell);
   expect(sum(added)).toBeLessThanOrEqual(160 * KB);
   expect(sum(added)).toBeGreaterThan(50 * KB); // or the graph went into the shell
+});
+
+test('workers are modules of this origin with nothing to load besides, and that of the layout is small', () => {
+  const workers = files.filter((name) => /^\w+-worker.*\.js$/.test(name));
+  expect(workers.map((name) => name.split('-worker')[0]).sort()).toEqual(['layout', 'stream']);
+  for (const name of workers) expect([...withImports(name)]).toEqual([name]);
+  expect(gzipOf(workers.find((name) => name.startsWith('layout'))!)).toBeLessThanOrEqual(6 * KB);
 });
 
 test('all styles together take at most 12 kB, and fonts are ours alone', () => {

@@ -1,6 +1,7 @@
 /** How figures and ages are written. */
 import { expect, test } from 'vitest';
 import { bytesRate, count, duration, plural, rate, share } from '../../../../agent/console/web/format/numbers.ts';
+import { inputText, ownRange } from '../../../../agent/console/web/format/own-range.ts';
 import { age, ago, clockSeconds } from '../../../../agent/console/web/format/times.ts';
 
 const plain = (text: string) => text.replaceAll('\u00a0', ' ');
@@ -35,4 +36,29 @@ test.each([
   [clockSeconds(Date.UTC(2026, 8, 21, 14, 2, 20), 'utc'), '14:02:20'],
 ])('%s', (written, wanted) => {
   expect(plain(written)).toBe(wanted);
+});
+
+test("a range of one's own is from and to, or until now; what is no range says what to change", () => {
+  const at = { zone: 'utc', nowMs: Date.UTC(2026, 8, 21, 14, 13) } as const;
+  const asked = (from: string, to: string) => ownRange(from, to, at);
+  expect(asked('2026-09-21T13:00', '2026-09-21T14:00:30')).toEqual({
+    rangeMs: 3_630_000,
+    atMs: Date.UTC(2026, 8, 21, 14, 0, 30),
+  });
+  expect(asked('2026-09-21T14:00', '')).toEqual({ rangeMs: 780_000, atMs: null });
+  expect(asked('', '')).toMatchObject({ field: 'from' });
+  expect(asked('2026-09-21T13:00', '2026-09-21T14:14')).toMatchObject({
+    field: 'to',
+    error: expect.stringMatching(/not that late/),
+  });
+  expect(asked('2026-09-21T14:00', '2026-09-21T13:00')).toMatchObject({
+    field: 'from',
+    error: expect.stringMatching(/10 s before/),
+  });
+  expect(asked('2026-09-01T14:00', '')).toMatchObject({ field: 'from', error: expect.stringMatching(/14 d/) });
+  for (const zone of ['utc', 'local'] as const)
+    expect(ownRange(inputText(at.nowMs - 60_000, zone), inputText(at.nowMs, zone), { ...at, zone })).toEqual({
+      rangeMs: 60_000,
+      atMs: at.nowMs,
+    });
 });

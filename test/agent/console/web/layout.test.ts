@@ -9,7 +9,8 @@ import {
   overlaps,
   type Positions,
 } from '../../../../agent/console/web/graph/geometry.ts';
-import { hubsOf, type LayoutEdge, type LayoutNode, layout } from '../../../../agent/console/web/graph/layout.ts';
+import { hubsOf } from '../../../../agent/console/web/graph/hubs.ts';
+import { type LayoutEdge, type LayoutNode, layout } from '../../../../agent/console/web/graph/layout.ts';
 import { place } from '../../../../agent/console/web/graph/place.ts';
 import { generated, seeded } from '../fake/generate.ts';
 

@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { boxesOf, DOTS, overlaps, type Positions } from '../../../../agent/console/web/graph/geometry.ts';
+import { inside } from '../../../../agent/console/web/graph/inside.ts';
 import { layout } from '../../../../agent/console/web/graph/layout.ts';
 import { bundles, openOf } from '../../../../agent/console/web/graph/lod.ts';
-import { fromCorner, inside, spread } from '../../../../agent/console/web/graph/open.ts';
+import { fromCorner, spread } from '../../../../agent/console/web/graph/open.ts';
 import { sceneModel } from '../../../../agent/console/web/graph/scene-model.ts';
 import { generated } from '../fake/generate.ts';
 
@@ -14,8 +15,10 @@ function meshOf(services: number, seed: number) {
   const mesh = generated({ services, edges: services * 4, namespaces: Math.ceil(services / 12), seed });
   const calls = mesh.edges.map(({ from, to, requestsPerSec }) => ({ from, to, rate: requestsPerSec }));
   const names = [...new Set(mesh.nodes.map(({ namespace }) => namespace))];
-  return { ...mesh, names, dots: layout(mesh.nodes, calls, DOTS) };
+  return { ...mesh, calls, names, dots: layout(mesh.nodes, calls, DOTS) };
 }
+
+const layoutOf = ({ nodes, calls }: ReturnType<typeof meshOf>) => ({ nodes, edges: calls });
 
 const cases = [fc.integer({ min: 20, max: 150 }), fc.nat(1_000), fc.array(fc.nat(), { maxLength: 3 })] as const;
 
@@ -25,7 +28,7 @@ test('what is open lies over nothing, what lies left and above stays, and closed
       const mesh = meshOf(services, seed);
       const open = new Set(picks.map((pick) => mesh.names[pick % mesh.names.length]!));
       const closed = boxesOf(mesh.nodes, mesh.dots, DOTS);
-      const { boxes, positions } = spread(mesh.nodes, mesh.dots, inside(NO_POSITIONS, mesh, open), open);
+      const { boxes, positions } = spread(mesh.nodes, mesh.dots, inside(NO_POSITIONS, layoutOf(mesh), open), open);
       const all = [...boxes];
       for (const [i, [name, a]] of all.entries()) {
         for (const [, b] of all.slice(i + 1)) expect(overlaps(a, b)).toBe(false);
@@ -49,10 +52,10 @@ test('what is open lies over nothing, what lies left and above stays, and closed
 test('a service that comes into an open namespace moves no other in it', () => {
   const mesh = meshOf(60, 3);
   const open = new Set([mesh.names[1]!]);
-  const before = inside(NO_POSITIONS, mesh, open);
-  expect(inside(before, mesh, open)).toBe(before);
+  const before = inside(NO_POSITIONS, layoutOf(mesh), open);
+  expect(inside(before, layoutOf(mesh), open)).toBe(before);
   const fresh = { ...mesh.nodes[0]!, id: `${mesh.names[1]}/new`, namespace: mesh.names[1]! };
-  const after = inside(before, { nodes: [...mesh.nodes, fresh], edges: mesh.edges }, open);
+  const after = inside(before, { nodes: [...mesh.nodes, fresh], edges: mesh.calls }, open);
   for (const [id, at] of before) expect(after.get(id)).toEqual(at);
   expect(after.get(fresh.id)).toBeDefined();
 });
@@ -87,7 +90,7 @@ test('of an open namespace each call is told, of others one line a pair', () => 
 test('with one open the scene has its services and the other namespaces; with all shown, every service and every edge', () => {
   const mesh = meshOf(400, 2);
   const open = new Set([mesh.names[0]!]);
-  const { boxes, positions } = spread(mesh.nodes, mesh.dots, inside(NO_POSITIONS, mesh, open), open);
+  const { boxes, positions } = spread(mesh.nodes, mesh.dots, inside(NO_POSITIONS, layoutOf(mesh), open), open);
   const one = sceneModel(mesh, { detail: 'dots', positions, boxes, open, chosen: null });
   const members = mesh.nodes.filter(({ namespace }) => namespace === mesh.names[0]);
   expect(one.nodes).toHaveLength(mesh.names.length - 1 + members.length);

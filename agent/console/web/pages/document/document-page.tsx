@@ -53,6 +53,11 @@ export function DocumentPage() {
               Undo
             </ButtonLink>
           )}
+          {document && document.state !== 'deleted' && (
+            <ButtonLink icon="close" to={`/policies/${place}/edit?delete=1`}>
+              Delete
+            </ButtonLink>
+          )}
           <CopyButton text={`weft undo ${kind} ${name}${flags}`}>Copy weft undo</CopyButton>
         </>
       }

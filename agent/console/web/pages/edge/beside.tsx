@@ -2,6 +2,7 @@
 
 import type { Explained, ExplainStep } from '../../../shapes/edge.ts';
 import type { DocumentDetail } from '../../../shapes/mesh.ts';
+import { useRange } from '../../app/time.ts';
 import { useGet } from '../../state/hooks.ts';
 import { Card } from '../../ui/card.tsx';
 import { SourceChip } from '../../ui/chip.tsx';
@@ -24,7 +25,8 @@ export function DocumentAt({ step }: { readonly step: ExplainStep }) {
 
 function Shown({ source }: { readonly source: NonNullable<ExplainStep['lines'][number]['from']> }) {
   const place = [source.kind, source.namespace || NO_NAMESPACE, source.name].map(encodeURIComponent).join('/');
-  const read = useGet<DocumentDetail>(`/documents/${place}`);
+  const { atMs, atApi } = useRange();
+  const read = useGet<DocumentDetail>(`/documents/${place}${atApi}`);
   return (
     <Card title="Document" aside={<SourceChip source={source} />}>
       <Answer read={read} what="the document">
@@ -32,7 +34,8 @@ function Shown({ source }: { readonly source: NonNullable<ExplainStep['lines'][n
           <>
             <Code text={yaml} name="The document" markedLine={source.line} around={6} />
             <p className="muted">
-              Signed by {document.signer}. Applied on {document.nodesApplied} of {document.nodesTotal} nodes.
+              Signed by {document.signer}.
+              {atMs === null && ` Applied on ${document.nodesApplied} of ${document.nodesTotal} nodes.`}
             </p>
           </>
         )}

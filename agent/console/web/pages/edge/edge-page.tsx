@@ -27,7 +27,7 @@ export function EdgePage() {
   const [caller, called] = [`${fromNs}/${from}`, `${toNs}/${to}`];
   const place = [fromNs, from, toNs, to].map(encodeURIComponent).join('/');
   const read = useTopic<EdgeDetail>(`/edges/${place}?${api}`);
-  const question = questionOf(caller, called, query);
+  const question = { ...questionOf(caller, called, query), atMs };
   const answer = useExplained(question);
   const [chosen, setChosen] = useState<string>();
   const step = answer.data?.steps.find((one) => one.step === chosen);
@@ -58,7 +58,11 @@ export function EdgePage() {
     >
       {atMs !== null && (
         <Banner tone="unknown" actions={<ButtonLink to="/policies">Documents of then</ButtonLink>}>
-          Figures are of then, the steps of now: documents are kept, whole decisions are not.
+          Figures are of then, and so are the documents behind the steps, compiled anew. Services, endpoints and
+          defaults of agents are those of now, and so is what weft explain prints.
+          {answer.data?.lacking?.map((text) => (
+            <span key={text}> Not known: {text}.</span>
+          ))}
         </Banner>
       )}
       <RequestForm key={JSON.stringify(question)} question={question} onAsk={ask} />
@@ -107,7 +111,7 @@ function Head({ edge }: { readonly edge: EdgeDetail }) {
   );
 }
 
-function questionOf(from: string, to: string, query: URLSearchParams): ExplainQuestion {
+function questionOf(from: string, to: string, query: URLSearchParams): Omit<ExplainQuestion, 'atMs'> {
   const headers = query.getAll('header').flatMap((header): [string, string][] => {
     const colon = header.indexOf(':');
     return colon < 1 ? [] : [[header.slice(0, colon).trim(), header.slice(colon + 1).trim()]];

@@ -1,6 +1,6 @@
 /** A document written or changed: form and YAML side by side, checked as one types, reviewed, and signed here. @module */
 import { useState } from 'react';
-import type { DocumentDetail } from '../../../shapes/mesh.ts';
+import type { DocumentCheck, DocumentDetail } from '../../../shapes/mesh.ts';
 import { useParams, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
 import { FORMS, formFor } from '../../editor/forms.ts';
@@ -40,13 +40,17 @@ export function NewPage() {
   return <Editor key={`${id} ${query.get('service')}`} title={`New ${form.title.toLowerCase()}`} start={yaml} />;
 }
 
-/** `/policies/RateLimit/pay/ledger/edit`; with `?undo=REVISION` it begins with what was so before that one. */
+/** `/policies/RateLimit/pay/ledger/edit`; with `?undo=REVISION` it begins with what was so before that one, with `?delete=1` it goes. */
 export function EditPage() {
   const { kind = '', ns = '', name = '' } = useParams();
   const { query } = usePlace();
   const undone = query.get('undo');
   const read = useGet<DocumentDetail>(`/documents/${[kind, ns, name].map(encodeURIComponent).join('/')}`);
   const full = `${kind} ${ns === NO_NAMESPACE ? '' : `${ns}/`}${name}`;
+  if (query.get('delete') === '1') {
+    const deletes = { kind, namespace: ns === NO_NAMESPACE ? '' : ns, name };
+    return <Deletion key={full} title={`Delete ${full}`} deletes={deletes} />;
+  }
   if (read.data !== undefined && undone !== null) return <Undo detail={read.data} undone={undone} full={full} />;
   if (read.data !== undefined) return <Editor title={`Change ${full}`} start={read.data.yaml} />;
   return (
@@ -65,16 +69,32 @@ interface UndoProps {
   readonly full: string;
 }
 
-/** What was so before is signed as a new revision. Where nothing was, the document has to go, and deleting takes the command. */
+/** What was so before is signed as a new revision. Where nothing was, the document has to go. */
 function Undo({ detail: { document, revisions }, undone, full }: UndoProps) {
   const at = revisions.findIndex(({ rev }) => rev === undone);
   const earlier = at < 0 ? undefined : revisions[at + 1]?.yaml;
   if (typeof earlier === 'string') return <Editor title={`Undo the last change of ${full}`} start={earlier} />;
   const { kind, namespace, name } = document;
-  const command = `weft undo ${kind} ${name}${namespace === '' ? '' : ` -n ${namespace}`}`;
+  const note = 'Nothing is known of before that revision: undoing it deletes the document.';
+  return <Deletion title={`Undo ${full}`} deletes={{ kind, namespace, name }} note={note} />;
+}
+
+interface DeletionProps {
+  readonly title: string;
+  readonly deletes: NonNullable<DocumentCheck['key']>;
+  readonly note?: string;
+}
+
+/** Shown before it is signed, and checked as what is published is. */
+function Deletion({ title, deletes, note }: DeletionProps) {
+  const { atMs } = useRange();
+  const { kind, namespace, name } = deletes;
+  const check = useCheck({ deletes });
   return (
-    <Frame title={`Undo ${full}`} command={command}>
-      <EmptyState why="Nothing is known of before that revision. Undoing it deletes the document:" command={command} />
+    <Frame title={title} command={`weft delete ${kind} ${name}${namespace === '' ? '' : ` -n ${namespace}`}`}>
+      {note !== undefined && <Banner tone="warn">{note}</Banner>}
+      {atMs !== null && <Banner tone="warn">You look at the past. Go back to live to write.</Banner>}
+      <Review yaml={null} deletes={deletes} check={check} isPast={atMs !== null} />
     </Frame>
   );
 }
@@ -84,7 +104,7 @@ function Editor({ title, start }: { readonly title: string; readonly start: stri
   const { atMs } = useRange();
   const form = formFor(readKind(yaml), yaml);
   const problem = yamlProblem(yaml);
-  const check = useCheck(problem === undefined ? yaml : null);
+  const check = useCheck(problem === undefined ? { yaml } : null);
   return (
     <Frame title={title} about={form?.about} command="weft apply -f FILE">
       {atMs !== null && <Banner tone="warn">You look at the past. Go back to live to write.</Banner>}

@@ -12,12 +12,14 @@ import { SignForm } from './sign-form.tsx';
 import type { Check } from './use-check.ts';
 
 interface Props {
-  readonly yaml: string;
+  /** null: the document `deletes` is to be deleted. */
+  readonly yaml: string | null;
+  readonly deletes?: NonNullable<DocumentCheck['key']>;
   readonly check: Check;
   readonly isPast: boolean;
 }
 
-export function Review({ yaml, check, isPast }: Props) {
+export function Review({ yaml, deletes, check, isPast }: Props) {
   const { data, error } = check;
   return (
     <Card title="Review" aside={check.isCurrent ? undefined : 'checking'}>
@@ -28,15 +30,19 @@ export function Review({ yaml, check, isPast }: Props) {
       ) : (
         <>
           <ul className="checks">
-            <Valid problems={data.problems} />
+            <Valid problems={data.problems} isDeletion={data.isDeletion} />
             <Differs yaml={yaml} present={data.present} />
             <Affects affected={data.affected} affectedCoverage={data.affectedCoverage} />
             <Nodes nodes={data.nodes} />
             {data.key !== null && <Undo {...data.key} />}
           </ul>
           <div className="row">
-            <SignForm yaml={yaml} check={check} isPast={isPast} />
-            <CopyButton text={`${data.command} <<'EOF'\n${yaml.trimEnd()}\nEOF`}>Copy weft apply</CopyButton>
+            <SignForm {...{ yaml, check, isPast }} {...(deletes === undefined ? {} : { deletes })} />
+            {yaml === null ? (
+              <CopyButton text={data.command}>Copy weft delete</CopyButton>
+            ) : (
+              <CopyButton text={`${data.command} <<'EOF'\n${yaml.trimEnd()}\nEOF`}>Copy weft apply</CopyButton>
+            )}
           </div>
         </>
       )}
@@ -62,11 +68,15 @@ function Line({ name, children }: { readonly name: string; readonly children: Re
   );
 }
 
-function Valid({ problems }: Pick<DocumentCheck, 'problems'>) {
+function Valid({ problems, isDeletion }: Pick<DocumentCheck, 'problems' | 'isDeletion'>) {
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   return (
     <Line name="Valid">
-      {problems.length === 0 && <StatusMark health="ok">Valid, and nothing to advise</StatusMark>}
+      {problems.length === 0 && (
+        <StatusMark health="ok">
+          {isDeletion ? 'It is in force, and can go' : 'Valid, and nothing to advise'}
+        </StatusMark>
+      )}
       <ul className="plain-lines">
         {problems.map(({ code, severity, field, line, message, fix }) => (
           <li key={`${code} ${field} ${message}`}>
@@ -83,13 +93,18 @@ function Valid({ problems }: Pick<DocumentCheck, 'problems'>) {
   );
 }
 
-function Differs({ yaml, present }: { readonly yaml: string; readonly present: DocumentCheck['present'] }) {
+function Differs({ yaml, present }: { readonly yaml: string | null; readonly present: DocumentCheck['present'] }) {
   return (
     <Line name="Differs">
       {present === null ? (
-        <StatusMark health="quiet">A new document; nothing is replaced</StatusMark>
+        <StatusMark health="quiet">{yaml === null ? 'Nothing goes' : 'A new document; nothing is replaced'}</StatusMark>
       ) : (
-        <Diff left={present.yaml} right={yaml} leftName={`In force, ${present.rev.slice(0, 8)}`} rightName="yours" />
+        <Diff
+          left={present.yaml}
+          right={yaml ?? ''}
+          leftName={`In force, ${present.rev.slice(0, 8)}`}
+          rightName={yaml === null ? 'deleted' : 'yours'}
+        />
       )}
     </Line>
   );

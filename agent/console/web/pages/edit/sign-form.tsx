@@ -1,7 +1,7 @@
 /** Signing: what the agent prepared is held against what is shown, signed with the key of this tab, and sent. @module */
 import { useState } from 'react';
 import type { DocumentCheck, DocumentWritten } from '../../../shapes/mesh.ts';
-import { type OperatorKey, signDocument } from '../../../signing.ts';
+import { type OperatorKey, signDeletion, signDocument } from '../../../signing.ts';
 import { differingField } from '../../editor/same-content.ts';
 import { post } from '../../state/api.ts';
 import { asApiError } from '../../state/hooks.ts';
@@ -15,12 +15,14 @@ import { signerName } from '../policies/policies-page.tsx';
 import type { Check } from './use-check.ts';
 
 interface Props {
-  readonly yaml: string;
+  /** What is shown and signed; null: that the document `deletes` is deleted. */
+  readonly yaml: string | null;
+  readonly deletes?: NonNullable<DocumentCheck['key']>;
   readonly check: Check;
   readonly isPast: boolean;
 }
 
-export function SignForm({ yaml, check, isPast }: Props) {
+export function SignForm({ yaml, deletes, check, isPast }: Props) {
   const operator = useOperatorKey();
   const [problem, setProblem] = useState<string>();
   const [isSending, setSending] = useState(false);
@@ -33,10 +35,13 @@ export function SignForm({ yaml, check, isPast }: Props) {
     setProblem(undefined);
     setWritten(undefined);
     try {
-      const answer = await publish(operator, yaml, check.data);
+      const answer =
+        deletes === undefined
+          ? await publish(operator, yaml ?? '', check.data)
+          : await send(await signDeletion(operator, check.data, deletes));
       const { key } = check.data;
       if (key === null) return;
-      showToast(`${key.kind} ${key.name} signed`);
+      showToast(`${key.kind} ${key.name} ${deletes === undefined ? 'signed' : 'deleted'}`);
       setWritten({ href: hrefOfSource({ ...key, rev: null, line: null }), warning: answer.warning });
     } catch (error) {
       setProblem(asApiError(error).message);
@@ -51,8 +56,16 @@ export function SignForm({ yaml, check, isPast }: Props) {
         <KeyField />
       ) : (
         <>
-          <Button kind="primary" icon="key" disabled={why !== '' || isSending} title={why} onClick={sign}>
-            {isSending ? 'Signing' : `Sign as ${signerName(operator.author)}`}
+          <Button
+            kind={deletes === undefined ? 'primary' : 'danger'}
+            icon="key"
+            disabled={why !== '' || isSending}
+            title={why}
+            onClick={sign}
+          >
+            {isSending
+              ? 'Signing'
+              : `${deletes === undefined ? 'Sign' : 'Sign the deletion'} as ${signerName(operator.author)}`}
           </Button>
           <Button kind="quiet" onClick={forgetOperatorKey}>
             Forget the key
@@ -76,14 +89,18 @@ export function SignForm({ yaml, check, isPast }: Props) {
 
 function whyNot({ data, isCurrent }: Check): string {
   if (data === undefined || !isCurrent) return 'Being checked';
+  if (data.isDeletion && data.present === null) return 'It is not in force';
   if (data.problems.some(({ severity }) => severity === 'error')) return 'Mend the errors first';
-  return data.toSign === null ? 'The agent gave nothing to sign' : '';
+  return data.toSign === null && !data.isDeletion ? 'The agent gave nothing to sign' : '';
 }
 
 async function publish(operator: OperatorKey, yaml: string, check: DocumentCheck): Promise<DocumentWritten> {
   const field = check.toSign === null ? undefined : differingField(yaml, check.toSign);
   if (field !== undefined)
     throw new Error(`${field}: the agent gave other content to sign than is shown; nothing was signed`);
-  const revision = await signDocument(operator, check);
+  return send(await signDocument(operator, check));
+}
+
+function send(revision: Awaited<ReturnType<typeof signDocument>>): Promise<DocumentWritten> {
   return post<DocumentWritten>('/documents', { revision, isDryRun: false });
 }

@@ -14,9 +14,14 @@ export interface Check {
   readonly again: () => void;
 }
 
-/** @param yaml null asks nothing */
-export function useCheck(yaml: string | null): Check {
-  const asked = yaml === null ? null : JSON.stringify({ yaml });
+/** What is to be checked: a document as it is written, or which one is to be deleted. */
+export type CheckAsked =
+  | { readonly yaml: string }
+  | { readonly deletes: { readonly kind: string; readonly namespace: string; readonly name: string } };
+
+/** @param what null asks nothing */
+export function useCheck(what: CheckAsked | null): Check {
+  const asked = what === null ? null : JSON.stringify(what);
   const [turn, setTurn] = useState(0);
   const [got, setGot] = useState<{ asked: string; data?: DocumentCheck; error?: ApiError }>();
   useEffect(() => {

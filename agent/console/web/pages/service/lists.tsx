@@ -269,21 +269,59 @@ const ENDPOINT_COLUMNS: readonly Column<EndpointRow>[] = [
   },
 ];
 
-export function Endpoints({ endpoints }: { readonly endpoints: readonly EndpointRow[] }) {
+type Answering = ServiceDetail['answeredBy'][number];
+const ANSWERING_COLUMNS: readonly Column<Answering>[] = [
+  {
+    id: 'node',
+    head: 'Node',
+    cell: (row) => <Link to={`/members/${encodeURIComponent(row.node)}`}>{row.node}</Link>,
+    value: (row) => row.node,
+  },
+  {
+    id: 'rate',
+    head: 'Requests',
+    align: 'end',
+    cell: (row) => rate(row.requestsPerSec),
+    value: (row) => row.requestsPerSec,
+  },
+  { id: 'failed', head: 'Failed', align: 'end', cell: (row) => <Failed {...row} />, value: failedRatio },
+  { id: 'p99', head: 'p99', align: 'end', cell: (row) => duration(row.p99Ms), value: (row) => row.p99Ms },
+];
+
+export function Endpoints({ detail: { endpoints, answeredBy } }: { readonly detail: ServiceDetail }) {
   const { atMs } = useRange();
+  const isPast = atMs !== null;
   return (
-    <Card title={atMs === null ? 'Endpoints' : 'Endpoints of now: those of then are not kept'}>
-      {endpoints.length === 0 ? (
-        <p className="muted">It has no endpoint. Callers get no answer until a workload is ready.</p>
-      ) : (
-        <Table
-          name="Endpoints"
-          columns={ENDPOINT_COLUMNS}
-          rows={endpoints}
-          rowKey={(row) => `${row.workload} ${row.address}:${row.port}`}
-        />
+    <>
+      {isPast && (
+        <Card title="Nodes that answered then">
+          {answeredBy.length === 0 ? (
+            <p className="muted">No node counted a request to it in this range.</p>
+          ) : (
+            <Table
+              name="Nodes that answered then"
+              columns={ANSWERING_COLUMNS}
+              rows={answeredBy}
+              rowKey={({ node }) => node}
+            />
+          )}
+        </Card>
       )}
-    </Card>
+      <Card title={isPast ? 'Endpoints of now: addresses of then are not kept' : 'Endpoints'}>
+        {endpoints.length === 0 ? (
+          <p className="muted">
+            {isPast ? 'It has none now.' : 'It has no endpoint. Callers get no answer until a workload is ready.'}
+          </p>
+        ) : (
+          <Table
+            name="Endpoints"
+            columns={ENDPOINT_COLUMNS}
+            rows={endpoints}
+            rowKey={(row) => `${row.workload} ${row.address}:${row.port}`}
+          />
+        )}
+      </Card>
+    </>
   );
 }
 

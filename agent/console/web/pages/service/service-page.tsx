@@ -102,7 +102,7 @@ function content(detail: ServiceDetail, tab: Tab): ReactNode {
     case 'calls':
       return <Neighbours title="What it calls" detail={detail} rows={detail.calls} isCaller={false} />;
     case 'endpoints':
-      return <Endpoints endpoints={detail.endpoints} />;
+      return <Endpoints detail={detail} />;
     case 'policies':
       return <Policies detail={detail} />;
     case 'logs':

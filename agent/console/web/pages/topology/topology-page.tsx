@@ -7,7 +7,9 @@ import { useRange } from '../../app/time.ts';
 import { parseFilter } from '../../filter/filter.ts';
 import { plural } from '../../format/numbers.ts';
 import { type GraphHandle, GraphView } from '../../graph/graph-view.tsx';
+import { LayoutDesk } from '../../graph/layout-desk.ts';
 import { detailFor, openOf } from '../../graph/lod.ts';
+import { startLayoutWorker } from '../../graph/start-layout-worker.ts';
 import { affectedBy } from '../../graph/walk.ts';
 import { useTopic } from '../../state/hooks.ts';
 import { Segmented } from '../../ui/button.tsx';
@@ -55,6 +57,12 @@ export function TopologyPage() {
   const [affected, setAffected] = useState<string | null>(null);
   const [isLegend, setLegend] = useState(false);
   const graph = useRef<GraphHandle>(null);
+  const [desk] = useState(() => new LayoutDesk(startLayoutWorker));
+  useEffect(() => {
+    if (isTable) return;
+    desk.start(); // while the answer is on its way
+    return () => desk.close();
+  }, [desk, isTable]);
   const lit = useMemo(() => (affected === null ? null : affectedBy(affected, part)), [affected, part]);
 
   const choose = useCallback((id: string | null) => {
@@ -179,7 +187,7 @@ export function TopologyPage() {
             onChoose={choose}
             onOpen={open}
             open={opened}
-            {...{ part, detail, chosen, lit, onDot }}
+            {...{ part, detail, desk, chosen, lit, onDot }}
           />
         )}
         {!isEmpty && (
