@@ -21,7 +21,7 @@ import { deadlineLines, remainingMs } from './deadline-fields.ts';
 import { RequestLedger } from './ledger.ts';
 import type { MirrorSink, Plan } from './plan.ts';
 import type { Admission, Denial, Place } from './request-guard.ts';
-import { type Failure, failureOf, isForRoom, isOverloaded, retryAfterMs } from './retry.ts';
+import { type Failure, failureOf, isForRoom, isIdempotent, isOverloaded, retryAfterMs } from './retry.ts';
 import type { Route } from './route.ts';
 import type {
   Arrival,
@@ -242,7 +242,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     }
     const backendMs = this.#plan!.policy?.timeouts.backendMs ?? 0;
     if (backendMs > 0) this.#alarm.setAttempt(this.#askedAtMs + backendMs);
-    const stream = pool.take();
+    const stream = pool.take(!isIdempotent(head));
     if (stream === undefined) this.#wait(pool);
     else this.#send(stream);
   }
@@ -381,7 +381,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#attempts.wasReplayed = true;
     this.#context.stats.count('upstreamReplayed');
     pool.dropIdle();
-    const stream = pool.take();
+    const stream = pool.take(!isIdempotent(this.#head!));
     if (stream === undefined) this.#wait(pool);
     else this.acquired(stream);
   }
