@@ -112,8 +112,11 @@ export class RequestLedger {
   /** The mesh answers by itself. Through another agent it would be an answer like others: the reason is told where it arose. */
   responded(answer: Answer): void {
     const { reason, status, trailers } = answer;
-    if (reason !== undefined)
-      this.#stats.failure(this.#arrival === undefined ? this.#row : this.#rowOf(this.#arrival), reason);
+    if (reason !== undefined) {
+      const row = this.#arrival === undefined ? this.#row : this.#rowOf(this.#arrival);
+      this.#stats.failure(row, reason);
+      if (reason === 'fault-injected') this.#stats.injected(row, status);
+    }
     if (this.isGrpc) this.#grpcStatus = grpcStatusOf(trailers);
     this.answered(status);
     this.#witness.responded(answer, this.#tookMs);
