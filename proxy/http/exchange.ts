@@ -158,6 +158,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #proceed({ answer, fault }: Plan): void {
+    if (fault !== undefined && (fault.isReset || answer !== undefined)) this.#ledger.disturbed('fault', fault);
     if (fault?.isReset === true) this.#breakOff('fault-injected');
     else if (answer !== undefined) this.#respond(answer);
     else this.#acquire();
@@ -475,9 +476,11 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       if (!this.#downstream.isBlocked) this.#upstream.resumeResponse();
       return;
     }
+    const plan = this.#plan!;
     if (this.#pausedAtMs > 0) this.#ledger.step('backoff', this.#pausedAtMs);
+    else if (plan.fault !== undefined) this.#ledger.disturbed('delay', plan.fault);
     this.#pausedAtMs = 0;
-    this.#proceed(this.#plan!);
+    this.#proceed(plan);
     this.#takeBody();
     this.flush();
   }

@@ -15,7 +15,7 @@ import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import { type Ending, Witness } from '../telemetry/witness.ts';
 import type { Answer } from './answer.ts';
 import { grpcStatusIn, grpcStatusOf, isGrpcCall } from './grpc-call.ts';
-import type { Plan } from './plan.ts';
+import type { AppliedFault, Plan } from './plan.ts';
 import type { Route } from './route.ts';
 import type { Arrival, StreamPool } from './streams.ts';
 
@@ -92,6 +92,11 @@ export class RequestLedger {
   step(kind: 'queue' | 'attempt' | 'backoff', sinceMs: number, status = 0, reason: ReasonCode | '' = ''): void {
     const { startedAtMs } = this;
     this.#witness.step(kind, sinceMs - startedAtMs, performance.now() - startedAtMs, { status, reason });
+  }
+
+  /** A fault has held it back until now, or ends it now. */
+  disturbed(kind: 'delay' | 'fault', { subject }: AppliedFault): void {
+    this.#witness.disturbed(kind, subject, performance.now() - this.startedAtMs);
   }
 
   /** The head of the response that goes on. */
