@@ -23,6 +23,11 @@ export interface Sockets {
   open(unit: string, family: 4 | 6, options?: SocketOptions): net.Socket;
   /** Where the client of a captured connection meant to go; undefined if the kernel does not know. */
   originalDestination(socket: net.Socket): { readonly address: string; readonly port: number } | undefined;
+  /**
+   * Whether the other side has ended this plaintext connection, or broken it, or said anything, that nobody has read yet.
+   * One system call, for a connection on which nothing is expected; false where the kernel cannot be asked.
+   */
+  hasSpoken(socket: net.Socket): boolean;
 }
 
 /** Sockets of the process's own namespace, for loopback mode and tests. Nothing is captured, so nothing has a destination. */
@@ -31,6 +36,7 @@ export function plainSockets(): Sockets {
     open: (_unit, _family, { onread } = {}) =>
       new net.Socket({ allowHalfOpen: true, ...(onread === undefined ? {} : { onread }) }),
     originalDestination: () => undefined,
+    hasSpoken: () => false,
   };
 }
 

@@ -18,7 +18,8 @@ export interface OutcomeCount {
 type Counts = Map<string, number>;
 
 /** @returns counts that add up to the requests of the series */
-export function outcomesOf({ labels, statuses, grpcStatuses, failures }: SeriesStats): readonly OutcomeCount[] {
+export function outcomesOf(stats: SeriesStats): readonly OutcomeCount[] {
+  const { labels, statuses, grpcStatuses, failures, injected } = stats;
   const left: Counts = new Map(Object.entries(statuses));
   const calls: Counts = new Map(Object.entries(grpcStatuses));
   const isCall = labels.protocol === 'grpc';
@@ -35,8 +36,17 @@ export function outcomesOf({ labels, statuses, grpcStatuses, failures }: SeriesS
       outcomes.push({ code, reason, grpcStatus: status === 'other' ? '' : status, count: part });
     }
   };
-  for (const [reason, count] of Object.entries(failures) as [ReasonCode, number][]) {
+  // What a fault answered has the status that its document chose; the rest of that reason was reset.
+  let answered = 0;
+  for (const [code, count] of Object.entries(injected)) {
+    for (const [from, part] of take(left, [code], Math.min(count, left.get(code) ?? 0))) {
+      tell(from, 'fault-injected', part);
+      answered += part;
+    }
+  }
+  for (const [reason, all] of Object.entries(failures) as [ReasonCode, number][]) {
     const { status } = REASONS[reason];
+    const count = reason === 'fault-injected' ? all - answered : all;
     for (const [code, part] of take(left, isCall ? ['200', '0'] : [String(status), '0'], count))
       tell(code, reason, part);
   }

@@ -9,6 +9,7 @@
  */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { CAPTURE_MARK } from './constants.ts';
 import { CaptureError, SystemCallError } from './errors.ts';
@@ -60,6 +61,7 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_ROUTE = 0;
 const NETLINK_NETFILTER = 12;
+const MSG_PEEK = 2;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_REUSEPORT = 15;
@@ -117,6 +119,7 @@ export class Linux implements Disposable {
   readonly #libc: Libc;
   readonly #address = Buffer.alloc(SOCKADDR_IN6_BYTES);
   readonly #addressBytes = int32(SOCKADDR_IN6_BYTES);
+  readonly #peeked = Buffer.alloc(1);
   #isAway = false;
   #stranded: CaptureError | undefined;
 
@@ -229,6 +232,11 @@ export class Linux implements Disposable {
       throw failure;
     }
     return readSockaddr(this.#address);
+  }
+
+  /** Whether there is anything to read from a non-blocking socket: bytes, the end, or an error. Leaves bytes where they are. */
+  hasSpoken(fd: number): boolean {
+    return this.#libc.recv(fd, this.#peeked, 1, MSG_PEEK) >= 0 || this.#libc.errno() !== constants.errno.EAGAIN;
   }
 
   /** What a bound socket is bound to; tells the port the kernel chose. */

@@ -90,6 +90,11 @@ export class CaptureSockets implements DnsSockets, Disposable {
     return this.#linux.originalDestination(fd, socket.localFamily === 'IPv6' ? 6 : 4);
   }
 
+  hasSpoken(socket: Socket): boolean {
+    const fd = descriptorOf(socket);
+    return fd === undefined || this.#linux.hasSpoken(fd);
+  }
+
   openUdp(unit: string, family: Family): number {
     return this.#linux.openMarkedUdp(this.#held(unit).namespace, family);
   }

@@ -133,6 +133,7 @@ export class Aggregation {
 
 function hear(into: Map<string, Float64Array>, steps: number, place: MovingPlace, status: string, count: number): void {
   const name = statusClass(status);
+  if (name === undefined) return;
   const column = into.get(name) ?? new Float64Array(steps);
   into.set(name, column);
   column[place.step]! += count;

@@ -6,7 +6,7 @@
  */
 import { BUCKETS } from '../../proxy/telemetry/histogram.ts';
 import type { SeriesStats } from '../../proxy/telemetry/stats-reader.ts';
-import { GRPC_FAILED, outcomesOf } from './outcomes.ts';
+import { FAULT, GRPC_FAILED, outcomesOf } from './outcomes.ts';
 import { emptyMeasures, type HistoryRow, isNothing, labelsKey, RollUp, type RowLabels, SCALAR } from './rows.ts';
 
 /** What series may say beside the fields that they always had. */
@@ -20,6 +20,7 @@ interface DetailedCounts {
   /** By exact status, by name. */
   readonly statuses?: Readonly<Record<string, number>>;
   readonly grpcStatuses?: Readonly<Record<string, number>>;
+  readonly injected?: Readonly<Record<string, number>>;
 }
 
 export type Reading = ReadonlyMap<string, { readonly labels: RowLabels; readonly stats: SeriesStats }>;
@@ -72,7 +73,8 @@ function difference(before: SeriesStats | undefined, now: SeriesStats) {
   const statuses = later.statuses === undefined ? byClass(classes) : differences(earlier?.statuses, later.statuses);
   const grpc = differences(earlier?.grpcStatuses, later.grpcStatuses ?? {});
   const grpcFailed = GRPC_FAILED.reduce((total, status) => total + (grpc[status] ?? 0), 0);
-  const outcomes = outcomesOf(classes, failures, grpcFailed);
+  const injected = differences(earlier?.injected, later.injected ?? {});
+  const outcomes = outcomesOf(classes, failures, grpcFailed, byStatus(injected));
   const measures = emptyMeasures();
   const { scalars, latency, reasons } = measures;
   scalars[SCALAR.requests] = sum(classes) + (statuses['0'] ?? 0); // those without a response are in no class
@@ -88,11 +90,21 @@ function difference(before: SeriesStats | undefined, now: SeriesStats) {
   for (const [reason, count] of Object.entries(failures)) if (count > 0) reasons.set(reason, count);
   for (const [status, count] of Object.entries(statuses)) if (count > 0) measures.statuses.set(status, count);
   for (const [status, count] of Object.entries(grpc)) if (count > 0) measures.statuses.set(`grpc ${status}`, count);
+  for (const [status, count] of Object.entries(injected)) if (count > 0) measures.statuses.set(FAULT + status, count);
   return measures;
 }
 
 function byClass(classes: readonly number[]): Record<string, number> {
   return Object.fromEntries(classes.map((count, i) => [`${i + 1}xx`, count]));
+}
+
+/** By class, 1xx first. */
+function byStatus(statuses: Readonly<Record<string, number>>): readonly number[] {
+  const classes = [0, 0, 0, 0, 0];
+  for (const [status, count] of Object.entries(statuses)) {
+    if (/^[1-5]/.test(status)) classes[Number(status[0]) - 1]! += count;
+  }
+  return classes;
 }
 
 type Counts = Readonly<Partial<Record<string, number>>>;

@@ -21,7 +21,7 @@ import { deadlineLines, remainingMs } from './deadline-fields.ts';
 import { RequestLedger } from './ledger.ts';
 import type { MirrorSink, Plan } from './plan.ts';
 import type { Admission, Denial, Place } from './request-guard.ts';
-import { type Failure, failureOf, isForRoom, isOverloaded, retryAfterMs } from './retry.ts';
+import { type Failure, failureOf, isForRoom, isIdempotent, isOverloaded, retryAfterMs } from './retry.ts';
 import type { Route } from './route.ts';
 import type {
   Arrival,
@@ -158,6 +158,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
   }
 
   #proceed({ answer, fault }: Plan): void {
+    if (fault !== undefined && (fault.isReset || answer !== undefined)) this.#ledger.disturbed('fault', fault);
     if (fault?.isReset === true) this.#breakOff('fault-injected');
     else if (answer !== undefined) this.#respond(answer);
     else this.#acquire();
@@ -242,7 +243,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     }
     const backendMs = this.#plan!.policy?.timeouts.backendMs ?? 0;
     if (backendMs > 0) this.#alarm.setAttempt(this.#askedAtMs + backendMs);
-    const stream = pool.take();
+    const stream = pool.take(!isIdempotent(head));
     if (stream === undefined) this.#wait(pool);
     else this.#send(stream);
   }
@@ -381,7 +382,7 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
     this.#attempts.wasReplayed = true;
     this.#context.stats.count('upstreamReplayed');
     pool.dropIdle();
-    const stream = pool.take();
+    const stream = pool.take(!isIdempotent(this.#head!));
     if (stream === undefined) this.#wait(pool);
     else this.acquired(stream);
   }
@@ -475,9 +476,11 @@ export class Exchange implements RequestSink, ResponseSink, Waiter, AlarmOwner {
       if (!this.#downstream.isBlocked) this.#upstream.resumeResponse();
       return;
     }
+    const plan = this.#plan!;
     if (this.#pausedAtMs > 0) this.#ledger.step('backoff', this.#pausedAtMs);
+    else if (plan.fault !== undefined) this.#ledger.disturbed('delay', plan.fault);
     this.#pausedAtMs = 0;
-    this.#proceed(this.#plan!);
+    this.#proceed(plan);
     this.#takeBody();
     this.flush();
   }

@@ -15,7 +15,7 @@ import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import { type Ending, Witness } from '../telemetry/witness.ts';
 import type { Answer } from './answer.ts';
 import { grpcStatusIn, grpcStatusOf, isGrpcCall } from './grpc-call.ts';
-import type { Plan } from './plan.ts';
+import type { AppliedFault, Plan } from './plan.ts';
 import type { Route } from './route.ts';
 import type { Arrival, StreamPool } from './streams.ts';
 
@@ -94,6 +94,11 @@ export class RequestLedger {
     this.#witness.step(kind, sinceMs - startedAtMs, performance.now() - startedAtMs, { status, reason });
   }
 
+  /** A fault has held it back until now, or ends it now. */
+  disturbed(kind: 'delay' | 'fault', { subject }: AppliedFault): void {
+    this.#witness.disturbed(kind, subject, performance.now() - this.startedAtMs);
+  }
+
   /** The head of the response that goes on. */
   told(head: Head): void {
     if (this.isGrpc) this.#grpcStatus = grpcStatusIn(head);
@@ -112,8 +117,11 @@ export class RequestLedger {
   /** The mesh answers by itself. Through another agent it would be an answer like others: the reason is told where it arose. */
   responded(answer: Answer): void {
     const { reason, status, trailers } = answer;
-    if (reason !== undefined)
-      this.#stats.failure(this.#arrival === undefined ? this.#row : this.#rowOf(this.#arrival), reason);
+    if (reason !== undefined) {
+      const row = this.#arrival === undefined ? this.#row : this.#rowOf(this.#arrival);
+      this.#stats.failure(row, reason);
+      if (reason === 'fault-injected') this.#stats.injected(row, status);
+    }
     if (this.isGrpc) this.#grpcStatus = grpcStatusOf(trailers);
     this.answered(status);
     this.#witness.responded(answer, this.#tookMs);

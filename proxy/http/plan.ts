@@ -71,6 +71,8 @@ export interface CallPolicy {
 }
 
 export interface AppliedFault {
+  /** The document that asks for it. */
+  readonly subject: string;
   readonly delayMs: number;
   /** The connection is reset instead of an answer. */
   readonly isReset: boolean;

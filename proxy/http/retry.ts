@@ -3,6 +3,11 @@
  *
  * RFC 9110 §9.2.2: a proxy repeats by itself only what is idempotent. What surely nobody has begun to work on may be sent
  * again whatever it is, and what an operator says may be repeated is.
+ *
+ * Sure is: no connection was made; the peer says so (REFUSED_STREAM, a stream above GOAWAY's last, `refused` of weft/1, a reason
+ * in UNSENT); the kernel had been told of the end of a pooled connection before a byte was given to it, or refused the first
+ * write. A pooled connection that ends after the kernel took a byte is not sure, even if it ends without one byte of response:
+ * whoever closes an idle connection and whoever dies of a request look the same from here.
  * @module
  */
 
@@ -37,7 +42,12 @@ const UNSENT: ReadonlySet<string> = new Set<ReasonCode>([
 const LOST: ReadonlySet<string> = new Set<ReasonCode>(['upstream-closed', 'upstream-reset']);
 
 export function isIdempotent(head: Head): boolean {
-  return IDEMPOTENT.test(head.method());
+  return isGet(head) || IDEMPOTENT.test(head.method());
+}
+
+/** Without making a string of it: most requests are. */
+function isGet({ bytes, start, methodEnd }: Head): boolean {
+  return methodEnd - start === 3 && bytes[start] === 0x47 && bytes[start + 1] === 0x45 && bytes[start + 2] === 0x54;
 }
 
 /** What is wrong with a response for which this policy repeats a request; undefined for one that is passed on. */

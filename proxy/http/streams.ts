@@ -125,8 +125,12 @@ export interface StreamPool {
   readonly endpoint: Balanced;
   /** Where the streams lead to an application of this node that another node's agent would call through ours. */
   readonly arrival?: Arrival;
-  /** An idle stream, at once, or none. */
-  take(): UpstreamStream | undefined;
+  /**
+   * An idle stream, at once, or none.
+   *
+   * @param isOnce for a request that must not be sent twice: of a connection that may have ended, the kernel is asked first
+   */
+  take(isOnce?: boolean): UpstreamStream | undefined;
   /** Waits for a stream; false if too many wait already. */
   wait(waiter: Waiter): boolean;
   cancel(waiter: Waiter): void;

@@ -2,14 +2,17 @@
  * An HTTP/1.1 connection on which we send requests: to another agent, inside TLS, or to an application of this node.
  *
  * One request at a time. Between two it lies idle in its pool, still read, so that a peer that closes it or sends what
- * nobody asked for is noticed before the next request is given to it.
+ * nobody asked for is noticed before the next request is given to it. What the peer did since the event loop last looked, the
+ * kernel is asked (`isAlive`) before a request that must not be sent twice; where it breaks the connection even after that, the
+ * kernel refuses the first write, and `isUntouched` says so. Once the kernel has taken a byte, the peer may have it.
  * @module
  */
 
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { HttpConfig } from '../config.ts';
 import type { RawEnd, ResponseSink, UpstreamStream } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';
+import type { Sockets } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import { BodyWriter, FRAME } from './body-writer.ts';
 import { BodyDecoder, STEP } from './grammar/body.ts';
@@ -36,12 +39,16 @@ export class Http1ClientConnection implements UpstreamStream {
   readonly #decoder: BodyDecoder;
   readonly #out: Outbox;
   readonly #body: BodyWriter;
+  /** Whether what is written goes to the kernel at once, so that a write that fails has brought nothing to the peer. */
+  readonly #isPlain: boolean;
   /** The exchange being served; undefined while idle and after the end. */
   #sink: ResponseSink | undefined = undefined;
   #served = 0;
   #toHead = false;
   #requestEnded = false;
   #received = false;
+  /** Whether all that was written for this request was refused. */
+  #isUntouched = false;
   #inBody = false;
   #keepAlive = true;
   #isPaused = false;
@@ -64,6 +71,7 @@ export class Http1ClientConnection implements UpstreamStream {
     this.#decoder = new BodyDecoder(http);
     this.#out = new Outbox(socket);
     this.#body = new BodyWriter(this.#out);
+    this.#isPlain = socket === transport && socket instanceof Socket;
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -76,13 +84,22 @@ export class Http1ClientConnection implements UpstreamStream {
     return this.#keepAlive && !this.#socket.destroyed;
   }
 
+  /** The same, and the kernel knows of no end that the event loop has not told yet. Of TLS the kernel knows nothing. */
+  isAlive(sockets: Pick<Sockets, 'hasSpoken'>): boolean {
+    return this.isUsable && !(this.#isPlain && sockets.hasSpoken(this.#socket));
+  }
+
+  get hasServed(): boolean {
+    return this.#served > 0;
+  }
+
   get isReused(): boolean {
     return this.#served > 1;
   }
 
-  /** Never certain: what was written may have been read before the connection broke. */
+  /** Only where the kernel refused the first write: of anything else, some may have been read before the connection broke. */
   get isUntouched(): boolean {
-    return false;
+    return this.#isUntouched;
   }
 
   get isBlocked(): boolean {
@@ -94,6 +111,7 @@ export class Http1ClientConnection implements UpstreamStream {
     this.#served++;
     this.#requestEnded = false;
     this.#received = false;
+    this.#isUntouched = this.#isPlain;
     this.#inBody = false;
   }
 
@@ -125,7 +143,10 @@ export class Http1ClientConnection implements UpstreamStream {
   }
 
   flush(): void {
-    if (this.#out.isDirty) this.#out.flush();
+    if (!this.#out.isDirty) return;
+    this.#out.flush();
+    // What the kernel refuses is known as soon as it was asked; all that happens later is about bytes that it took.
+    if (this.#isUntouched) this.#isUntouched = this.#socket.errored !== null;
   }
 
   abort(): void {

@@ -141,8 +141,8 @@ class LocalHop implements StreamPool, Arrival {
     return this;
   }
 
-  take(): UpstreamStream | undefined {
-    return this.#pool().take();
+  take(isOnce?: boolean): UpstreamStream | undefined {
+    return this.#pool().take(isOnce);
   }
 
   wait(waiter: Waiter): boolean {

@@ -17,12 +17,12 @@ export interface Kept {
   readonly tapped: boolean;
 }
 
-/** One try at one endpoint, or a wait before it. Instants count from the start of the request. */
+/** One try at one endpoint, a wait before it, or what a fault did to it: a delay, or its end. Instants count from the start of the request. */
 export interface RecordedStep {
-  readonly kind: 'route' | 'limit' | 'queue' | 'attempt' | 'backoff';
+  readonly kind: 'route' | 'limit' | 'delay' | 'fault' | 'queue' | 'attempt' | 'backoff';
   readonly startMs: number;
   readonly tookMs: number;
-  /** `address:port` of an attempt; the document of a route or limit (`HTTPRoute shop/cart rule 2`); else empty. */
+  /** `address:port` of an attempt; the document of a route, limit or fault (`HTTPRoute shop/cart rule 2`); else empty. */
   readonly subject: string;
   /** Status of an attempt; 0 where there was none. */
   readonly status: number;

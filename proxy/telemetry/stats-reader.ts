@@ -41,6 +41,8 @@ export interface SeriesStats {
   readonly latencyCounts: readonly number[];
   /** Only the reasons that occurred. */
   readonly failures: Readonly<Partial<Record<ReasonCode, number>>>;
+  /** Those of `statuses` that a fault answered (reason `fault-injected`); only what occurred. */
+  readonly injected: Readonly<Record<string, number>>;
 }
 
 /** How often a rule decided or would have, or somebody called in plaintext. */
@@ -281,6 +283,7 @@ function toStats({ labels, live, retired }: Series, sum: Float64Array): SeriesSt
     latencySumMs: sum[COLUMN.latencySum]!,
     latencyCounts,
     failures: occurred(REASON_CODES, sum, COLUMN.reasons),
+    injected: occurred(STATUS_NAMES, sum, COLUMN.injected),
   };
 }
 

@@ -20,6 +20,7 @@ const LATENCY = 6;
 const STATUS = LATENCY + BUCKETS;
 const GRPC = STATUS + STATUS_COLUMNS;
 const REASON = GRPC + GRPC_COLUMNS;
+const INJECTED = REASON + REASON_CODES.length;
 
 /**
  * Columns of a row. Latency buckets, statuses and reasons take as many columns as there are of them. A row of connections uses the
@@ -39,9 +40,11 @@ export const COLUMN = {
   /** Those of gRPC once more: `grpcColumn`. */
   grpcStatuses: GRPC,
   reasons: REASON,
+  /** Requests that a fault answered, by final status, once more: `statusColumn`. Of reasons the status is known, of faults it is chosen. */
+  injected: INJECTED,
 } as const;
 
-export const COLUMNS = REASON + REASON_CODES.length;
+export const COLUMNS = INJECTED + STATUS_COLUMNS;
 
 /** What a row of access decisions counts: a rule, or callers in plaintext by address. */
 export type AccessSeriesLabels =

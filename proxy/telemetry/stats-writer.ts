@@ -185,6 +185,11 @@ export class StatsWriter {
     this.#cells[rowStart(row) + COLUMN.grpcStatuses + grpcColumn(status)]!++;
   }
 
+  /** A request that a fault answered, besides `request` and `failure`. */
+  injected(row: number, status: number): void {
+    this.#cells[rowStart(row) + COLUMN.injected + statusColumn(status)]!++;
+  }
+
   /** Something the mesh refused, answered itself or cut. */
   failure(row: number, reason: ReasonCode): void {
     this.#cells[this.#touch(row) + COLUMN_OF_REASON[reason]]!++;

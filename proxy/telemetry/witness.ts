@@ -17,7 +17,7 @@ import { RequestTrace } from './request-trace.ts';
 import type { Ended, Watchable } from './taps.ts';
 import { userOf } from './user.ts';
 
-/** Attempts and waits that are told of one request. */
+/** Attempts, waits and faults that are told of one request. */
 const MAX_STEPS = 32;
 /** Statuses of gRPC that tell of a failure, by bits: 2 4 13 14 15. */
 const FAILED_GRPC = (1 << 2) | (1 << 4) | (1 << 13) | (1 << 14) | (1 << 15);
@@ -114,6 +114,13 @@ export class Witness implements Ended {
   step(kind: RecordedStep['kind'], startMs: number, endMs: number, end: Pick<RecordedStep, 'status' | 'reason'>): void {
     const subject = kind === 'attempt' ? answererOf(this.#endpoint).endpoint : '';
     this.#add({ kind, startMs, tookMs: endMs - startMs, subject, ...end });
+  }
+
+  /** By the document `subject`, until `nowMs` or at that instant; from the start of the request. */
+  disturbed(kind: 'delay' | 'fault', subject: string, nowMs: number): void {
+    const [startMs, tookMs, reason] =
+      kind === 'delay' ? [0, nowMs, '' as const] : [nowMs, 0, 'fault-injected' as const];
+    this.#add({ kind, startMs, tookMs, subject, status: 0, reason });
   }
 
   /** Whether the request is one to tell of, whoever watches; cheap, as it is asked for every one. */

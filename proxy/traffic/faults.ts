@@ -5,16 +5,18 @@ import { type TargetedCall, TargetMatcher } from '../resilience/targets.ts';
 import { type Condition, compileConditions } from '../routing/conditions.ts';
 import type { RouteRequest } from '../routing/request.ts';
 import type { TrafficBoard } from './board.ts';
-import type { Fault } from './rules.ts';
+import { type Fault, subjectOf } from './rules.ts';
 
 interface CompiledFault {
   readonly fault: Fault;
   readonly conditions: readonly Condition[];
+  readonly subject: string;
 }
 
 /** What becomes of one request. */
 export interface Disturbance {
   readonly fault: Fault;
+  readonly subject: string;
   readonly delayMs: number;
   readonly abort: Fault['abort'];
   readonly isReset: boolean;
@@ -37,7 +39,7 @@ export class CallFaults {
       })
       .map((fault): CompiledFault => {
         const match = { headers: fault.headers, query: [], cookies: [], sources: [] };
-        return { fault, conditions: compileConditions(match) };
+        return { fault, conditions: compileConditions(match), subject: subjectOf(fault.origin) };
       });
     return faults.length === 0 ? undefined : new CallFaults(faults);
   }
@@ -50,7 +52,7 @@ export class CallFaults {
     nowMs: number,
     random: () => number,
   ): Disturbance | undefined {
-    for (const { fault, conditions } of this.#faults) {
+    for (const { fault, conditions, subject } of this.#faults) {
       if (nowMs >= fault.untilMs) continue;
       const { routes } = fault.target;
       if (routes.length > 0 && (route === undefined || !routes.includes(route))) continue;
@@ -59,6 +61,7 @@ export class CallFaults {
       const { delay, abort, reset, bandwidth } = fault;
       const disturbance = {
         fault,
+        subject,
         delayMs: hits(delay?.percent) ? delay!.ms : 0,
         abort: hits(abort?.percent) ? abort : undefined,
         isReset: hits(reset?.percent),

@@ -4,6 +4,7 @@ import type { Http2Config } from '../config.ts';
 import type { HttpContext } from '../http/exchange.ts';
 import type { StreamPool } from '../http/streams.ts';
 import { Http2Connection } from '../http2/connection.ts';
+import type { Sockets } from '../sockets.ts';
 import type { Dialer } from './dial.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { type AppWatch, type LocalTarget, tellUnreachable } from './local-target.ts';
@@ -12,6 +13,7 @@ import { SessionPool } from './session-pool.ts';
 
 export interface LocalPoolContext extends HttpContext, AppWatch {
   readonly http2: Http2Config;
+  readonly sockets: Sockets;
 }
 
 /** A caller of an application, as far as its connections must not be used for another. */
@@ -27,12 +29,22 @@ export function localPool(target: LocalTarget, caller: PooledCaller, context: Lo
 }
 
 function addConnections(target: LocalTarget, caller: PooledCaller, context: LocalPoolContext): Http1Pool {
-  const { upstream: config, http, stats, deadlines } = context;
+  const { upstream: config, http, sockets, stats, deadlines } = context;
   target.idle ??= new IdleLimit(config.localIdleMs);
   const { idle } = target;
   // A server that stops says nothing but this; one that ends idle connections in time is found to be there.
   const onIdleClosed = (): void => tellUnreachable(target, context);
-  const options = { endpoint: target, dialer: caller.dialer(), config, http, idle, stats, deadlines, onIdleClosed };
+  const options = {
+    endpoint: target,
+    dialer: caller.dialer(),
+    config,
+    http,
+    sockets,
+    idle,
+    stats,
+    deadlines,
+    onIdleClosed,
+  };
   return addPool(target.pools, caller.key, options);
 }
 

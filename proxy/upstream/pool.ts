@@ -1,6 +1,7 @@
 /**
  * HTTP/1.1 connections to one endpoint under one identity: the most recently used idle one is taken first, new ones are
- * dialled while there is room, and whoever finds none waits in line, up to a bound and a time.
+ * dialled while there is room, and whoever finds none waits in line, up to a bound and a time. Nobody in line, and no request
+ * that must not be sent twice, is given one that the other side has ended as far as the kernel knows.
  * @module
  */
 
@@ -9,6 +10,7 @@ import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import type { StreamPool, UpstreamStream, Waiter } from '../http/streams.ts';
 import { type ClientConnectionOwner, Http1ClientConnection } from '../http1/client-connection.ts';
+import type { Sockets } from '../sockets.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
 import type { Backoff } from './backoff.ts';
 import type { Dialer } from './dial.ts';
@@ -19,6 +21,7 @@ export interface PoolOptions {
   readonly dialer: Dialer;
   readonly config: UpstreamConfig;
   readonly http: HttpConfig;
+  readonly sockets: Pick<Sockets, 'hasSpoken'>;
   /** How long a connection may be unused; shared by all pools of one server. */
   readonly idle: IdleLimit;
   readonly stats: StatsWriter;
@@ -48,10 +51,13 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
     this.endpoint = options.endpoint;
   }
 
-  take(): UpstreamStream | undefined {
+  take(isOnce = false): UpstreamStream | undefined {
     for (;;) {
       const connection = this.#idle.pop();
-      if (connection === undefined || connection.isUsable) return connection;
+      if (connection === undefined) return undefined;
+      if (isOnce ? connection.isAlive(this.#options.sockets) : connection.isUsable) return connection;
+      this.#endedIdle(connection);
+      connection.close();
     }
   }
 
@@ -95,6 +101,12 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
   }
 
   released(connection: Http1ClientConnection): void {
+    // It may have ended with its last response; then another is dialled as soon as it is gone.
+    const isLast = this.#waiting.size > 0 && connection.hasServed && !connection.isAlive(this.#options.sockets);
+    if (isLast) {
+      connection.close();
+      return;
+    }
     const next = this.#nextWaiter();
     if (next !== undefined) {
       next.acquired(connection);
@@ -115,8 +127,7 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
     const at = this.#idle.indexOf(connection);
     if (at !== -1) {
       this.#idle.splice(at, 1);
-      this.#options.idle.sawClosed(performance.now() - connection.idleSinceMs);
-      this.#options.onIdleClosed?.();
+      this.#endedIdle(connection);
     }
     if (this.#waiting.size > this.#dialling && !this.#isFull()) this.#dial();
     this.#checkEmpty();
@@ -138,6 +149,11 @@ export class Http1Pool implements StreamPool, ClientConnectionOwner, Timed {
     }
     if (this.#waiting.size > this.#dialling && !this.#isFull()) this.#dial();
     this.#checkEmpty();
+  }
+
+  #endedIdle({ idleSinceMs }: Http1ClientConnection): void {
+    this.#options.idle.sawClosed(performance.now() - idleSinceMs);
+    this.#options.onIdleClosed?.();
   }
 
   #isFull(): boolean {

@@ -203,10 +203,11 @@ function addWays(endpoint: UpstreamEndpoint, workload: Workload, context: RouteC
 type Http1Options = Omit<PoolOptions, 'onEmpty'>;
 
 function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Http1Options {
-  const { upstream: config, http, stats, deadlines } = context;
+  const { upstream: config, http, sockets, stats, deadlines } = context;
   const dialer = meshDialer(endpoint, workload, [ALPN.http1], context);
   const backoff = backoffOf(context);
-  return { endpoint, dialer, config, http, idle: new IdleLimit(config.meshIdleMs), stats, deadlines, backoff };
+  const idle = new IdleLimit(config.meshIdleMs);
+  return { endpoint, dialer, config, http, sockets, idle, stats, deadlines, backoff };
 }
 
 function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random }: RouteContext): Backoff {

@@ -7,6 +7,7 @@ import { readWire } from '../../agent/demo/wire.ts';
 import type { LabNode, LabPod } from '../../agent/lab/lab.ts';
 import { HTTP_PORTS, type LabAgent, MeshLab, RESOLV_CONF, runsIn, weft } from '../../agent/lab/mesh-lab.ts';
 import { labObstacle } from '../../agent/lab/support.ts';
+import { HBONE, TUNNEL_LABEL } from '../../proxy/snapshot.ts';
 
 const obstacle = await labObstacle();
 const [HTTP_APP, GREETER, DIALOGUE] = ['http-app', 'greeter', 'dialogue'].map((name) =>
@@ -25,6 +26,7 @@ describe.skipIf(obstacle !== undefined)(
     let agents: LabAgent[];
     let client: LabPod;
     let server: LabPod;
+    let far: LabPod;
 
     beforeAll(async () => {
       mesh = await MeshLab.create({ name: 'mesh', nodes: 2 });
@@ -36,10 +38,20 @@ describe.skipIf(obstacle !== undefined)(
         ports: HTTP_PORTS,
       });
       const greeter = await mesh.addPod(n2, { name: 'greeter', ports: [{ name: 'smtp', port: 2525 }] });
+      far = await mesh.addPod(n2, {
+        name: 'far',
+        labels: { [TUNNEL_LABEL]: HBONE },
+        ports: [
+          { name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' },
+          { name: 'smtp', port: 2525 },
+        ],
+      });
+      await mesh.serve(far, HTTP_APP, 8080, 'far');
+      await mesh.serve(far, GREETER, 2525);
       await mesh.serve(server, HTTP_APP, 8080, 'web');
       await mesh.serve(greeter, GREETER, 2525);
       agents = await mesh.startAgents();
-      await mesh.untilRouted(agents, ['greeter', 'web']);
+      await mesh.untilRouted(agents, ['far', 'greeter', 'web']);
     });
     afterAll(() => mesh?.close());
 
@@ -98,6 +110,29 @@ describe.skipIf(obstacle !== undefined)(
         'hello\\r\\n',
       );
       expect(talk).toMatchObject({ received: '220 greeter ready\r\nhello\r\n221 got 7 bytes\r\n' });
+    });
+
+    test('an endpoint that is labelled for HBONE is reached by CONNECTs: requests, and bytes whose server speaks first', async () => {
+      const wire = await mesh.lab.capture(mesh.lab.fabric, {
+        interface: 'br0',
+        filter: `tcp and host ${far.address4}`,
+      });
+      const { code, body } = await mesh.curl(client, 'http://far.shop.weft/who');
+      expect([code, JSON.parse(body).name]).toEqual([0, 'far']);
+      const upload = await mesh.curl(client, '--data-binary', 'x'.repeat(100_000), 'http://far.shop.weft/upload');
+      expect(JSON.parse(upload.body)).toMatchObject({ bytes: 100_000 });
+      const talk = await mesh.ask<{ received: string }>(
+        client,
+        DIALOGUE,
+        'far.shop.weft',
+        2525,
+        'ready',
+        'hello\\r\\n',
+      );
+      expect(talk).toMatchObject({ received: '220 greeter ready\r\nhello\r\n221 got 7 bytes\r\n' });
+      const [h2, weft1] = ['\u0002h2', 'weft/1']; // as a ClientHello offers them
+      const seen = readWire(await wire!.stop(), 15_008, [h2, weft1, 'HTTP/1.1', 'CONNECT', 'greeter']);
+      expect(seen.wordsSeen).toEqual([h2]);
     });
 
     test('an upgraded connection passes in both directions', async () => {
@@ -164,7 +199,7 @@ describe.skipIf(obstacle !== undefined)(
       const runs = { host: { uid: HOST_UID } };
       await mesh.serve(n2, HTTP_APP, 9_095, 'onhost');
       mesh.writeWorkload(n2, { name: 'onhost', ports, spec: { runs, address: n2.address4 } });
-      await mesh.untilRouted(agents, ['greeter', 'onhost', 'web']);
+      await mesh.untilRouted(agents, ['far', 'greeter', 'onhost', 'web']);
       const called = await mesh.curl(client, 'http://onhost.shop.weft:9095/who');
       expect([called.code, JSON.parse(called.body).name]).toEqual([0, 'onhost']);
       expect((await mesh.curl(n1, `http://${n2.address4}:9095/who`)).code).not.toBe(0); // STRICT there as well
@@ -172,7 +207,7 @@ describe.skipIf(obstacle !== undefined)(
       const calling = await mesh.lab.exec(n2.namespace, ['curl', '-sS', 'http://web.shop.weft/who'], options);
       expect([calling.stderr, JSON.parse(calling.stdout).name]).toEqual(['', 'web']);
       rmSync(mesh.workloadFile(n2, 'onhost'));
-      await mesh.untilRouted(agents, ['greeter', 'web']);
+      await mesh.untilRouted(agents, ['far', 'greeter', 'web']);
     });
 
     test('a workload file that does not parse is reported, and what ran before keeps running', async () => {
@@ -199,9 +234,9 @@ describe.skipIf(obstacle !== undefined)(
         ports: [{ name: 'http', port: 8080, appProtocol: 'http' }],
       });
       await mesh.serve(extra, HTTP_APP, 8080, 'extra');
-      await mesh.untilRouted(agents, ['extra', 'greeter', 'web']);
+      await mesh.untilRouted(agents, ['extra', 'far', 'greeter', 'web']);
       rmSync(mesh.workloadFile(n1, 'extra'));
-      await mesh.untilRouted(agents, ['greeter', 'web']);
+      await mesh.untilRouted(agents, ['far', 'greeter', 'web']);
       const rules = async () => (await mesh.lab.exec(extra.namespace, ['nft', 'list', 'ruleset'])).stdout;
       await agents[0]!.until('the end of its draining', async () => (await rules()) === '');
       expect((await mesh.curl(n1, `http://${extra.address4}:8080/who`)).code).toBe(0);

@@ -1,7 +1,7 @@
 /** One call, from a service to another: how requests ended, and how long they took. Pure. @module */
 import { REASONS, type ReasonCode } from '../../../proxy/reasons.ts';
 import type { Figures, FiguresRow } from '../../history/figures.ts';
-import { blameOf } from '../../history/outcomes.ts';
+import { blameOf, FAULT } from '../../history/outcomes.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import type { EdgeDetail } from '../shapes/edge.ts';
 import { judge } from './health.ts';
@@ -64,12 +64,24 @@ export function edgeView(
 /** What the mesh answered is among the statuses too: it is taken from there, so that nothing counts twice. */
 export function outcomesOf(row: FiguresRow): EdgeDetail['outcomes'] {
   const all = totalsOf(row).requests ?? 0;
-  const statuses = new Map(Object.entries(row.statuses).map(([status, count]) => [statusOf(status), count]));
-  const ofMesh = Object.entries(row.reasons).map(([reason, count]) => {
-    const status: number = reason in REASONS ? REASONS[reason as keyof typeof REASONS].status : 0;
+  const statuses = new Map<number, number>();
+  const ofMesh: Omit<EdgeDetail['outcomes'][number], 'ratio'>[] = [];
+  const tell = (reason: string, status: number, count: number): void => {
     if (statuses.has(status)) statuses.set(status, Math.max(0, statuses.get(status)! - count));
-    return { class: classOf(reason), status, reason, count };
-  });
+    ofMesh.push({ class: classOf(reason), status, reason, count });
+  };
+  const names = Object.entries(row.statuses);
+  for (const [name, count] of names) if (!name.includes(' ')) statuses.set(statusOf(name), count);
+  let answered = 0; // by faults, with the status that each chose
+  for (const [name, count] of names) {
+    if (!name.startsWith(FAULT)) continue;
+    answered += count;
+    tell('fault-injected', statusOf(name.slice(FAULT.length)), count);
+  }
+  for (const [reason, count] of Object.entries(row.reasons)) {
+    const status: number = reason in REASONS ? REASONS[reason as keyof typeof REASONS].status : 0;
+    tell(reason, status, reason === 'fault-injected' ? count - answered : count);
+  }
   const ofApp = [...statuses].map(([status, count]) => ({ class: 'app' as const, status, reason: '', count }));
   return [...ofApp, ...ofMesh]
     .filter(({ count }) => count > 0)

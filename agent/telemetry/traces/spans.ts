@@ -1,6 +1,6 @@
 /**
  * Records as spans: one of kind client where a request went out, one of kind server where it came in, and below it what the
- * mesh did with it: route, limit, queue, each attempt, each wait before another. Pure.
+ * mesh did with it: route, limit, delay, fault, queue, each attempt, each wait before another. Pure.
  *
  * The ids of those below are derived from that of the request's span, so that every node tells the same.
  * @module

@@ -63,7 +63,7 @@ test('outcomes add up to the requests, whatever was counted', () => {
   const counts = fc.array(fc.tuple(status, count)).map((pairs) => Object.fromEntries(pairs) as Record<string, number>);
   const reasons = fc.array(fc.tuple(fc.constantFrom(...REASON_CODES), count)).map((pairs) => Object.fromEntries(pairs));
   fc.assert(
-    fc.property(counts, reasons, fc.boolean(), (statuses, failures, isCall) => {
+    fc.property(counts, reasons, counts, fc.boolean(), (statuses, failures, injected, isCall) => {
       const total = Object.values(statuses).reduce((a, b) => a + b, 0);
       const outcomes = outcomesOf({
         labels: { ...CALL, protocol: isCall ? 'grpc' : 'http', version: '', route: '/', method: 'GET' },
@@ -77,6 +77,7 @@ test('outcomes add up to the requests, whatever was counted', () => {
         latencySumMs: 0,
         latencyCounts: [],
         failures,
+        injected,
       });
       expect(outcomes.reduce((sum, outcome) => sum + outcome.count, 0)).toBe(total);
       for (const [code, wanted] of Object.entries(statuses)) {

@@ -97,6 +97,23 @@ test('how requests ended adds up to all of them, the mesh told apart from the ap
   ]);
 });
 
+test('what a fault answered is no failure of the application, whatever its status', () => {
+  const one = {
+    ...row({}, 100),
+    statuses: { '0': 4, '200': 60, '503': 30, '404': 6, 'grpc 14': 9, 'fault 503': 20, 'fault 404': 6 },
+    reasons: { 'fault-injected': 30 },
+  };
+  const outcomes = outcomesOf(one);
+  expect(outcomes).toEqual([
+    { class: 'app', status: 200, reason: '', count: 60, ratio: 0.6 },
+    { class: 'policy', status: 503, reason: 'fault-injected', count: 20, ratio: 0.2 },
+    { class: 'app', status: 503, reason: '', count: 10, ratio: 0.1 },
+    { class: 'policy', status: 404, reason: 'fault-injected', count: 6, ratio: 0.06 },
+    { class: 'policy', status: 0, reason: 'fault-injected', count: 4, ratio: 0.04 },
+  ]);
+  expect(outcomes.reduce((sum, { count }) => sum + count, 0)).toBe(100);
+});
+
 describe('where a call leads to several', () => {
   const endpointOf = (service: string, workload: string, node: string, version = ''): Endpoint =>
     endpoint({

@@ -43,6 +43,14 @@ describe('what was counted', () => {
     const failures = { 'access-denied': 2, 'connect-failed': 3, 'upstream-reset': 4, 'client-aborted': 5 } as const;
     expect(outcomesOf(classes, failures, 0)).toEqual({ clientErrors: 4, appFailed: 7, meshFailed: 3, denied: 2 });
     expect(outcomesOf([0, 100, 0, 0, 0], { 'connect-failed': 3 }, 10)).toMatchObject({ appFailed: 7, meshFailed: 3 });
+    // Ten aborts, eight with 5xx and two with 4xx, and a reset, which has no status.
+    expect(outcomesOf([0, 90, 0, 6, 10], { 'fault-injected': 11 }, 0, [0, 0, 0, 2, 8])).toEqual({
+      clientErrors: 4,
+      appFailed: 2,
+      meshFailed: 0,
+      denied: 11,
+    });
+    expect(outcomesOf([0, 9, 0, 0, 0], { 'fault-injected': 4 }, 5, [0, 4, 0, 0, 0])).toMatchObject({ appFailed: 1 });
     const failed = fc.dictionary(fc.constantFrom(...REASON_CODES), fc.nat(9));
     fc.assert(
       fc.property(fc.array(fc.nat(50), { minLength: 5, maxLength: 5 }), failed, (counts, reasons) => {

@@ -47,6 +47,7 @@ export function series(requests: readonly number[], changes: Partial<SeriesStats
     latencySumMs: 0,
     latencyCounts,
     failures: {},
+    injected: {},
     ...changes,
   };
 }

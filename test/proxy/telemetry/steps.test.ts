@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { RequestRecord } from '../../../proxy/telemetry/record.ts';
 import { NO_TRAFFIC } from '../../../proxy/traffic/rules.ts';
 import { eventually, Mesh, TestClient, TestServer } from '../mesh.ts';
-import { app, ask, held, limit, policies, routes, rule, statuses, to } from '../traffic/support.ts';
+import { app, ask, fault, held, limit, policies, routes, rule, statuses, to } from '../traffic/support.ts';
 
 /** A machine that is busy makes any request slow. */
 const slowMs = 600_000;
@@ -68,6 +68,31 @@ test('a request over a limit names the document, and one without room what refus
   const [overflow, limited] = await told(mesh.a.records, 2);
   expect(stepsOf(overflow!)).toEqual([['limit', '', 'overflow']]);
   expect(stepsOf(limited!)).toEqual([['limit', 'RateLimit shop/l', 'rate-limited']]);
+});
+
+test('a request that a fault held back, answered or reset names the document and says how long', async () => {
+  await using cart = await statuses(200);
+  await using mesh = await Mesh.start(cart.port, ALL);
+  const delay = { ms: 40, percent: 100 };
+  const rules = [{ delay }, { delay, abort: { status: 503, percent: 100 } }, { reset: { percent: 100 } }];
+  for (const [nth, one] of rules.entries()) {
+    mesh.rule({ ...NO_TRAFFIC, faults: [fault(one)] });
+    await ask(mesh.port).catch(() => undefined);
+    await told(mesh.a.records, nth + 1);
+  }
+  const [late, aborted, reset] = mesh.a.records;
+  const subject = 'Fault shop/f';
+  expect(stepsOf(late!)[0]).toEqual(['delay', subject, '']);
+  expect(late!.steps.map(({ kind }) => kind)).toEqual(['delay', 'queue', 'attempt']);
+  expect(stepsOf(aborted!)).toEqual([
+    ['delay', subject, ''],
+    ['fault', subject, 'fault-injected'],
+  ]);
+  expect(stepsOf(reset!)).toEqual([['fault', subject, 'fault-injected']]);
+  const [delayed, ended] = aborted!.steps;
+  expect([delayed!.startMs, delayed!.tookMs >= 39, ended!.tookMs]).toEqual([0, true, 0]); // the clock of timers rounds
+  expect(ended!.startMs).toBeGreaterThanOrEqual(delayed!.tookMs);
+  expect(late!.steps.at(-1)!.startMs).toBeGreaterThanOrEqual(delay.ms - 1);
 });
 
 test('a request that its destination has no room for says so there, and at the source as an answer', async () => {

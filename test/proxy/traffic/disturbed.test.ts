@@ -112,6 +112,8 @@ test('a delay comes before the abort that goes with it', async () => {
   const told = await ask(mesh.port);
   expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(150);
   expect([told.status, told.headers['weft-reason'], cart.asked.length]).toEqual([418, 'fault-injected', 0]);
+  const counted = mesh.a.reader.series().find(({ failures }) => failures['fault-injected'] !== undefined);
+  expect(counted).toMatchObject({ statuses: { 418: 1 }, injected: { 418: 1 }, failures: { 'fault-injected': 1 } });
   mesh.rule(faults(fault({ abort: { status: 503, grpcStatus: 14, percent: 100 } })));
   expect((await ask(mesh.port)).trailers['grpc-status']).toBe('14');
 });
