@@ -56,6 +56,7 @@ describe.skipIf(obstacle !== undefined)('an agent that is replaced', () => {
     const before = (await old.status())!;
     const load = startLoad(mesh, here, there);
     const downloads = [download(mesh, here, 'there'), download(mesh, there, 'here')];
+    const downloaded = Promise.all(downloads.map((curl) => once(curl, 'exit'))); // they may end before they are waited for
 
     const successor = mesh.launchAgent(mesh.lab.node(1), {}, '--take-over');
     agents[0] = successor;
@@ -67,12 +68,7 @@ describe.skipIf(obstacle !== undefined)('an agent that is replaced', () => {
     const now = (await successor.status())!;
     const data = join(successor.home, 'data');
     expect([filesOf(before.pid, data), filesOf(now.pid, data).length > 0]).toEqual([[], true]); // one writer
-    await Promise.all(
-      downloads.map(async (curl) => {
-        const [code] = await once(curl, 'exit');
-        expect(code).toBe(0);
-      }),
-    );
+    expect((await downloaded).map(([code]) => code)).toEqual([0, 0]);
     if (old.isRunning) await once(old.child, 'exit');
     expect(old.child.exitCode).toBe(0);
     expect(await load.stop()).toEqual([]);
@@ -123,8 +119,9 @@ function startLoad(mesh: MeshLab, here: LabPod, there: LabPod): { stop: () => Pr
   const stop = async (client: ChildProcess): Promise<string[]> => {
     let text = '';
     client.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    const closed = once(client, 'close'); // and all that it said is here
     client.kill('SIGTERM');
-    await once(client, 'exit');
+    await closed;
     const { requests, failures } = JSON.parse(text) as { requests: number; failures: string[] };
     expect(requests).toBeGreaterThan(20);
     return failures.map((failure) => `${client.spawnargs.slice(-3).join(' ')}: ${failure}`);
