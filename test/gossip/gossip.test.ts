@@ -234,7 +234,7 @@ describe('the gossip port', () => {
 
   test('counts garbage and silence apart from a connect probe, and outlives all of them', async () => {
     using realm = new Realm();
-    await using a = await Peer.start(realm, 'a', { admissionTimeoutMs: 300 });
+    await using a = await Peer.start(realm, 'a', { admissionTimeoutMs: 2_000 });
     const port = Number(a.gossip.address.split(':')[1]);
 
     const talker = connect(port, '127.0.0.1');
