@@ -2,9 +2,11 @@
  * Deadlines of many connections under one timer.
  *
  * A connection registers once and from then on only writes its `deadlineMs`: the hot path arms and disarms a timeout with
- * one assignment. One coarse tick looks at all of them, so a deadline is met at most a tick late.
+ * one assignment. One coarse tick looks at all of them, so a deadline is met at most a tick late. What is found due is looked at
+ * again two turns of the event loop later (fair-timeout.ts): bytes that came during a stall are read first, and may move it.
  * @module
  */
+import { afterTwoTurns } from './fair-timeout.ts';
 
 const TICK_MS = 100;
 
@@ -19,6 +21,8 @@ export class Deadlines {
   readonly #items = new Set<Timed>();
   readonly #tickMs: number;
   #timer: NodeJS.Timeout | undefined;
+  /** When some were found due that have not been told yet. */
+  #foundMs: number | undefined;
 
   constructor(tickMs = TICK_MS) {
     this.#tickMs = tickMs;
@@ -41,9 +45,22 @@ export class Deadlines {
   }
 
   readonly #tick = (): void => {
+    if (this.#foundMs !== undefined) return;
     const nowMs = performance.now();
     for (const item of this.#items) {
-      if (item.deadlineMs <= nowMs) item.onDeadline();
+      if (item.deadlineMs > nowMs) continue;
+      this.#foundMs = nowMs;
+      afterTwoTurns(this.#tell);
+      return;
+    }
+  };
+
+  readonly #tell = (): void => {
+    const foundMs = this.#foundMs ?? Number.NEGATIVE_INFINITY;
+    this.#foundMs = undefined;
+    if (this.#timer === undefined) return;
+    for (const item of this.#items) {
+      if (item.deadlineMs <= foundMs) item.onDeadline();
     }
   };
 }

@@ -18,8 +18,8 @@ import { Lab, type LabNode, type LabPod } from './lab.ts';
 import { stopProcess } from './processes.ts';
 
 const PATIENCE_MS = 60_000;
-/** A resolver that exists nowhere: a name of the mesh must not need it. */
-export const RESOLV_CONF = 'nameserver 192.0.2.53\noptions timeout:1 attempts:1\n';
+/** A resolver that exists nowhere: a name of the mesh must not need it. Asked once, so that nothing lost goes unseen. */
+export const RESOLV_CONF = 'nameserver 192.0.2.53\noptions timeout:10 attempts:1\n';
 
 /** Of an application at 8080 that callers dial at 80. */
 export const HTTP_PORTS = [{ name: 'http', port: 8080, servicePort: 80, appProtocol: 'http' }];

@@ -15,8 +15,8 @@ import { HeldPort } from './held-port.ts';
 import { FORMAT, type Inheritance, listensOf } from './inheritance.ts';
 import { TAKEOVER } from './routes.ts';
 
-/** How long workloads that the predecessor holds ready may take to be so here. */
-const READY_MS = 15_000;
+/** How long workloads that the predecessor holds ready may take to be so here. Whoever is not is lost to callers until it is. */
+const READY_MS = 60_000;
 const LOOK_MS = 50;
 
 export class Predecessor implements AsyncDisposable {

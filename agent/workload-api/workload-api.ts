@@ -28,6 +28,8 @@ export interface WorkloadApiOptions extends AnswerSources {
   readonly slowReaderMs?: number;
   /** After this a connection without a call is closed. */
   readonly idleMs?: number;
+  /** What callers may ask for is counted by it. */
+  readonly nowMs?: () => number;
 }
 
 /** Workload_Endpoint §4: every caller may open it; who it is decides what it gets. */
@@ -56,6 +58,7 @@ export class WorkloadApi implements AsyncDisposable {
   readonly #callers: Callers;
   readonly #answers: Answers;
   readonly #table = new CallerTable();
+  readonly #nowMs: () => number;
   readonly #server: Server;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #subscriptions = new Set<Subscription>();
@@ -64,6 +67,7 @@ export class WorkloadApi implements AsyncDisposable {
 
   private constructor(options: WorkloadApiOptions) {
     this.#options = options;
+    this.#nowMs = options.nowMs ?? Date.now;
     this.#callers = new Callers(options.linux);
     this.#answers = new Answers(options, this.#callers);
     this.#server = createServer((socket) => this.#accept(socket));
@@ -105,7 +109,7 @@ export class WorkloadApi implements AsyncDisposable {
 
   #accept(socket: Socket): void {
     const caller = this.#callerOf(socket);
-    if (caller === undefined || !caller.mayConnect(Date.now())) {
+    if (caller === undefined || !caller.mayConnect(this.#nowMs())) {
       socket.destroy();
       return;
     }
@@ -133,12 +137,12 @@ export class WorkloadApi implements AsyncDisposable {
   #callerOf(socket: Socket): Caller | undefined {
     const fd = descriptorOf(socket);
     if (fd === undefined) return undefined;
-    return this.#table.get(this.#callers.keyOf(this.#options.linux.unixPeer(fd)), Date.now());
+    return this.#table.get(this.#callers.keyOf(this.#options.linux.unixPeer(fd)), this.#nowMs());
   }
 
   #answer(call: ServerCall, caller: Caller): void {
     const { misfit } = call;
-    const refusal = refusalOf(call, caller);
+    const refusal = refusalOf(call, caller, this.#nowMs());
     if (misfit !== undefined) call.reject(misfit);
     else if (refusal !== undefined) call.refuse(refusal);
     else this.#subscribe(call, caller);
@@ -165,11 +169,11 @@ export class WorkloadApi implements AsyncDisposable {
 }
 
 /** What keeps a call from being looked at. */
-function refusalOf(call: ServerCall, caller: Caller): Refusal | undefined {
+function refusalOf(call: ServerCall, caller: Caller, nowMs: number): Refusal | undefined {
   if (call.metadata(SECURITY_HEADER) !== 'true') {
     return { status: STATUS.invalidArgument, message: `send the metadata ${SECURITY_HEADER}: true` };
   }
-  if (!caller.mayCall(Date.now())) {
+  if (!caller.mayCall(nowMs)) {
     return { status: STATUS.resourceExhausted, message: 'too many calls of this workload; keep one stream open' };
   }
   if (JWT_CALLS.has(call.path)) {

@@ -6,10 +6,11 @@
  * and only its resolver can answer it.
  * @module
  */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { Logger } from 'pino';
+import { afterTwoTurns } from '../fair-timeout.ts';
 import type { DnsLimits } from './config.ts';
 import { readQuery, udpLimit, writeAnswer, writeFailure } from './message.ts';
 import type { DnsSockets, ResolverAddress } from './sockets.ts';
@@ -25,6 +26,15 @@ export interface UdpListenerOptions {
   readonly limits: DnsLimits;
   readonly stats: DnsStats;
   readonly log: Logger;
+}
+
+/** RFC 863. Nothing is ever sent there. */
+const DISCARD_PORT = 9;
+
+/** A datagram that was here when the socket was closed. */
+interface Left {
+  readonly message: Buffer;
+  readonly client: RemoteInfo;
 }
 
 interface Pending {
@@ -55,7 +65,7 @@ export class UdpListener implements AsyncDisposable {
   }
 
   static async start(options: UdpListenerOptions, family: 4 | 6): Promise<UdpListener> {
-    const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
+    const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', lookup: literalOf(family) });
     try {
       const listening = once(socket, 'listening'); // with a descriptor, bind() emits it before it returns
       socket.bind({ ...options.bind, exclusive: true });
@@ -71,7 +81,10 @@ export class UdpListener implements AsyncDisposable {
     return this.#local.port;
   }
 
-  /** Stops answering. Queries that wait for a resolver are dropped; their clients ask again. */
+  /**
+   * Stops answering, once what the kernel had given this socket is answered: where another process listens on the same port,
+   * nothing of it is lost. Queries that wait for a resolver are dropped; their clients ask again.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -85,20 +98,43 @@ export class UdpListener implements AsyncDisposable {
     clearTimeout(this.#timer);
     for (const pending of this.#pending) pending.upstream.close();
     this.#pending.clear();
+    const left = await this.#setAside();
     const closed = once(this.#socket, 'close');
+    for (const { message, client } of left) this.#answer(message, client); // in this turn, as the socket takes new ones again
     this.#socket.close();
     await closed;
   }
 
-  #received(message: Buffer, client: RemoteInfo): void {
-    const query = readQuery(message);
-    if (query === undefined || !isMeshName(query, this.#options.lookup)) {
-      this.#passOn(message, client);
-      return;
+  /** What came and was not read. A socket with a peer is given nothing else by the kernel, and keeps what it has. */
+  async #setAside(): Promise<Left[]> {
+    const left: Left[] = [];
+    this.#socket.removeAllListeners('message');
+    this.#socket.on('message', (message, client) => left.push({ message, client }));
+    const connected = once(this.#socket, 'connect');
+    try {
+      this.#socket.connect(DISCARD_PORT, this.#family === 4 ? '127.0.0.1' : '::1');
+      await connected;
+      await new Promise<void>(afterTwoTurns);
+      this.#socket.disconnect();
+      return left;
+    } catch (err) {
+      this.#options.log.debug({ err }, 'dns socket is closed with what it holds');
+      return [];
     }
+  }
+
+  #received(message: Buffer, client: RemoteInfo): void {
+    if (!this.#answer(message, client)) this.#passOn(message, client);
+  }
+
+  /** @returns whether it asks for a name of the mesh */
+  #answer(message: Buffer, client: RemoteInfo): boolean {
+    const query = readQuery(message);
+    if (query === undefined || !isMeshName(query, this.#options.lookup)) return false;
     const { answer, outcome } = answerMeshName(query, this.#options.lookup);
     this.#options.stats.count(outcome);
     this.#reply(writeAnswer(query, answer, udpLimit(query)), client);
+    return true;
   }
 
   #passOn(message: Buffer, client: RemoteInfo): void {
@@ -192,20 +228,21 @@ export class UdpListener implements AsyncDisposable {
   }
 
   #reply(message: Buffer, { address, port }: RemoteInfo): void {
-    if (this.#closing !== undefined) return;
     this.#socket.send(message, port, address, (err) => {
       if (err) this.#options.log.debug({ err }, 'dns answer could not be sent');
     });
   }
 }
 
-/** A socket around an open descriptor. Addresses it connects to are literals; by itself Node would look them up as names. */
+/** A socket around an open descriptor. */
 function newSocket(family: 4 | 6, fd: number): Socket {
-  const socket = createSocket({
-    type: family === 4 ? 'udp4' : 'udp6',
-    lookup: (literal, _options, done) => done(null, literal, family),
-  });
+  const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', lookup: literalOf(family) });
   return socket.bind({ fd, exclusive: true });
+}
+
+/** Addresses here are literals; by itself Node would look them up as names, and send a turn later. */
+function literalOf(family: 4 | 6): NonNullable<SocketOptions['lookup']> {
+  return (literal, _options, done) => done(null, literal, family);
 }
 
 /** `fe80::1%eth0` without what follows the percent sign. */

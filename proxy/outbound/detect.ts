@@ -1,6 +1,7 @@
 /** Waits for a client's first bytes, but not for long: some protocols let the server speak first. @module */
 
 import type { Socket } from 'node:net';
+import { FairTimeout } from '../fair-timeout.ts';
 import { sniff, sniffFinal } from './sniff.ts';
 
 export interface Detected {
@@ -26,12 +27,12 @@ export function detect(socket: Socket, timeoutMs: number, done: (detected: Detec
   };
   const giveUp = (): void => settle(bytes === undefined ? 'opaque' : sniffFinal(bytes));
   const stop = (): void => {
-    clearTimeout(timer);
+    timer.clear();
     socket.off('data', onData);
     socket.off('end', giveUp);
     socket.off('close', stop);
   };
-  const timer = setTimeout(giveUp, timeoutMs);
+  const timer = new FairTimeout(giveUp, timeoutMs);
   socket.on('data', onData);
   socket.on('end', giveUp);
   socket.on('close', stop);

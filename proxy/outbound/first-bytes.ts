@@ -1,6 +1,7 @@
 /** Telling HTTP/2 with prior knowledge from HTTP/1, where one of them is spoken: the first three bytes do. @module */
 
 import type { Socket } from 'node:net';
+import { FairTimeout } from '../fair-timeout.ts';
 import { PREFACE } from '../http2/frames.ts';
 
 /** `PRI`: no method of HTTP/1 begins like this. */
@@ -30,13 +31,13 @@ export function readFirstBytes(
     socket.destroy();
   };
   const stop = (): void => {
-    clearTimeout(timer);
+    timer.clear();
     socket.off('data', onData);
     socket.off('end', giveUp);
     socket.off('error', giveUp);
     socket.off('close', stop);
   };
-  const timer = setTimeout(giveUp, timeoutMs).unref();
+  const timer = new FairTimeout(giveUp, timeoutMs);
   socket.on('data', onData);
   socket.on('end', giveUp);
   socket.on('error', giveUp);

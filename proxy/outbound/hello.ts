@@ -1,6 +1,7 @@
 /** Waits for the first message of a client of TLS, where rules go by the name it asks for. @module */
 
 import type { Socket } from 'node:net';
+import { FairTimeout } from '../fair-timeout.ts';
 import { serverNameOf } from './server-name.ts';
 
 export interface HelloLimits {
@@ -28,18 +29,18 @@ export function readServerName(
     done(serverName, bytes);
   };
   const giveUp = (): void => settle(undefined);
-  let timer = setTimeout(giveUp, isAnyTaken ? silenceMs : helloMs).unref();
+  let timer = new FairTimeout(giveUp, isAnyTaken ? silenceMs : helloMs);
   const onData = (chunk: Buffer): void => {
     if (bytes === undefined) {
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, helloMs).unref();
+      timer.clear();
+      timer = new FairTimeout(giveUp, helloMs);
     }
     bytes = bytes === undefined ? chunk : Buffer.concat([bytes, chunk]);
     const hello = serverNameOf(bytes);
     if (hello.kind !== 'more') settle(hello.kind === 'name' ? hello.name : undefined);
   };
   const stop = (): void => {
-    clearTimeout(timer);
+    timer.clear();
     socket.off('data', onData);
     socket.off('end', giveUp);
     socket.off('error', stop);

@@ -11,6 +11,7 @@ import type { Revocations } from '../../certs/revocation.ts';
 import type { TrustBundle } from '../../certs/trust-bundle.ts';
 import { refuse, verifyKnown, verifyPeer } from '../../certs/verify.ts';
 import type { UpstreamConfig } from '../config.ts';
+import { FairTimeout } from '../fair-timeout.ts';
 import type { SharedReader } from '../listeners/shared-reader.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { MeshSessions } from '../sessions.ts';
@@ -95,9 +96,9 @@ export function dialTcp(destination: TcpDestination, context: DialContext, done:
   }
   socket.allowHalfOpen = true;
   const { connectTimeoutMs = config.connectTimeoutMs } = destination;
-  const timer = setTimeout(() => settle('connect-timeout', `${connectTimeoutMs} ms`), connectTimeoutMs);
+  const timer = new FairTimeout(() => settle('connect-timeout', `${connectTimeoutMs} ms`), connectTimeoutMs);
   const settle = (reason: ReasonCode | undefined, detail: string): void => {
-    clearTimeout(timer);
+    timer.clear();
     socket.off('connect', onConnect);
     socket.off('error', onError);
     if (reason === undefined) {
@@ -187,9 +188,9 @@ function handshake(
     checkServerIdentity: () => undefined, // verifyPeer below is the judge
   });
   const agreed = (): Alpn | undefined => alpn.find((protocol) => protocol === socket.alpnProtocol);
-  const timer = setTimeout(() => settle('handshake-failed', 'timeout'), config.handshakeTimeoutMs);
+  const timer = new FairTimeout(() => settle('handshake-failed', 'timeout'), config.handshakeTimeoutMs);
   const settle = (reason: ReasonCode | undefined, detail: string): void => {
-    clearTimeout(timer);
+    timer.clear();
     socket.off('secureConnect', onSecure);
     socket.off('error', onError);
     socket.off('close', onClose);

@@ -5,6 +5,7 @@
  */
 
 import type { UpstreamConfig } from '../config.ts';
+import { FairTimeout } from '../fair-timeout.ts';
 import { StreamBytes } from '../hbone/stream-socket.ts';
 import type { Http2Connection } from '../http2/connection.ts';
 import type { ReasonCode } from '../reasons.ts';
@@ -24,7 +25,7 @@ export interface HbonePoolOptions {
 
 interface Waiting {
   readonly done: (result: DialResult) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: FairTimeout;
 }
 
 export class HbonePool implements Dialer {
@@ -53,7 +54,7 @@ export class HbonePool implements Dialer {
       process.nextTick(done, { ok: false, reason: 'upstream-overflow', detail: '' });
       return;
     }
-    const timer = setTimeout(() => {
+    const timer = new FairTimeout(() => {
       this.#waiting.delete(waiting);
       done({ ok: false, reason: 'pending-timeout', detail: '' });
       this.#checkEmpty();
@@ -144,7 +145,7 @@ export class HbonePool implements Dialer {
 
   #forget(waiting: Waiting): void {
     this.#waiting.delete(waiting);
-    clearTimeout(waiting.timer);
+    waiting.timer.clear();
   }
 
   #checkEmpty(): void {
@@ -155,13 +156,13 @@ export class HbonePool implements Dialer {
 
 /** A stream until its CONNECT is answered; then bytes. */
 class OpeningStream extends StreamBytes {
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: FairTimeout;
   #done: ((result: DialResult) => void) | undefined;
 
   constructor(connection: Http2Connection, timeoutMs: number, done: (result: DialResult) => void) {
     super(connection.nextId(), connection);
     this.#done = done;
-    this.#timer = setTimeout(() => {
+    this.#timer = new FairTimeout(() => {
       this.#fail('connect-timeout', `${timeoutMs} ms for CONNECT`);
       this.socket.destroy();
     }, timeoutMs);
@@ -198,7 +199,7 @@ class OpeningStream extends StreamBytes {
   #settle(result: DialResult): void {
     const done = this.#done;
     this.#done = undefined;
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     done?.(result);
   }
 }

@@ -171,7 +171,7 @@ async function traffic(): Promise<void> {
     said.push(await body.text());
     return statusCode;
   };
-  await expect.poll(ask, { timeout: 10_000 }).toBe(200);
+  await expect.poll(ask).toBe(200);
   for (const port of [15_008, 15_012]) {
     const socket = connect(port, ADDRESS).on('error', () => {});
     socket.end('GET / HTTP/1.1\r\n\r\n');

@@ -70,9 +70,8 @@ describe.skipIf(obstacle !== undefined)(
       await using outOf = load(spy, 'web');
       const all = [between, into, outOf];
       await n1.until('traffic', async () => all.every(({ tally }) => tally.requests > 2 * PER_SECOND));
-      expect(all.map(({ tally, errorText }) => [tally.failures.slice(0, 3), errorText])).toEqual(
-        all.map(() => [[], '']),
-      );
+      expect([between.tally.failures.slice(0, 3), all.map(({ errorText }) => errorText)]).toEqual([[], ['', '', '']]);
+      for (const { tally } of all) expect(tally.requests - tally.failed).toBeGreaterThan(PER_SECOND);
 
       const beganMs = performance.now();
       const revoking = weft(n1, 'revoke', 'node/n3', '--reason', 'stolen');

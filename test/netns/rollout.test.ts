@@ -51,13 +51,15 @@ describe.skipIf(obstacle !== undefined)('changes under load', () => {
     await load.begun;
     const atMs = Date.now();
     await ground.apply(split({ blue: 0, green: 100 }));
-    await new Promise((resolve) => setTimeout(resolve, atMs + 2_000 - Date.now())); // what is watched is time itself
+    const appliedAtMs = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 2_000)); // what is watched is time itself
     const report = await load.stop();
-    const lastMs = Math.max(0, ...namesOf(report, 'blue').map((name) => report.names[name]!.lastAskedAtMs)) - atMs;
-    told('cut-over', report, { lastMs });
+    const lastAtMs = Math.max(0, ...namesOf(report, 'blue').map((name) => report.names[name]!.lastAskedAtMs));
+    const lastMs = lastAtMs - appliedAtMs; // how long it is until all have it is asked above, of twenty
+    told('cut-over', report, { appliedMs: appliedAtMs - atMs, lastMs });
     expect(report.failures).toEqual({});
     expect(countOf(report, 'blue')).toBeGreaterThan(0);
-    expect(lastMs).toBeLessThan(1_000);
+    expect(lastMs).toBeLessThan(500); // on its way when it was applied
     expect(countOf(report, 'green')).toBeGreaterThan(0);
   }, 60_000);
 

@@ -64,8 +64,10 @@ describe.skipIf(obstacle !== undefined)('trouble', () => {
     const url = 'http://even.shop.weft/';
     const target = { services: ['even'] };
     const few = { url, count: 20, sockets: 2 };
-    await ground.apply(own('FaultInjection', 'abort', { target, abort: { status: 418, percent: 100 }, ttl: '6s' }));
+    const abort = { target, abort: { status: 418, percent: 100 } };
+    await ground.apply(own('FaultInjection', 'abort', { ...abort, ttl: '5m' }));
     expect((await ground.run(few)).failures).toEqual({ '418 fault-injected': 20 });
+    await ground.apply(own('FaultInjection', 'abort', { ...abort, ttl: '3s' })); // it may be over before all have it
     const untilWell = async (): Promise<boolean> => Object.keys((await ground.run(few)).failures).length === 0;
     await ground.agents[0]!.until('the end of the fault', untilWell);
 

@@ -11,7 +11,6 @@ import { labObstacle } from '../../agent/lab/support.ts';
 const obstacle = await labObstacle();
 const HTTP_APP = join(import.meta.dirname, 'programs', 'http-app.ts');
 const STEADY = join(import.meta.dirname, 'programs', 'steady.ts');
-const DOWNLOAD_BYTES = 100 * 1024 * 1024;
 
 describe.skipIf(obstacle !== undefined)('an agent that is replaced', () => {
   let mesh: MeshLab;
@@ -54,7 +53,7 @@ describe.skipIf(obstacle !== undefined)('an agent that is replaced', () => {
     const old = agents[0]!;
     const before = (await old.status())!;
     const load = startLoad(mesh, here, there);
-    const downloads = [download(mesh, here, 'there'), download(mesh, there, 'here')];
+    const downloads = [await Download.start(mesh, here, 'there'), await Download.start(mesh, there, 'here')];
 
     const successor = mesh.launchAgent(mesh.lab.node(1), {}, '--take-over');
     agents[0] = successor;
@@ -66,12 +65,9 @@ describe.skipIf(obstacle !== undefined)('an agent that is replaced', () => {
     const now = (await successor.status())!;
     const data = join(successor.home, 'data');
     expect([filesOf(before.pid, data), filesOf(now.pid, data).length > 0]).toEqual([[], true]); // one writer
-    await Promise.all(
-      downloads.map(async (curl) => {
-        const [code] = await once(curl, 'exit');
-        expect(code).toBe(0);
-      }),
-    );
+    for (const pod of [here, there])
+      expect((await mesh.lab.exec(pod.namespace, ['curl', '-sS', 'http://127.0.0.1:8080/end'])).code).toBe(0);
+    for (const { ended } of downloads) expect(await ended).toEqual({ code: 0, last: 'end' });
     if (old.isRunning) await once(old.child, 'exit');
     expect(old.child.exitCode).toBe(0);
     expect(await load.stop()).toEqual([]);
@@ -122,8 +118,9 @@ function startLoad(mesh: MeshLab, here: LabPod, there: LabPod): { stop: () => Pr
   const stop = async (client: ChildProcess): Promise<string[]> => {
     let text = '';
     client.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    const closed = once(client, 'close'); // and all that it said is here
     client.kill('SIGTERM');
-    await once(client, 'exit');
+    await closed;
     const { requests, failures } = JSON.parse(text) as { requests: number; failures: string[] };
     expect(requests).toBeGreaterThan(20);
     return failures.map((failure) => `${client.spawnargs.slice(-3).join(' ')}: ${failure}`);
@@ -131,9 +128,22 @@ function startLoad(mesh: MeshLab, here: LabPod, there: LabPod): { stop: () => Pr
   return { stop: async () => (await Promise.all(clients.map(stop))).flat() };
 }
 
-/** At 4 MB a second: longer than an upgrade takes. */
-function download(mesh: MeshLab, pod: LabPod, service: string): ChildProcess {
-  const url = `http://${service}.shop.weft/download?bytes=${DOWNLOAD_BYTES}`;
-  const argv = ['curl', '-sS', '--fail', '--limit-rate', '4M', '--output', '/dev/null', url];
-  return mesh.lab.spawn(pod.namespace, argv, { resolvConf: RESOLV_CONF });
+/** A response that is under way until its application is asked to end it. */
+class Download {
+  readonly ended: Promise<{ readonly code: number | null; readonly last: string }>;
+  readonly #begun: Promise<unknown>;
+
+  private constructor(curl: ChildProcess) {
+    let last = '';
+    curl.stdout!.on('data', (chunk: Buffer) => (last = (last + chunk.subarray(-3).toString()).slice(-3)));
+    this.#begun = once(curl.stdout!, 'data');
+    this.ended = once(curl, 'close').then(([code]) => ({ code: code as number | null, last }));
+  }
+
+  static async start(mesh: MeshLab, pod: LabPod, service: string): Promise<Download> {
+    const argv = ['curl', '-sSN', '--fail', `http://${service}.shop.weft/stream`];
+    const download = new Download(mesh.lab.spawn(pod.namespace, argv, { resolvConf: RESOLV_CONF }));
+    await download.#begun;
+    return download;
+  }
 }

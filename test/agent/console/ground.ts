@@ -44,6 +44,7 @@ export class ConsoleGround implements AsyncDisposable {
   aheadMs = 0;
   near = 0;
   far = 0;
+  console!: Console;
   readonly #owned = new AsyncDisposableStack();
 
   private constructor() {
@@ -58,7 +59,7 @@ export class ConsoleGround implements AsyncDisposable {
     options: { readonly tickMs?: number } = {},
   ): Promise<ConsoleGround> {
     const ground = new ConsoleGround();
-    const console = ground.#owned.use(
+    ground.console = ground.#owned.use(
       await Console.start({
         config: consoleConfig.parse({ listen: '127.0.0.1:0', ...config }),
         api,
@@ -70,8 +71,11 @@ export class ConsoleGround implements AsyncDisposable {
         ...options,
       }),
     );
-    ground.far = Number(console.listen?.split(':')[1]);
-    const server = createServer((request, response) => console.handle(request, response, true)).listen(0, '127.0.0.1');
+    ground.far = Number(ground.console.listen?.split(':')[1]);
+    const server = createServer((request, response) => ground.console.handle(request, response, true)).listen(
+      0,
+      '127.0.0.1',
+    );
     await once(server, 'listening');
     ground.#owned.defer(() => void server.close().closeAllConnections());
     ground.near = (server.address() as AddressInfo).port;

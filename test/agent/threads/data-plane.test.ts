@@ -1,9 +1,12 @@
 /** Real worker threads on loopback: what is told to one is told to all, and a dead one comes back knowing it. */
 import http from 'node:http';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { ListenerSpec } from '../../../proxy/listeners/listener-spec.ts';
 import { startPlane } from './plane.ts';
+
+/** Between two looks: who looks at every turn takes from the threads it waits for. */
+const LOOK_MS = 2;
 
 test('workers that die come back with all they were told, and the others go on answering meanwhile', async () => {
   const reopened: ListenerSpec[] = [];
@@ -61,5 +64,5 @@ async function answers(port: number, count: number): Promise<Set<string>> {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await nextTurn();
+  while (!isSo()) await pause(LOOK_MS);
 }

@@ -3,7 +3,7 @@ import { Linux } from '../../../agent/capture/linux.ts';
 import { createLogger } from '../../../agent/log.ts';
 import { SvidKeeper } from '../../../agent/svids.ts';
 import type { EnrolledUnit } from '../../../agent/workload-api/callers.ts';
-import { WorkloadApi } from '../../../agent/workload-api/workload-api.ts';
+import { WorkloadApi, type WorkloadApiOptions } from '../../../agent/workload-api/workload-api.ts';
 import type { RunsIn, Workload } from '../../../agent/workloads/workload.ts';
 import type { NodeIdentity } from '../../../certs/node-bundle.ts';
 import type { Svid } from '../../../certs/svid.ts';
@@ -30,7 +30,7 @@ export class World implements AsyncDisposable {
   });
   api!: WorkloadApi;
 
-  async start(patience: { readonly slowReaderMs?: number; readonly idleMs?: number } = {}): Promise<this> {
+  async start(time: Pick<WorkloadApiOptions, 'slowReaderMs' | 'idleMs' | 'nowMs'> = {}): Promise<this> {
     const log = createLogger({
       level: 'debug',
       node: 'a',
@@ -44,7 +44,7 @@ export class World implements AsyncDisposable {
       svids: () => this.svids.svids(),
       trust: () => this.trust,
       log,
-      ...patience,
+      ...time,
     });
     return this;
   }

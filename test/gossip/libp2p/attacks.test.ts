@@ -118,7 +118,7 @@ describe('a member that lies about the death of another', () => {
     expect(b.gossip.stats()).toMatchObject({ deaths: 0, probes: 1 });
     expect(b.view.state('v')).toBe('alive');
     expect(b.gossip.members().find(({ name }) => name === 'v')).toMatchObject({ epoch, incarnation: 0 });
-  }, 20_000);
+  });
 });
 
 describe('a member that invents lives of another', () => {
@@ -197,20 +197,20 @@ describe('a member that speaks for another', () => {
       if (message?.kind === 'delta') caught.push(message.delta);
     });
     pubsub.subscribe(DELTAS);
-    await expect.poll(() => pubsub.getSubscribers(DELTAS).length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => pubsub.getSubscribers(DELTAS).length).toBe(1);
     // As often as it takes until the listener has a place in gossipsub's mesh.
     for (let i = 0; i < 3 || (caught.length < 2 && i < 50); i++) {
       b.gossip.publish([endpoint('b', `w${i}`)]);
       await a.view.untilEndpoints(`b/w${i}/http`);
     }
-    await expect.poll(() => caught.length, { timeout: 5_000 }).toBeGreaterThan(1);
+    await expect.poll(() => caught.length).toBeGreaterThan(1);
     b.gossip.publish([]);
     await a.view.untilEndpoints();
     for (const delta of [...caught, ...caught.toReversed()]) await hostile.say({ kind: 'delta', delta });
     await hostile.settled();
     expect(a.view.ids).toEqual([]);
     expect(a.gossip.stats().gaps).toBe(0);
-  }, 20_000);
+  });
 });
 
 describe('a member that writes without pause', () => {
@@ -231,7 +231,7 @@ describe('a member that writes without pause', () => {
     expect(a.view.endpoints_.get('hostile/web/http')!.port - 1_000).toBeLessThanOrEqual(most);
     await scene.expectPeace('hostile/web/http');
     expect(b.gossip.stats().messagesReceived.delta).toBeLessThanOrEqual(most + 10);
-  }, 20_000);
+  });
 });
 
 describe('a member whose clock stands in another century', () => {

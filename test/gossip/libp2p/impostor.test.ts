@@ -17,9 +17,9 @@ test('an SVID is no node certificate: whoever shows one is refused, with the rea
   const stolen = realm.identity('b');
   const identity = showing(stolen, mint(stolen));
   await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] }, { identity });
-  await expect.poll(() => a.gossip.stats().refused['wrong-role'] ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
+  await expect.poll(() => a.gossip.stats().refused['wrong-role'] ?? 0).toBeGreaterThan(0);
   expect([a.view.state('b'), b.view.state('a'), a.gossip.stats().links]).toEqual([undefined, undefined, 0]);
-}, 20_000);
+});
 
 test('a node certificate without its key opens no link: what a link proves is bound to it', async () => {
   using realm = new Realm();
@@ -27,6 +27,6 @@ test('a node certificate without its key opens no link: what a link proves is bo
   const stolen = realm.identity('b');
   const identity = { ...realm.identity('c'), chain: stolen.chain, name: 'b' };
   await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] }, { identity });
-  await expect.poll(() => a.gossip.stats().refused.binding ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
+  await expect.poll(() => a.gossip.stats().refused.binding ?? 0).toBeGreaterThan(0);
   expect([a.view.state('b'), b.view.state('a'), a.gossip.stats().links]).toEqual([undefined, undefined, 0]);
-}, 20_000);
+});

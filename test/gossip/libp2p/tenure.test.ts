@@ -98,8 +98,8 @@ describe('on real nodes', () => {
     expect(Date.now()).toBeGreaterThan(identity.expiresAtMs + CLOCK_SKEW_MS);
     expect(a.gossip.stats().linksCut.expired).toBe(1);
     expect(a.gossip.stats().links).toBe(0);
-    await expect.poll(() => a.gossip.stats().refused.expired ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
-  }, 20_000);
+    await expect.poll(() => a.gossip.stats().refused.expired ?? 0).toBeGreaterThan(0);
+  });
 
   test('a node that is revoked is cut off and expelled by all who hear of it, and cannot come back with its old bundle', async () => {
     using realm = new Realm();
@@ -115,10 +115,10 @@ describe('on real nodes', () => {
       await view.untilEndpoints('a/web/http', 'c/web/http');
       await view.until(() => view.state('b') === undefined);
     }
-    await expect.poll(() => a.gossip.stats().refused.revoked ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
+    await expect.poll(() => a.gossip.stats().refused.revoked ?? 0).toBeGreaterThan(0);
     for (const { gossip } of [a, c]) expect(gossip.stats()).toMatchObject({ links: 1, members: { alive: 2 } });
     expect(a.gossip.stats().linksCut.revoked).toBeGreaterThan(0);
-  }, 20_000);
+  });
 
   test('a node that starts alone honours what its disk says is revoked, and takes back a node with a later certificate', async () => {
     using realm = new Realm();
@@ -130,13 +130,13 @@ describe('on real nodes', () => {
     await using a = await Peer.start(realm, 'a');
     {
       await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] }, { identity: old });
-      await expect.poll(() => a.gossip.stats().refused.revoked ?? 0, { timeout: 5_000 }).toBeGreaterThan(0);
+      await expect.poll(() => a.gossip.stats().refused.revoked ?? 0).toBeGreaterThan(0);
       expect([a.view.state('b'), b.view.state('a')]).toEqual([undefined, undefined]);
     }
     await using b = await Peer.start(realm, 'b', { seeds: [a.gossip.address] }, { identity: realm.laterIdentity('b') });
     await a.view.until(() => a.view.state('b') === 'alive');
     await b.view.until(() => b.view.state('a') === 'alive');
-  }, 20_000);
+  });
 });
 
 function newKey(): NodeCredential['publicKey'] {

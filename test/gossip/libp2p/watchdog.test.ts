@@ -91,9 +91,9 @@ describe('on real nodes', () => {
     const mute = await nodeWithoutPubsub(realm, 'mute');
     const connection = await mute.dial(multiaddr(`/ip4/127.0.0.1/tcp/${a.gossip.address.split(':')[1]}`));
     await expect.poll(() => a.gossip.stats().linksCut.silent, { timeout: 3.5 * LOOK_MS }).toBe(1);
-    await expect.poll(() => connection.status, { timeout: 5_000 }).not.toBe('open');
+    await expect.poll(() => connection.status).not.toBe('open');
     await mute.stop();
-  }, 45_000);
+  });
 
   test('links and broadcasts come back by themselves when the network library is restarted', async () => {
     using realm = new Realm();
@@ -110,7 +110,7 @@ describe('on real nodes', () => {
     const ids = ['a/web/http', 'b/web/http', 'c/web/http'];
     await Promise.all([a, b, c].map(({ view }) => view.untilEndpoints(...ids)));
     expect(a.gossip.stats()).toMatchObject({ restarts: 1, links: 2 });
-  }, 30_000);
+  });
 
   test('dials to an address that accepts and never answers leave the queue at their timeout', async () => {
     using realm = new Realm();
@@ -118,10 +118,10 @@ describe('on real nodes', () => {
     await once(tarpit, 'listening');
     const seed = `127.0.0.1:${(tarpit.address() as { port: number }).port}`;
     await using a = await Peer.start(realm, 'a', { seeds: [seed], dialTimeoutMs: 200 });
-    await expect.poll(() => a.gossip.stats().dialFailures, { timeout: 10_000 }).toBeGreaterThan(2);
+    await expect.poll(() => a.gossip.stats().dialFailures).toBeGreaterThan(2);
     expect(a.gossip.stats().dials - a.gossip.stats().dialFailures).toBeLessThan(2);
     tarpit.close();
-  }, 20_000);
+  });
 });
 
 function peer(name: string) {

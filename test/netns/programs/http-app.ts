@@ -1,16 +1,20 @@
 /**
  * An application for tests, which knows nothing of Weft. Usage: http-app.ts PORT NAME
  *
- * GET /who answers NAME and the client's address; GET /download?bytes=N streams N bytes; POST /upload answers how many bytes
+ * GET /who answers NAME and the client's address; GET /download?bytes=N streams N bytes; GET /stream streams 3 MB a second until
+ * somebody asks for /end, and says `end` then; POST /upload answers how many bytes
  * came and their SHA-256; an Upgrade to `websocket` switches to a raw echo.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout } from 'node:timers/promises';
 
 const [port, name] = process.argv.slice(2);
 const CHUNK = Buffer.alloc(65_536, 'weft');
+const BETWEEN_MS = 20;
+let isOver = false;
 
 const server = createServer((request, response) => {
   answer(request, response).catch(() => response.destroy());
@@ -27,6 +31,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     const bytes = Number(url.searchParams.get('bytes'));
     response.writeHead(200, { 'content-length': bytes });
     await pipeline(Readable.from(chunks(bytes)), response);
+  } else if (url.pathname === '/stream') {
+    await pipeline(Readable.from(untilOver()), response);
+  } else if (url.pathname === '/end') {
+    isOver = true;
+    response.end();
   } else if (url.pathname === '/upload') {
     const hash = createHash('sha256');
     let bytes = 0;
@@ -39,6 +48,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.setHeader('x-seen-host', request.headers.host ?? '');
     response.end(JSON.stringify({ name, client: request.socket.remoteAddress }));
   }
+}
+
+async function* untilOver(): AsyncGenerator<Buffer> {
+  for (; !isOver; await setTimeout(BETWEEN_MS)) yield CHUNK;
+  yield Buffer.from('end');
 }
 
 function* chunks(bytes: number): Generator<Buffer> {

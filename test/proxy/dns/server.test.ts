@@ -31,11 +31,11 @@ function loopbackSockets(resolver: ResolverAddress | undefined): DnsSockets {
 
 async function run(
   transport: 'tcp' | 'udp',
-  options: { resolver?: ResolverAddress; limits?: Partial<DnsLimits> } = {},
+  options: { resolver?: ResolverAddress; limits?: Partial<DnsLimits>; bind?: ResolverAddress } = {},
 ): Promise<Running> {
   const counted: DnsOutcome[] = [];
   const server = await DnsServer.start({
-    spec: { id: 'dns', unit: 'host', transport, address: '127.0.0.1', port: 0 },
+    spec: { id: 'dns', unit: 'host', transport, ...(options.bind ?? { address: '127.0.0.1', port: 0 }) },
     lookup: (name) => (name === 'web.shop.weft' ? ['240.240.1.2'] : undefined),
     sockets: loopbackSockets(options.resolver),
     stats: { count: (outcome) => void counted.push(outcome) },
@@ -80,6 +80,23 @@ test('what was meant for nobody is dropped and counted, garbage and empty datagr
   client.send(query('web.shop.weft'), server.port, '127.0.0.1');
   await answered;
   expect(server.counted).toEqual(['no-destination', 'no-destination', 'no-destination', 'answered']);
+  client.close();
+});
+
+test('what came before it was closed is answered', async () => {
+  const bind = { address: '127.0.53.1', port: 15_053 }; // as capture does: the kernel lets go of ports that it chose
+  const server = await run('udp', { bind });
+  const client = createSocket('udp4');
+  const answers: number[] = [];
+  client.on('message', (answer) => answers.push(answer.readUInt16BE(0)));
+  client.connect(bind.port, bind.address);
+  await once(client, 'connect');
+  const ids = [1, 2, 3, 4, 5];
+  for (const id of ids) client.send(query('web.shop.weft', { id })); // there at once, and nobody has had a turn to read it
+  client.send(query('example.org'));
+  await server[Symbol.asyncDispose]();
+  await expect.poll(() => answers).toEqual(ids);
+  expect(server.counted).toEqual(ids.map(() => 'answered'));
   client.close();
 });
 

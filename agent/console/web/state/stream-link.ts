@@ -37,6 +37,8 @@ export class StreamLink {
   #lastFrameMs = Date.now();
   #retryMs: number = RETRY_MS[0];
   #sent = '';
+  /** The last of what is told: one at a time, as two connections may turn two around, and the node would follow the older. */
+  #telling: Promise<void> = Promise.resolve();
   #timer: ReturnType<typeof setInterval> | undefined;
   #isStreamless = false; // the node has no stream: every topic is asked for by GET
 
@@ -88,7 +90,9 @@ export class StreamLink {
     const source = new EventSource('/api/v1/stream');
     this.#source = source;
     for (const kind of ['hello', 'snapshot', 'patch', 'coverage', 'bye']) {
-      source.addEventListener(kind, (message) => this.#take((message as MessageEvent<string>).data, kind));
+      source.addEventListener(kind, (message) =>
+        this.#take((message as unknown as { readonly data: string }).data, kind),
+      );
     }
     source.onerror = () => {
       this.#setState('lost');
@@ -161,9 +165,13 @@ export class StreamLink {
     if (sending === this.#sent) return;
     this.#sent = sending;
     const path = `/stream/${encodeURIComponent(this.#streamId)}/topics`;
-    try {
+    const told = this.#telling.then(async () => {
       if (without.length > 0) await send('PUT', path, { topics: topics.filter((topic) => !without.includes(topic)) });
       await send('PUT', path, { topics });
+    });
+    this.#telling = told.catch(() => {});
+    try {
+      await told;
     } catch {
       if (this.#sent === sending) this.#sent = ''; // tried again at the next tick
     }
