@@ -15,14 +15,15 @@ import type { ReasonCode } from '../reasons.ts';
 import { ALPN } from '../snapshot.ts';
 import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
+import { BYTES, OPEN, reasonIn } from '../tunnel/byte-streams.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
 import type { World } from '../world.ts';
 import { Backoff } from './backoff.ts';
+import { type Answered, BytePool } from './byte-pool.ts';
 import type { UpstreamEndpoint } from './cluster.ts';
 import { dialContext, type RouteContext } from './context.ts';
 import { type Dialer, dialMesh, type MeshDestination } from './dial.ts';
-import { HbonePool } from './hbone-pool.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
@@ -178,26 +179,43 @@ function hboneStreams(
 /** Opens connections to the application of an endpoint that speaks HBONE, all on those of this workload to its proxy. */
 export function hboneDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
   const { id } = workload.data;
-  return { dial: (done) => (endpoint.ways.get(id) ?? addWays(endpoint, workload, context)).dial(done) };
+  return { dial: (done) => (endpoint.ways.get(id) ?? addHboneWays(endpoint, workload, context)).dial(done) };
 }
 
-function addWays(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): HbonePool {
-  const { id } = workload.data;
+function addHboneWays(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
   const { upstream: config, http, http2, deadlines } = context;
   const idleTimeoutMs = config.meshIdleMs;
   const { address, port } = endpoint.data;
-  const pool = new HbonePool({
+  const authority = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const pool = new BytePool<Http2Connection>({
     dialer: meshDialer(endpoint, workload, [ALPN.http2], context),
-    connect: ({ socket, transport }, owner) =>
-      new Http2Connection({ socket, transport, isClient: true, http, http2, idleTimeoutMs, deadlines, owner }),
-    authority: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+    connect:
+      ({ socket, transport }) =>
+      (owner) =>
+        new Http2Connection({ socket, transport, isClient: true, http, http2, idleTimeoutMs, deadlines, owner }),
+    ask: ({ writer }, stream) => writer.connect(stream, authority),
+    answerOf: connectAnswer,
+    max: config.maxTunnels,
     config,
-    onEmpty: (empty) => {
-      if (endpoint.ways.get(id) === empty) endpoint.ways.delete(id);
-    },
+    onEmpty: forgetWays(endpoint, workload),
   });
-  endpoint.ways.set(id, pool);
+  endpoint.ways.set(workload.data.id, pool);
   return pool;
+}
+
+/** @param head `HTTP/1.1 NNN `, as the connection writes it */
+function connectAnswer(head: string): Answered | undefined {
+  const status = Number(head.slice(9, 12));
+  if (status < 200) return undefined;
+  if (status < 300) return 'open';
+  const isDenied = status === 401 || status === 403;
+  return { reason: isDenied ? 'access-denied' : 'tunnel-refused', detail: `CONNECT was answered ${status}` };
+}
+
+function forgetWays(endpoint: UpstreamEndpoint, { data: { id } }: Workload): (empty: Dialer) => void {
+  return (empty) => {
+    if (endpoint.ways.get(id) === empty) endpoint.ways.delete(id);
+  };
 }
 
 type Http1Options = Omit<PoolOptions, 'onEmpty'>;
@@ -213,8 +231,39 @@ function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random 
   return new Backoff({ minMs, maxMs }, random);
 }
 
-/** Connects for opaque bytes, by a connection made ahead where there is one. */
+/** Connects for opaque bytes: by a stream of a tunnel, or by a connection of its own where streams are not to be had. */
 export function bytesDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
+  if (context.tcp.maxTunnels === 0) return warmConnections(endpoint, workload, context);
+  return endpoint.ways.get(workload.data.id) ?? addTunnelWays(endpoint, workload, context);
+}
+
+function addTunnelWays(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
+  const { upstream: config, http, tcp, tunnel, deadlines } = context;
+  const idleTimeoutMs = config.meshIdleMs;
+  const opaque = String.fromCharCode(BYTES.opaque);
+  const pool = new BytePool<TunnelConnection>({
+    dialer: meshDialer(endpoint, workload, [ALPN.tcpStreams, ...TCP_PROTOCOLS], context),
+    connect: ({ socket, transport, protocol }) =>
+      protocol === ALPN.tcpStreams
+        ? (owner) =>
+            new TunnelConnection({ socket, transport, isDialler: true, http, tunnel, idleTimeoutMs, deadlines, owner })
+        : undefined,
+    ask: ({ writer }, stream) => writer.headText(stream, opaque),
+    answerOf: (head) => (head === OPEN ? 'open' : { reason: reasonIn(head), detail: 'its agent said so' }),
+    max: tcp.maxTunnels,
+    single: {
+      dial: (done) => warmConnections(endpoint, workload, context).dial(done),
+      adopt: (dialled, done) => warmConnections(endpoint, workload, context).adopt(dialled, done),
+    },
+    config,
+    onEmpty: forgetWays(endpoint, workload),
+  });
+  endpoint.ways.set(workload.data.id, pool);
+  return pool;
+}
+
+/** Connections of their own, made ahead where they are wanted often. */
+function warmConnections(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): WarmConnections {
   const { id } = workload.data;
   const known = endpoint.warm.get(id);
   if (known !== undefined) return known;
