@@ -6,6 +6,7 @@
 
 import type { Socket } from 'node:net';
 import type { Drainable } from '../http/exchange.ts';
+import type { ConnectionBudget } from '../listeners/connection-budget.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { type CarriedStream, type CarrierOwner, type Piece, RESET } from '../streams/carrier.ts';
 import { StreamBytes } from '../streams/stream-socket.ts';
@@ -13,8 +14,12 @@ import { BYTES, type Bytes, isBytes, OPEN } from '../tunnel/byte-streams.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { LocalTarget } from '../upstream/local-target.ts';
 import type { Call } from './call.ts';
-import { relayOpaque, serveHttp } from './serve.ts';
-import type { TunnelContext } from './tunnel.ts';
+import { type InboundContext, relayOpaque, serveHttp } from './serve.ts';
+
+export interface ByteStreamsContext extends InboundContext {
+  /** Streams take their places in it, as accepted connections do. */
+  readonly budget: ConnectionBudget;
+}
 
 export interface ByteStreamsOptions {
   readonly socket: Socket;
@@ -23,7 +28,7 @@ export interface ByteStreamsOptions {
   readonly unit: string;
   /** What the server name of the tunnel stands for now; undefined once that is not whom the handshake showed. */
   readonly target: () => LocalTarget | undefined;
-  readonly context: TunnelContext;
+  readonly context: ByteStreamsContext;
 }
 
 /** Takes a connection after its handshake. */

@@ -17,7 +17,6 @@ import tls from 'node:tls';
 import type { Logger } from 'pino';
 import { type Verdict, verifyPeer } from '../../certs/verify.ts';
 import type { TunnelConfig } from '../config.ts';
-import type { ConnectionBudget } from '../listeners/connection-budget.ts';
 import { ALPN } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
@@ -25,22 +24,20 @@ import { countRefusal, TLS_OPTIONS } from '../tls.ts';
 import type { LocalTarget } from '../upstream/local-target.ts';
 import type { NamedTarget, Workload } from '../workload.ts';
 import { awaitStart } from './awaited.ts';
-import { serveByteStreams } from './byte-streams.ts';
+import { type ByteStreamsContext, serveByteStreams } from './byte-streams.ts';
 import { serveHbone } from './hbone.ts';
 import { shownWorkload } from './hbone-target.ts';
-import { type InboundContext, relayOpaque, serveHttp, serveTunnel } from './serve.ts';
+import { relayOpaque, serveHttp, serveTunnel } from './serve.ts';
 import { TicketKeys } from './ticket-keys.ts';
 
-export interface TunnelContext extends InboundContext {
+export interface TunnelContext extends ByteStreamsContext {
   readonly tunnel: TunnelConfig;
-  /** Streams of bytes take their places in it as accepted connections do. */
-  readonly budget: ConnectionBudget;
   /** Handshakes in progress on all tunnel listeners of the worker. */
   readonly handshakes: { inProgress: number };
 }
 
 /** What this agent speaks, best first. */
-const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.http1, ALPN.tcpStreams, ALPN.tcpAhead, ALPN.tcp];
+const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.tcpStreams, ALPN.http1, ALPN.tcpAhead, ALPN.tcp];
 
 /** Stands for all server names that are none of ours, where tickets are told apart by them. */
 const NAMELESS = '';

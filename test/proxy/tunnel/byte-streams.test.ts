@@ -1,4 +1,6 @@
 /** Opaque connections as streams of a tunnel, on real TLS: sharing, fairness, refusals, and peers that have no streams. @module */
+import http from 'node:http';
+import type net from 'node:net';
 import tls from 'node:tls';
 import { expect, test } from 'vitest';
 import { ALPN } from '../../../proxy/snapshot.ts';
@@ -20,6 +22,15 @@ async function ping(port: number, text = 'ping'): Promise<TestClient> {
   const client = await TestClient.connect(port);
   client.send(text);
   await client.until(new RegExp(`${text}$`));
+  return client;
+}
+
+async function upgraded(port: number): Promise<TestClient> {
+  const client = await TestClient.connect(port);
+  client.send('GET / HTTP/1.1\r\nHost: cart\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await client.until(/ 101 .*\r\n\r\n$/s);
+  client.send('ping');
+  await client.until(/ping$/);
   return client;
 }
 
@@ -118,6 +129,27 @@ test('an agent without streams is spoken to as it knows, on the connection that 
   expect(older.accepted).toBe(1);
   (await ping(mesh.port))[Symbol.dispose]();
   expect(mesh.failures()).toEqual({});
+});
+
+test('requests that turn into bytes share a tunnel as well', async () => {
+  await using app = await TestServer.of(
+    http.createServer().on('upgrade', (_request, socket: net.Socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+      socket.pipe(socket);
+    }),
+  );
+  await using mesh = await Mesh.start(app.port);
+  const clients: TestClient[] = [];
+  for (let opened = 0; opened < 10; opened++) clients.push(await upgraded(mesh.port));
+  expect(handshakes(mesh)).toBe(1);
+  clients[0]!.socket.resetAndDestroy();
+  await eventually(() => app.sockets.size === 9);
+  for (const client of clients.slice(1)) {
+    client.send('bye');
+    await client.until(/bye$/);
+    client.socket.end();
+    await client.closed();
+  }
 });
 
 test('no stream begins once the name stands for somebody else', async () => {
