@@ -196,13 +196,21 @@ const tcpConfig = z.strictObject({
     .describe(
       'Where no protocol is declared: silence after which a connection is opaque. Lower helps server-first protocols.',
     ),
+  maxTunnels: z
+    .int()
+    .min(0)
+    .max(256)
+    .default(32)
+    .describe(
+      'Tunnels for opaque connections per workload, endpoint and worker. One carries proxy.tunnel.maxStreams of them; those for which there is no room have a connection to the other agent of their own. 0: all have.',
+    ),
   maxWarm: z
     .int()
     .min(0)
     .max(64)
     .default(4)
     .describe(
-      'Connections made ahead per workload, endpoint and worker, where two or more were opened within 10 s. Each costs some 90 kB at either agent. 0: none.',
+      'Where opaque connections have one of their own to the other agent: made ahead per workload, endpoint and worker, where two or more were opened within 10 s. Each costs some 90 kB at either agent. 0: none.',
     ),
   idleTimeoutMs: z
     .int()

@@ -127,6 +127,7 @@ export class Proxy implements AsyncDisposable {
       garbage: new GarbagePace(deps.collectGarbage ?? (() => {})),
       connections: this.#connections,
       relays: this.#relays,
+      budget: this.#budget,
       handshakes: { inProgress: 0 },
     };
   }
@@ -135,7 +136,7 @@ export class Proxy implements AsyncDisposable {
     return new Proxy(config, deps);
   }
 
-  /** Connections accepted and not yet closed. */
+  /** Connections accepted and not yet closed, and those that came as streams of another. */
   get openConnections(): number {
     return this.#budget.open;
   }

@@ -138,5 +138,7 @@ export const ALPN = {
   tcp: 'weft-tcp/1',
   /** The same, but it begins with a byte that says so: it may be made ahead. */
   tcpAhead: 'weft-tcp/2',
+  /** A tunnel whose streams are such connections. */
+  tcpStreams: 'weft-tcp/3',
 } as const;
 export type Alpn = (typeof ALPN)[keyof typeof ALPN];

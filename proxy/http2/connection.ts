@@ -125,6 +125,10 @@ export class Http2Connection implements Session, FrameSink, LineOwner {
     this.#line.open();
   }
 
+  get socket(): Socket {
+    return this.#options.socket;
+  }
+
   get size(): number {
     return this.#streams.size;
   }

@@ -14,6 +14,7 @@ const ERRORS: Record<ResetCode, ErrorCode> = {
   [RESET.malformed]: ERROR.protocol,
   [RESET.cut]: ERROR.internal,
   [RESET.overrun]: ERROR.flowControl,
+  [RESET.broken]: ERROR.connect, // RFC 9113 §8.5
 };
 
 /** What a connection wants to know of what its streams send. */

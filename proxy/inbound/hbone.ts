@@ -8,13 +8,13 @@
  */
 
 import type { Socket } from 'node:net';
-import { StreamBytes } from '../hbone/stream-socket.ts';
 import { answerHead, refusal } from '../http/answer.ts';
 import type { Denial } from '../http/request-guard.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import type { ReasonCode } from '../reasons.ts';
 import type { CarriedStream, CarrierOwner, Piece } from '../streams/carrier.ts';
 import type { ServerSession } from '../streams/server-session.ts';
+import { StreamBytes } from '../streams/stream-socket.ts';
 import type { LocalTarget } from '../upstream/local-target.ts';
 import type { NamedTarget, Workload } from '../workload.ts';
 import type { Call } from './call.ts';

@@ -165,10 +165,10 @@ export function relayOpaque(
       dial: (done) =>
         dialApp(call, context, (result) => {
           if (result.ok) answer?.accepted();
-          else answer?.refused(result.reason, result.detail);
           done(result);
         }),
     }),
     context,
+    ...(answer && { onFailed: (reason, detail) => answer.refused(reason, detail) }),
   });
 }

@@ -21,21 +21,23 @@ import { ALPN } from '../snapshot.ts';
 import { plainAddress } from '../sockets.ts';
 import { reset } from '../tcp/reset.ts';
 import { countRefusal, TLS_OPTIONS } from '../tls.ts';
-import type { Workload } from '../workload.ts';
+import type { LocalTarget } from '../upstream/local-target.ts';
+import type { NamedTarget, Workload } from '../workload.ts';
 import { awaitStart } from './awaited.ts';
+import { type ByteStreamsContext, serveByteStreams } from './byte-streams.ts';
 import { serveHbone } from './hbone.ts';
 import { shownWorkload } from './hbone-target.ts';
-import { type InboundContext, relayOpaque, serveHttp, serveTunnel } from './serve.ts';
+import { relayOpaque, serveHttp, serveTunnel } from './serve.ts';
 import { TicketKeys } from './ticket-keys.ts';
 
-export interface TunnelContext extends InboundContext {
+export interface TunnelContext extends ByteStreamsContext {
   readonly tunnel: TunnelConfig;
   /** Handshakes in progress on all tunnel listeners of the worker. */
   readonly handshakes: { inProgress: number };
 }
 
 /** What this agent speaks, best first. */
-const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.http1, ALPN.tcpAhead, ALPN.tcp];
+const PROTOCOLS: readonly string[] = [ALPN.tunnel, ALPN.http2, ALPN.tcpStreams, ALPN.http1, ALPN.tcpAhead, ALPN.tcp];
 
 /** Stands for all server names that are none of ours, where tickets are told apart by them. */
 const NAMELESS = '';
@@ -207,12 +209,15 @@ export class Tunnel {
     } else if (socket.alpnProtocol === ALPN.tcp) {
       socket.pause();
       relayOpaque(connection, this.#context);
+    } else if (socket.alpnProtocol === ALPN.tcpStreams) {
+      const target = this.#standing(named, shown);
+      serveByteStreams({ socket, transport, caller, unit: this.#unit, target, context: this.#context });
     } else if (socket.alpnProtocol === ALPN.tcpAhead) {
-      const { identity } = shown.data; // as it was shown
+      const targetNow = this.#standing(named, shown);
       const begin = (leftover: Buffer | undefined): void => {
-        const now = world.target(this.#unit, named.target.serverName);
-        if (now?.workload.data.identity !== identity) reset({ socket, transport });
-        else relayOpaque({ ...connection, call: { ...caller, target: now.target }, leftover }, this.#context);
+        const target = targetNow();
+        if (target === undefined) reset({ socket, transport });
+        else relayOpaque({ ...connection, call: { ...caller, target }, leftover }, this.#context);
       };
       connections.add(awaitStart(socket, begin, (gone) => connections.delete(gone)));
     } else {
@@ -220,6 +225,15 @@ export class Tunnel {
       socket.destroy();
     }
   };
+
+  /** What a server name stands for when it is asked; undefined once that is not whom the handshake showed. */
+  #standing({ target: { serverName } }: NamedTarget, shown: Workload): () => LocalTarget | undefined {
+    const { identity } = shown.data;
+    return () => {
+      const now = this.#context.world.target(this.#unit, serverName);
+      return now?.workload.data.identity === identity ? now.target : undefined;
+    };
+  }
 
   #settle(key: string, transport: Socket): void {
     if (this.#shaking.get(key)?.transport !== transport) return;

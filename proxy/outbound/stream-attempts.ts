@@ -47,7 +47,8 @@ export class StreamAttempts {
       ...attempt,
       dial: (done) =>
         attempt.dial((result) => {
-          calls.observe(endpoint, result.ok ? 'good' : 'failed', startedAtMs, performance.now());
+          const isAnswered = result.ok || result.reason === 'access-denied'; // by an endpoint that is well
+          calls.observe(endpoint, isAnswered ? 'good' : 'failed', startedAtMs, performance.now());
           done(result);
         }),
     };

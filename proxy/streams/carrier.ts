@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Socket } from 'node:net';
 import type { Head } from '../http1/grammar/head.ts';
 import type { WindowBudget } from './credit.ts';
 
@@ -22,6 +23,8 @@ export const RESET = {
   cut: 3,
   /** More was sent than there was credit for. */
   overrun: 4,
+  /** The connection whose bytes these are broke. */
+  broken: 5,
 } as const;
 export type ResetCode = (typeof RESET)[keyof typeof RESET];
 
@@ -60,6 +63,8 @@ export interface CarriedStream {
 }
 
 export interface Carrier {
+  /** Below it. */
+  readonly socket: Socket;
   readonly writer: StreamWriter;
   readonly budget: WindowBudget;
   /** Bytes that may be sent on a new stream before any credit. */

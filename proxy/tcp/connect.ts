@@ -36,24 +36,27 @@ export interface OpaqueOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** Told when the endpoint was the first to send anything. */
   readonly onServerFirst?: () => void;
+  /** Told why there is no way, before the client is reset. */
+  readonly onFailed?: (reason: ReasonCode, detail: string) => void;
 }
 
 /** Joins a client to a destination. The client's socket must be paused. */
 export function connectOpaque(options: OpaqueOptions): void {
-  const { downstream, row, parties, context } = options;
+  const { downstream, row, parties, context, onFailed } = options;
   const startedAtMs = performance.now();
   context.stats.opened(row);
   const client = downstream.socket;
   const shared = sharedIds(client);
-  const close = (reason: ReasonCode): void => {
+  const close = ({ reason, detail }: Failure): void => {
     context.stats.failure(row, reason);
     context.stats.closed(row);
     const nothing = { endpoint: undefined, bytesReceived: 0, bytesSent: 0 };
     tellOfConnection(context.records, { ends: [parties], shared, startedAtMs, reason, ...nothing });
+    onFailed?.(reason, detail);
     reset(downstream);
   };
   if (client.destroyed) {
-    close('client-aborted');
+    close(ABORTED);
     return;
   }
   tryNext({ ...options, shared }, [], undefined, close);
@@ -62,16 +65,23 @@ export function connectOpaque(options: OpaqueOptions): void {
 /** With what the client's end of its connection knows of their trace; undefined where it is not another agent. */
 type Opened = OpaqueOptions & { readonly shared: Int32Array | undefined };
 
+interface Failure {
+  readonly reason: ReasonCode;
+  readonly detail: string;
+}
+
+const ABORTED: Failure = { reason: 'client-aborted', detail: '' };
+
 function tryNext(
   options: Opened,
   tried: readonly Balanced[],
-  lastFailure: ReasonCode | undefined,
-  close: (reason: ReasonCode) => void,
+  lastFailure: Failure | undefined,
+  close: (failure: Failure) => void,
 ): void {
   const { downstream, context, maxAttempts, next } = options;
   const attempt = tried.length < maxAttempts ? next(tried) : 'connect-failed';
   if (typeof attempt === 'string') {
-    close(lastFailure ?? attempt);
+    close(lastFailure ?? { reason: attempt, detail: '' });
     return;
   }
   if (tried.length > 0) context.stats.count('upstreamRetried');
@@ -81,12 +91,14 @@ function tryNext(
     if (downstream.socket.destroyed) {
       endpoint.outstanding--;
       if (result.ok) reset(result);
-      close('client-aborted');
+      close(ABORTED);
     } else if (result.ok) {
       join(options, { ...result, leftover: undefined }, attempt);
     } else {
       endpoint.outstanding--;
-      tryNext(options, [...tried, endpoint], result.reason, close);
+      if (result.reason === 'access-denied')
+        close(result); // another endpoint has the same rules
+      else tryNext(options, [...tried, endpoint], result, close);
     }
   });
 }

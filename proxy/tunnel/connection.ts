@@ -67,6 +67,10 @@ export class TunnelConnection implements Session, FrameSink, LineOwner {
     this.#line.open();
   }
 
+  get socket(): Socket {
+    return this.#options.socket;
+  }
+
   /** Streams that are open. */
   get size(): number {
     return this.#streams.size;

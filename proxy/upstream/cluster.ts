@@ -8,10 +8,15 @@ import type { SharedTable } from '../resilience/shared-table.ts';
 import { type Endpoint, HBONE, type Protocol, TUNNEL_LABEL } from '../snapshot.ts';
 import { addressOf } from '../telemetry/parties.ts';
 import type { NamedTarget } from '../workload.ts';
-import type { HbonePool } from './hbone-pool.ts';
+import type { Dialer } from './dial.ts';
 import type { Http1Pool } from './pool.ts';
 import type { SessionPool } from './session-pool.ts';
 import type { WarmConnections } from './warm-connections.ts';
+
+/** Streams of bytes. */
+interface Ways extends Dialer {
+  close(): void;
+}
 
 /** Lives as long as the endpoint is published under the same address and identity; connections to it may outlive it. */
 export class UpstreamEndpoint implements Candidate {
@@ -26,9 +31,9 @@ export class UpstreamEndpoint implements Candidate {
   readonly tunnels = new Map<string, SessionPool>();
   /** Connections that serve one request at a time, by the same. */
   readonly pools = new Map<string, Http1Pool>();
-  /** Ways into another mesh, by the same. */
-  readonly ways = new Map<string, HbonePool>();
-  /** Connections for opaque bytes, by the same. */
+  /** Those whose streams are bytes, to its agent or into another mesh, by the same. */
+  readonly ways = new Map<string, Ways>();
+  /** Connections of their own for opaque bytes, by the same. */
   readonly warm = new Map<string, WarmConnections>();
 
   constructor(data: Endpoint, shared: SharedTable) {

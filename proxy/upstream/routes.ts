@@ -17,37 +17,16 @@ import type { RequestRows } from '../telemetry/request-rows.ts';
 import { CallAdmission } from '../traffic/admission.ts';
 import { TunnelConnection } from '../tunnel/connection.ts';
 import type { Workload } from '../workload.ts';
-import type { World } from '../world.ts';
 import { Backoff } from './backoff.ts';
+import { hboneDialer, upgradeDialer } from './byte-dialers.ts';
 import type { UpstreamEndpoint } from './cluster.ts';
-import { dialContext, type RouteContext } from './context.ts';
-import { type Dialer, dialMesh, type MeshDestination } from './dial.ts';
-import { HbonePool } from './hbone-pool.ts';
+import type { RouteContext } from './context.ts';
+import type { Dialer } from './dial.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { addPool, localPool } from './local-pools.ts';
+import { meshDialer } from './mesh-dialer.ts';
 import { Http1Pool, type PoolOptions } from './pool.ts';
 import { SessionPool } from './session-pool.ts';
-import { TCP_PROTOCOLS, WarmConnections } from './warm-connections.ts';
-
-/** How to reach an endpoint in the name of a local workload. */
-function meshDestination(
-  workload: Workload,
-  endpoint: UpstreamEndpoint,
-  alpn: MeshDestination['alpn'],
-  world: World,
-): MeshDestination {
-  return {
-    unit: workload.data.unit,
-    endpoint: endpoint.data,
-    alpn,
-    connectTimeoutMs: () => world.connectTimeoutMs(workload, endpoint),
-    credentials: () => ({
-      secureContext: workload.secureContext,
-      trust: world.trust,
-      revocations: world.revocations,
-    }),
-  };
-}
 
 /** Who opened a downstream connection. */
 export interface Caller {
@@ -109,7 +88,11 @@ export function poolOf(
   const { id } = workload.data;
   if (endpoint.speaksHbone) return hboneStreams(endpoint, workload, context, isUpgrade);
   if (isUpgrade) {
-    return endpoint.pools.get(id) ?? addPool(endpoint.pools, id, http1Options(endpoint, workload, context));
+    const options = {
+      ...http1Options(endpoint, workload, context),
+      dialer: upgradeDialer(endpoint, workload, context),
+    };
+    return endpoint.pools.get(id) ?? addPool(endpoint.pools, id, options);
   }
   return endpoint.tunnels.get(id) ?? addTunnels(endpoint, workload, context);
 }
@@ -175,31 +158,6 @@ function hboneStreams(
   return pool;
 }
 
-/** Opens connections to the application of an endpoint that speaks HBONE, all on those of this workload to its proxy. */
-export function hboneDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
-  const { id } = workload.data;
-  return { dial: (done) => (endpoint.ways.get(id) ?? addWays(endpoint, workload, context)).dial(done) };
-}
-
-function addWays(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): HbonePool {
-  const { id } = workload.data;
-  const { upstream: config, http, http2, deadlines } = context;
-  const idleTimeoutMs = config.meshIdleMs;
-  const { address, port } = endpoint.data;
-  const pool = new HbonePool({
-    dialer: meshDialer(endpoint, workload, [ALPN.http2], context),
-    connect: ({ socket, transport }, owner) =>
-      new Http2Connection({ socket, transport, isClient: true, http, http2, idleTimeoutMs, deadlines, owner }),
-    authority: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
-    config,
-    onEmpty: (empty) => {
-      if (endpoint.ways.get(id) === empty) endpoint.ways.delete(id);
-    },
-  });
-  endpoint.ways.set(id, pool);
-  return pool;
-}
-
 type Http1Options = Omit<PoolOptions, 'onEmpty'>;
 
 function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Http1Options {
@@ -212,31 +170,6 @@ function http1Options(endpoint: UpstreamEndpoint, workload: Workload, context: R
 
 function backoffOf({ upstream: { retryMinMs: minMs, retryMaxMs: maxMs }, random }: RouteContext): Backoff {
   return new Backoff({ minMs, maxMs }, random);
-}
-
-/** Connects for opaque bytes, by a connection made ahead where there is one. */
-export function bytesDialer(endpoint: UpstreamEndpoint, workload: Workload, context: RouteContext): Dialer {
-  const { id } = workload.data;
-  const known = endpoint.warm.get(id);
-  if (known !== undefined) return known;
-  const dialer = meshDialer(endpoint, workload, TCP_PROTOCOLS, context);
-  const { stats, deadlines, tcp } = context;
-  const onEmpty = (): void => {
-    if (endpoint.warm.get(id) === warm) endpoint.warm.delete(id);
-  };
-  const warm = new WarmConnections({ dialer, max: tcp.maxWarm, stats, deadlines, onEmpty });
-  endpoint.warm.set(id, warm);
-  return warm;
-}
-
-function meshDialer(
-  endpoint: UpstreamEndpoint,
-  workload: Workload,
-  alpn: MeshDestination['alpn'],
-  context: RouteContext,
-): Dialer {
-  const destination = meshDestination(workload, endpoint, alpn, context.world);
-  return { dial: (done) => dialMesh(destination, dialContext(context), done) };
 }
 
 export function authorityOf(service: string, port: number): string {

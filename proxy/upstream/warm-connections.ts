@@ -10,6 +10,7 @@
 import type { Deadlines, Timed } from '../deadlines.ts';
 import { ALPN } from '../snapshot.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';
+import type { SingleConnections } from './byte-pool.ts';
 import type { Dialer, DialResult } from './dial.ts';
 
 /** The first byte of a connection of `weft-tcp/2`, before those of the client. */
@@ -40,7 +41,7 @@ export interface WarmConnectionsOptions {
   readonly onEmpty: () => void;
 }
 
-export class WarmConnections implements Dialer, Timed {
+export class WarmConnections implements SingleConnections, Timed {
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly #options: WarmConnectionsOptions;
   /** Oldest first. */
@@ -68,10 +69,13 @@ export class WarmConnections implements Dialer, Timed {
       this.#refillSoon();
       return;
     }
-    this.#options.dialer.dial((result) => {
-      begin(result, done);
-      if (result.ok && result.protocol === ALPN.tcpAhead) this.#refillSoon();
-    });
+    this.#options.dialer.dial((result) => this.#begin(result, done));
+  }
+
+  /** Uses a connection of one of these protocols that somebody else dialled. */
+  adopt(dialled: Dialled, done: (result: DialResult) => void): void {
+    this.#count();
+    this.#begin(dialled, done);
   }
 
   /** Ends those that are ready; who asks later is served, without. */
@@ -94,6 +98,11 @@ export class WarmConnections implements Dialer, Timed {
     }
     this.close();
     this.#options.onEmpty();
+  }
+
+  #begin(result: DialResult, done: (result: DialResult) => void): void {
+    begin(result, done);
+    if (result.ok && result.protocol === ALPN.tcpAhead) this.#refillSoon();
   }
 
   get #wanted(): number {

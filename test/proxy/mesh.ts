@@ -301,9 +301,11 @@ export class TestClient implements Disposable {
   readonly socket: net.Socket;
   received = '';
   error: NodeJS.ErrnoException | undefined;
+  readonly #closed: Promise<void>;
 
   private constructor(socket: net.Socket) {
     this.socket = socket;
+    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.setEncoding('latin1');
     socket.on('data', (text: unknown) => {
       this.received += String(text);
@@ -334,8 +336,8 @@ export class TestClient implements Disposable {
     }
   }
 
-  async closed(): Promise<void> {
-    if (!this.socket.closed) await new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
+  closed(): Promise<void> {
+    return this.#closed;
   }
 
   /** The server's side has ended. */

@@ -168,7 +168,7 @@ test('a ticket is worth nothing to a server with other keys, nor to one that res
 /** A mesh whose proxies make a connection, and so a handshake, for each client, and none ahead. */
 async function opaque(): Promise<{ app: TestServer; mesh: Mesh; ask: () => Promise<string> } & AsyncDisposable> {
   const app = await TestServer.tcp((socket) => socket.pipe(socket));
-  const mesh = await Mesh.start(app.port, { protocol: 'tcp', config: { tcp: { maxWarm: 0 } } });
+  const mesh = await Mesh.start(app.port, { protocol: 'tcp', config: { tcp: { maxTunnels: 0, maxWarm: 0 } } });
   const ask = async (): Promise<string> => {
     using client = await TestClient.connect(mesh.port);
     client.socket.end('ping');

@@ -164,7 +164,7 @@ test('opaque connections are judged when they are made, and again when rules cha
   await second.closed();
   expect(second.error?.code).toBe('ECONNRESET');
   expect(app.accepted).toBe(1);
-  expect(mesh.failures()['access-denied']).toBe(2);
+  expect(mesh.failures()['access-denied']).toBe(3); // the second one at both ends, where it is told why
 });
 
 test('new rules reach connections whose workload has gone', async () => {

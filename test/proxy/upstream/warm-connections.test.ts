@@ -7,7 +7,8 @@ import { TRUST_DOMAIN } from '../../certs/trust.ts';
 import { CART, eventually, Mesh, TestClient, TestServer, WEB } from '../mesh.ts';
 
 const OTHER = `spiffe://${TRUST_DOMAIN}/ns/shop/sa/other`;
-const TCP = { protocol: 'tcp' } as const;
+/** Opaque connections have one of their own between the agents, as to agents without streams. */
+const TCP = { protocol: 'tcp', config: { tcp: { maxTunnels: 0 } } } as const;
 
 function echo(): Promise<TestServer> {
   return TestServer.tcp((socket) => socket.pipe(socket));
@@ -61,7 +62,7 @@ test('a server that speaks first is heard over a connection made ahead', async (
 
 test('none is kept where none may be', async () => {
   await using app = await echo();
-  await using mesh = await Mesh.start(app.port, { ...TCP, config: { tcp: { maxWarm: 0 } } });
+  await using mesh = await Mesh.start(app.port, { ...TCP, config: { tcp: { maxTunnels: 0, maxWarm: 0 } } });
   for (let opened = 0; opened < 4; opened++) await ping(mesh);
   expect(handshakes(mesh)).toBe(4);
   expect(mesh.a.reader.counters().upstreamWarmed).toBe(0);

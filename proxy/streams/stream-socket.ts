@@ -1,29 +1,30 @@
 /**
- * The bytes of one CONNECT on a connection of HTTP/2 (RFC 9113 §8.5), as a socket to everybody who reads and writes bytes: the
- * relay, the engines of HTTP, who waits for first bytes. What a reader does not take stays within the window of its stream, and
- * stops the peer on that stream only; half-close is half-close, and a reset a reset, both ways.
+ * The bytes of one stream, of a tunnel between agents or of CONNECT over HTTP/2 (RFC 9113 §8.5), as a socket to everybody who
+ * reads and writes bytes: the relay, the engines of HTTP, who waits for first bytes. What a reader does not take stays within
+ * the window of its stream, and stops the peer on that stream only; half-close is half-close, and a reset a reset, both ways.
  * @module
  */
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { Http2Connection } from '../http2/connection.ts';
-import { ERROR, type ErrorCode } from '../http2/frames.ts';
-import type { CarriedStream, Piece } from '../streams/carrier.ts';
-import { Window } from '../streams/credit.ts';
-import { BodySender } from '../streams/sender.ts';
+import { type CarriedStream, type Carrier, type Piece, RESET, type ResetCode } from './carrier.ts';
+import { Window } from './credit.ts';
+import { BodySender } from './sender.ts';
 
 /** Kept for a reader beyond what the window of its stream allows to come. */
 const BUFFER_BYTES = 65_536;
 
-/** The end that a test of `reset()` or a relay holds: what it asks for, the stream does. */
-class StreamSocket extends Duplex {
+/** The end that a relay holds: what it asks for, the stream does. */
+export class StreamSocket extends Duplex {
   readonly connecting = false;
+  /** What carries the stream, and its number there, which is the same for both ends. */
+  readonly carried: { readonly by: Socket; readonly stream: number };
   readonly #stream: StreamBytes;
 
-  constructor(stream: StreamBytes) {
+  constructor(stream: StreamBytes, by: Socket) {
     super({ allowHalfOpen: true, highWaterMark: BUFFER_BYTES });
     this.#stream = stream;
+    this.carried = { by, stream: stream.id };
     this.on('error', ignore);
   }
 
@@ -73,7 +74,7 @@ export class StreamBytes implements CarriedStream {
   /** The other end of these bytes: what is written to it leaves on the stream. */
   readonly socket: Socket;
   readonly #socket: StreamSocket;
-  readonly #connection: Http2Connection;
+  readonly #carrier: Carrier;
   readonly #window: Window;
   readonly #sender: BodySender;
   /** Pieces that nobody has asked for yet; bounded by the window. */
@@ -84,13 +85,13 @@ export class StreamBytes implements CarriedStream {
   #isGone = false;
   #written: (() => void) | undefined;
 
-  constructor(id: number, connection: Http2Connection) {
+  constructor(id: number, carrier: Carrier) {
     this.id = id;
-    this.#connection = connection;
-    this.#window = new Window(connection.budget);
-    this.#sender = new BodySender(connection);
-    this.#sender.begin(id, connection.peerCredit);
-    this.#socket = new StreamSocket(this);
+    this.#carrier = carrier;
+    this.#window = new Window(carrier.budget);
+    this.#sender = new BodySender(carrier);
+    this.#sender.begin(id, carrier.peerCredit);
+    this.#socket = new StreamSocket(this, carrier.socket);
     // It does what sockets are asked for here; that it has no address and no descriptor, nobody asks.
     this.socket = this.#socket as unknown as Socket;
   }
@@ -105,7 +106,7 @@ export class StreamBytes implements CarriedStream {
   data({ bytes, start, end }: Piece, ends: boolean): void {
     if (this.#isGone) return;
     if (!this.#window.receive(end - start)) {
-      this.#fail(ERROR.flowControl);
+      this.#fail(RESET.overrun);
       return;
     }
     if (end > start) {
@@ -128,7 +129,7 @@ export class StreamBytes implements CarriedStream {
   credit(bytes: number): boolean {
     if (this.#isGone) return true;
     if (!this.#sender.grant(bytes)) return false;
-    this.#connection.schedule();
+    this.#carrier.schedule();
     this.writable();
     return true;
   }
@@ -136,7 +137,7 @@ export class StreamBytes implements CarriedStream {
   settle(): void {}
 
   writable(): void {
-    if (this.#written === undefined || this.#sender.isWaiting || this.#connection.isBlocked) return;
+    if (this.#written === undefined || this.#sender.isWaiting || this.#carrier.isBlocked) return;
     const written = this.#written;
     this.#written = undefined;
     written();
@@ -156,22 +157,26 @@ export class StreamBytes implements CarriedStream {
   send(chunks: readonly Buffer[], done: () => void): void {
     if (this.#isGone) return; // the socket is being destroyed, which calls back itself
     for (const chunk of chunks) this.#sender.data(chunk, 0, chunk.length);
-    this.#connection.schedule();
+    this.#carrier.schedule();
     this.#written = done;
-    // Not within the write: what is sent in one turn leaves together, and blocks once it has.
-    if (!this.#sender.isWaiting) setImmediate(() => this.writable());
+    this.writable();
   }
 
   sendEnd(): void {
     if (this.#isGone) return;
     this.#hasSentEnd = true;
     this.#sender.end('');
-    this.#connection.schedule();
+    this.#carrier.schedule();
   }
 
-  /** RFC 9113 §8.5: how an error of the connection behind is told. */
+  /** What the peer sent has no place here. */
+  malformed(): void {
+    this.#fail(RESET.malformed);
+  }
+
+  /** The connection behind broke. */
   reject(): void {
-    this.#fail(ERROR.connect);
+    this.#fail(RESET.broken);
   }
 
   /** Everything was said: a refusal, which ends the stream in order. */
@@ -184,7 +189,7 @@ export class StreamBytes implements CarriedStream {
   closed(): void {
     if (this.#isGone) return;
     if (this.#hasSentEnd && this.#hasEnded) this.#leave();
-    else this.#fail(ERROR.cancel);
+    else this.#fail(RESET.cancelled);
   }
 
   #end(): void {
@@ -200,16 +205,16 @@ export class StreamBytes implements CarriedStream {
       this.#isWanted = this.#socket.push(piece);
       const granted = this.#window.take(piece.length);
       if (granted === 0 || this.#hasEnded || this.#isGone) continue;
-      this.#connection.writer.credit(this.id, granted);
-      this.#connection.schedule();
+      this.#carrier.writer.credit(this.id, granted);
+      this.#carrier.schedule();
     }
     if (this.#hasEnded && this.#kept.length === 0 && !this.#isGone) this.#socket.push(null);
   }
 
-  #fail(code: ErrorCode): void {
+  #fail(code: ResetCode): void {
     if (this.#isGone) return;
-    this.#connection.writer.rstStream(this.id, code);
-    this.#connection.schedule();
+    this.#carrier.writer.reset(this.id, code);
+    this.#carrier.schedule();
     this.#leave();
     this.#socket.destroy();
   }
@@ -224,7 +229,7 @@ export class StreamBytes implements CarriedStream {
     this.#isGone = true;
     this.#kept.length = 0;
     this.#window.reset();
-    this.#connection.remove(this);
+    this.#carrier.remove(this);
   }
 }
 
