@@ -127,7 +127,10 @@ export class DataPlane implements AsyncDisposable {
   static async start(options: DataPlaneOptions): Promise<DataPlane> {
     const plane = new DataPlane(options);
     await Promise.all(Array.from({ length: options.workers }, (_, index) => plane.#startWorker(index, RESTART_MIN_MS)));
-    for (const slot of plane.#slots) slot.isServing = true;
+    for (const [index, slot] of plane.#slots.entries()) {
+      if (slot.hasEnded) plane.#restartLater(index, slot); // it was ready, and died before the others were
+      else slot.isServing = true;
+    }
     return plane;
   }
 
