@@ -152,7 +152,7 @@ const tunnelConfig = z.strictObject({
     .max(65_536)
     .default(512)
     .describe(
-      'Requests that a peer may have open on one tunnel. Each may make this agent hold 64 KiB while it stalls.',
+      'Requests, or opaque connections, that a peer may have open on one tunnel. Each may make this agent hold 64 KiB while it stalls.',
     ),
   pingIntervalMs: z
     .int()
