@@ -132,11 +132,12 @@ class TrustScenario implements AsyncDisposable {
       await mesh.serve(other, programOf('server'), PORT + 1);
     }
     const certs = { bundleDirectory: 'bundle', svidTtlMs: SVID_TTL_MS, nodeTtlMs: NODE_TTL_MS };
-    const issuing = { certs: { ...certs, issuerDirectory: '../trust', join: { listen: '0.0.0.0:15012' } } };
+    const issuing = { ...certs, issuerDirectory: '../trust', join: { listen: '0.0.0.0:15012' } };
+    const proxy = { tcp: { maxTunnels: 0 } }; // so that each fresh connection is a handshake
     const agents = await Promise.all([
-      mesh.startAgent(n1, issuing),
-      mesh.startAgent(n2, { certs }),
-      mesh.startAgent(n3, { certs }),
+      mesh.startAgent(n1, { certs: issuing, proxy }),
+      mesh.startAgent(n2, { certs, proxy }),
+      mesh.startAgent(n3, { certs, proxy }),
     ]);
     await mesh.untilRouted(agents, ['shop', 'shop-raw', 'web', 'web-raw']);
     const perSecond = options.perSecond / 2 - FRESH_PER_SECOND / 2;
