@@ -29,7 +29,7 @@ export interface BytePoolOptions<S extends Session> {
   readonly answerOf: (head: string) => Answered | undefined;
   /** Sessions at a time. */
   readonly max: number;
-  /** Where each has a connection of its own: for other sides without streams, and where there is no room. */
+  /** Where each has a connection of its own: where there is no room, and needed where `connect` may find no streams. */
   readonly single?: SingleConnections;
   readonly config: Pick<UpstreamConfig, 'maxPending' | 'pendingTimeoutMs' | 'connectTimeoutMs'>;
   /** Called when nothing is left in it. It may be filled again afterwards. */
