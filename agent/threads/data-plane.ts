@@ -128,7 +128,8 @@ export class DataPlane implements AsyncDisposable {
     const plane = new DataPlane(options);
     await Promise.all(Array.from({ length: options.workers }, (_, index) => plane.#startWorker(index, RESTART_MIN_MS)));
     for (const [index, slot] of plane.#slots.entries()) {
-      if (slot.hasEnded) plane.#restartLater(index, slot); // it was ready, and died before the others were
+      // It may have been ready, and have died before the others were.
+      if (slot.hasEnded) plane.#restartLater(index, slot);
       else slot.isServing = true;
     }
     return plane;
