@@ -36,7 +36,7 @@ export interface Plan {
   mirror(head: Head, trace: RequestTrace): readonly MirrorSink[] | undefined;
   /**
    * @param tried endpoints that failed this request
-   * @param isUpgrade whether the exchange may turn into bytes, which takes a connection of its own
+   * @param isUpgrade whether the exchange may turn into bytes, which takes a stream of bytes, or a connection of its own
    * @param nowMs on the clock of `performance.now()`
    */
   pick(tried: readonly Balanced[], isUpgrade: boolean, nowMs: number): StreamPool | ReasonCode | Answer;

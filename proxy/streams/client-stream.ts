@@ -126,7 +126,7 @@ export class ClientStream implements CarriedStream, UpstreamStream, BodyReader {
   }
 
   detach(): RawEnd {
-    throw new Error('a stream cannot be taken out of its connection'); // an upgrade is given a connection of its own
+    throw new Error('a stream cannot be taken out of its connection'); // an upgrade is given a stream of bytes
   }
 
   // What the connection tells.

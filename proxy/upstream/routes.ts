@@ -77,7 +77,7 @@ export class LocalRoute extends DirectPlan implements Route {
   }
 }
 
-/** To a workload of this node in memory, to others by tunnels; what may turn into bytes gets a connection of its own. */
+/** To a workload of this node in memory, to others by tunnels; what may turn into bytes by streams of bytes. */
 export function poolOf(
   endpoint: UpstreamEndpoint,
   { workload, local }: Caller,
