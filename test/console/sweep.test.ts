@@ -9,7 +9,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildConsole } from '../../scripts/console.ts';
 import { serveFake } from '../agent/console/fake/serve.ts';
-import { chromiumPath, openBrowser, openPage, seriousFindings, settled } from './browser.ts';
+import { chromiumPath, openBrowser, openContext, openPage, openTab, seriousFindings, settled } from './browser.ts';
 import { PLACES } from './places.ts';
 import { NOW_MS } from './staged-answers.ts';
 import { StagedNode, type State } from './staged-node.ts';
@@ -123,6 +123,31 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
     expect(complaints).toEqual([]);
     await page.context().close();
   }, 60_000);
+
+  test.each([
+    ['layout', /\/assets\/(layout-worker|placing)-/],
+    ['drawing', /\/assets\/scene-/],
+  ])(
+    'a graph whose code of the %s does not load says so, and is there after Retry',
+    async (part, code) => {
+      node.state = 'whole';
+      const context = await openContext(browser, { theme: 'light', width: 1_440 });
+      await context.route(code, (route) => route.abort());
+      const { page, complaints } = await openTab(context, `${node.url}/`, NOW_MS);
+      const graph = page.locator('.graph');
+      await graph.getByRole('alert').getByText(`the code of its ${part} could not be loaded`).waitFor();
+      expect(await page.locator('.node-card').filter({ visible: true }).count()).toBe(0);
+      expect(await seriousFindings(page)).toEqual([]);
+      await context.unroute(code);
+      await graph.getByRole('button', { name: 'Retry' }).click();
+      await page.locator('.graph[aria-busy="false"] .node-card').first().waitFor();
+      expect(await graph.getByRole('alert').count()).toBe(0);
+      expect(await page.locator('.graph-canvas canvas').count()).toBeGreaterThan(0);
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+    60_000,
+  );
 
   test('of 400 services one sees namespaces, opens one in place by keys or pointer, and can have all', async () => {
     const mesh = { services: 400, edges: 1_600, namespaces: 20, seed: 5 };

@@ -6,6 +6,7 @@ import './theme/base.css';
 import { startKeys } from './app/keys.ts';
 import { startRouter } from './app/router.tsx';
 import { Shell } from './app/shell.tsx';
+import { findPage } from './pages/routes.ts';
 import { startStream } from './state/store.ts';
 import { startTheme } from './theme/theme.ts';
 
@@ -13,4 +14,7 @@ startTheme();
 startRouter();
 startKeys();
 startStream();
+void findPage(location.pathname)
+  ?.page.load()
+  .catch(() => {}); // while the frame is drawn, which tells what fails
 createRoot(document.getElementById('app')!).render(<Shell />);

@@ -1,6 +1,6 @@
 /** The frame of every page: bar, navigation, the page itself, palette, help and toasts. @module */
 import { type ComponentType, Suspense, useEffect, useMemo, useState } from 'react';
-import { PAGES } from '../pages/routes.ts';
+import { type Found, findPage } from '../pages/routes.ts';
 import { asApiError, useLink, useSession } from '../state/hooks.ts';
 import { pauseNow } from '../state/store.ts';
 import { chooseTheme, nextTheme, themeChosen } from '../theme/theme.ts';
@@ -11,7 +11,7 @@ import { type KeyAction, useKeys } from './keys.ts';
 import { NAV, Nav } from './nav.tsx';
 import type { PageRoute } from './pages.ts';
 import { Palette } from './palette.tsx';
-import { hrefTo, matchPath, navigate, ParamsContext, usePlace } from './router.tsx';
+import { hrefTo, navigate, ParamsContext, usePlace } from './router.tsx';
 import { goLive, writeInstant } from './time.ts';
 import { TopBar } from './topbar.tsx';
 import './shell.css';
@@ -58,19 +58,6 @@ function Contact() {
       {wasLost || link.state === 'lost' ? words : ''}
     </p>
   );
-}
-
-interface Found {
-  readonly page: PageRoute;
-  readonly params: Readonly<Record<string, string>>;
-}
-
-function findPage(path: string): Found | undefined {
-  for (const page of PAGES) {
-    const params = matchPath(page.pattern, path);
-    if (params !== undefined) return { page, params };
-  }
-  return undefined;
 }
 
 function crumbsOf(found: Found | undefined): readonly { text: string; to?: string }[] {

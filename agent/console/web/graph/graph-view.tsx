@@ -7,22 +7,24 @@ import {
   type KeyboardEvent,
   type PointerEvent,
   type Ref,
-  type RefObject,
   useCallback,
   useEffect,
   useImperativeHandle,
-  useLayoutEffect,
   useRef,
   useState,
 } from 'react';
 import type { Topology, TopologyNode } from '../../shapes/topology.ts';
+import type { ApiError } from '../state/api.ts';
+import { ErrorState } from '../ui/states.tsx';
 import { dragCard, dragGround } from './drag.ts';
 import { enclosing, type Point } from './geometry.ts';
 import { Layers } from './layers.tsx';
-import type { LayoutDesk } from './layout-desk.ts';
+import { type LayoutDesk, unloaded } from './layout-desk.ts';
 import type { Detail } from './lod.ts';
-import { type GraphScene, Scene } from './scene.ts';
+import type { GraphScene } from './scene.ts';
+import { sceneFor } from './scene-code.ts';
 import { sceneModel } from './scene-model.ts';
+import { useMotion } from './use-motion.ts';
 import { usePlaces } from './use-places.ts';
 import type { View } from './viewport.ts';
 import { neighbourTo } from './walk.ts';
@@ -56,8 +58,6 @@ interface Props {
   readonly onDot: (node: TopologyNode) => void;
 }
 
-/** Of Tidy, and of what makes room; as `--move` of tokens.css, which is 0 where less motion is wanted. */
-const MOVE_MS = 200;
 const FAR_ZOOM = 0.45;
 
 export function GraphView(props: Props) {
@@ -67,12 +67,14 @@ export function GraphView(props: Props) {
   const layers = useRef<(HTMLDivElement | null)[]>([]);
   const scene = useRef<GraphScene>(undefined);
   const places = usePlaces(part, { desk, layoutKey, detail, open: props.open });
-  const { positions, boxes, open } = places;
+  const { positions, boxes, open, isFirst } = places;
   const latest = useRef({ onChoose, onOpen, places });
   latest.current = { onChoose, onOpen, places };
   const motion = useMotion(root, open);
-  /** How often a scene came later than its effect: what it shows has to be told to it then. */
+  /** How often a scene came, later than its effect: what it shows has to be told to it then. */
   const [late, setLate] = useState(0);
+  const [undrawn, setUndrawn] = useState<ApiError>();
+  const [turn, setTurn] = useState(0);
 
   useEffect(() => {
     const onView = ({ x, y, zoom }: View) => {
@@ -89,13 +91,14 @@ export function GraphView(props: Props) {
       onOpen: (id: string) => latest.current.onOpen(id),
     };
     let isOver = false;
-    if (detail !== 'all') scene.current = new Scene(element, detail, events);
-    else
-      void import('./dot-scene.ts').then(({ DotScene }) => {
+    sceneFor(detail).then(
+      (make) => {
         if (isOver) return;
-        scene.current = new DotScene(element, events);
+        scene.current = make(element, events);
         setLate((before) => before + 1);
-      });
+      },
+      () => isOver || setUndrawn(unloaded('drawing')),
+    );
     const sizes = new ResizeObserver(() => scene.current?.resize());
     sizes.observe(element);
     const onWheel = (event: WheelEvent) => {
@@ -115,15 +118,16 @@ export function GraphView(props: Props) {
       scene.current?.close();
       scene.current = undefined;
     };
-  }, [detail, layoutKey]);
+  }, [detail, layoutKey, turn]);
 
   const drawnFor = detail === 'cards' ? chosen : null;
   useEffect(() => {
+    if (isFirst || scene.current === undefined) return; // nothing has its place, or nobody draws it
     const { ms, to } = motion.take();
-    scene.current?.update(sceneModel(part, { detail, positions, boxes, open, chosen: drawnFor }), ms);
+    scene.current.update(sceneModel(part, { detail, positions, boxes, open, chosen: drawnFor }), ms);
     const box = to === 'all' ? enclosing(boxes.values()) : to === undefined ? undefined : boxes.get(to);
-    if (box !== undefined && (to === 'all' || !scene.current?.isInView(box))) scene.current?.frame(box, ms);
-  }, [part, detail, positions, boxes, open, drawnFor, layoutKey, motion, late]);
+    if (box !== undefined && (to === 'all' || !scene.current.isInView(box))) scene.current.frame(box, ms);
+  }, [part, detail, positions, boxes, open, isFirst, drawnFor, layoutKey, motion, late]);
   useEffect(() => {
     const isCall = chosen?.includes('>') ?? false;
     scene.current?.mark(isCall ? chosen : null, detail === 'dots' ? null : lit);
@@ -169,15 +173,21 @@ export function GraphView(props: Props) {
     );
     (found[0] ?? found[1])?.focus();
   };
+  const problem = undrawn ?? places.problem;
+  const retry = () => {
+    if (undrawn !== undefined) setTurn(turn + 1);
+    setUndrawn(undefined);
+    if (places.problem !== undefined) places.again();
+  };
   const idOf = (target: EventTarget) =>
     (target as Element).closest<HTMLElement>('.node-card, .ns-title, .ns-card > button')?.dataset.id;
 
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: keys of the cards inside
     <div
-      className={`graph is-${detail}`}
+      className={`graph is-${detail}${isFirst || late === 0 ? ' is-waiting' : ''}`}
       ref={root}
-      aria-busy={places.isFirst}
+      aria-busy={problem === undefined && (isFirst || late === 0)}
       onKeyDown={onKeyDown}
       onPointerDown={(event) => {
         if ((event.target as Element).closest('.ns-card')) dragGround(event, (x, y) => scene.current?.panBy(x, y));
@@ -193,6 +203,7 @@ export function GraphView(props: Props) {
     >
       <Layers {...{ part, detail, positions, boxes, open, chosen, lit, gone, onDown, onChoose, onDot, layers }} />
       <div className="graph-canvas" ref={host} />
+      {problem !== undefined && <ErrorState error={problem} onRetry={retry} />}
     </div>
   );
 }
@@ -203,38 +214,3 @@ const ARROWS: Readonly<Record<string, Point>> = {
   ArrowUp: { x: 0, y: -1 },
   ArrowDown: { x: 0, y: 1 },
 };
-
-interface Motion {
-  /** The next drawing moves what is elsewhere then, and shows `to`: a namespace, or all. */
-  start(to: string): void;
-  take(): { readonly ms: number; readonly to: string | undefined };
-}
-
-/** Opening and closing a namespace starts one too. */
-function useMotion(root: RefObject<HTMLDivElement | null>, open: ReadonlySet<string>): Motion {
-  const next = useRef<{ ms: number; to: string | undefined }>({ ms: 0, to: undefined });
-  const end = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const before = useRef(open);
-  const [motion] = useState<Motion>(() => ({
-    start(to) {
-      const ms = matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : MOVE_MS;
-      next.current = { ms, to: to === '' ? undefined : to };
-      root.current?.classList.toggle('is-moving', ms > 0);
-      clearTimeout(end.current);
-      end.current = setTimeout(() => root.current?.classList.remove('is-moving'), MOVE_MS + 50);
-    },
-    take() {
-      const taken = next.current;
-      next.current = { ms: 0, to: undefined };
-      return taken;
-    },
-  }));
-  useLayoutEffect(() => {
-    const was = before.current;
-    before.current = open;
-    if (was === open) return;
-    motion.start([...open].findLast((name) => !was.has(name)) ?? '');
-  }, [open, motion]);
-  useEffect(() => () => clearTimeout(end.current), []);
-  return motion;
-}

@@ -3,6 +3,7 @@
  * own thread works the answer out, with code that it loads then.
  * @module
  */
+import { ApiError } from '../state/api.ts';
 import { type PackedAsk, type PackedPlaces, type PlacesAsked, type PlacesFound, packed } from './places-asked.ts';
 
 /** A layout of 1,000 services takes 50 ms; a worker that says nothing for this long has no code, or no turn. */
@@ -22,8 +23,9 @@ interface Question {
   readonly number: number;
   readonly asked: PlacesAsked;
   readonly late: ReturnType<typeof setTimeout>;
-  /** undefined: of no use any more, or there is no code to work it out with. */
+  /** undefined: of no use any more. */
   readonly answer: (found: PlacesFound | undefined) => void;
+  readonly fail: (error: ApiError) => void;
 }
 
 export class LayoutDesk {
@@ -47,13 +49,17 @@ export class LayoutDesk {
     }
   }
 
-  /** @returns undefined where a newer question was asked meanwhile, or the desk was closed */
+  /**
+   * Fails where no code could be loaded to work it out with; asked again, a worker is tried again.
+   *
+   * @returns undefined where a newer question was asked meanwhile, or the desk was closed
+   */
   ask(asked: PlacesAsked): Promise<PlacesFound | undefined> {
     this.start();
     this.#end(undefined);
-    return new Promise((answer) => {
+    return new Promise((answer, fail) => {
       const late = setTimeout(() => void this.#answerHere(), SILENT_MS);
-      this.#open = { number: ++this.#newest, asked, late, answer };
+      this.#open = { number: ++this.#newest, asked, late, answer, fail };
       if (this.#worker === undefined) void this.#answerHere();
       else this.#worker.ask(packed(asked, this.#newest));
     });
@@ -80,7 +86,11 @@ export class LayoutDesk {
     const question = this.#open;
     if (question === undefined) return;
     const code = await import('./placing.ts').catch(() => undefined);
-    if (question === this.#open) this.#end(code?.placesFor(question.asked));
+    if (question !== this.#open) return;
+    if (code !== undefined) return this.#end(code.placesFor(question.asked));
+    this.#isWithout = false;
+    question.fail(unloaded('layout'));
+    this.#end(undefined);
   }
 
   #end(found: PlacesFound | undefined): void {
@@ -89,4 +99,9 @@ export class LayoutDesk {
     clearTimeout(question?.late);
     question?.answer(found);
   }
+}
+
+/** What the graph says where a part of its code is missing. */
+export function unloaded(part: 'layout' | 'drawing'): ApiError {
+  return new ApiError(0, `${part}-not-loaded`, `The graph is not shown: the code of its ${part} could not be loaded.`);
 }

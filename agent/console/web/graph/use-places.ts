@@ -1,10 +1,12 @@
 /** Where everything is: kept in this browser, changed by dragging and by Tidy alone; what has no place yet is given one. @module */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Topology } from '../../shapes/topology.ts';
+import type { ApiError } from '../state/api.ts';
 import { type Box, boxesOf, CARDS, type Point, type Positions } from './geometry.ts';
 import type { LayoutDesk } from './layout-desk.ts';
 import type { Detail } from './lod.ts';
 import { fromCorner, type Spread, spread } from './open.ts';
+import type { PlacesFound } from './places-asked.ts';
 import { loadPositions, savePositions } from './positions.ts';
 import { geometryOf } from './scene-model.ts';
 
@@ -15,6 +17,10 @@ export interface Places extends Spread {
   readonly open: ReadonlySet<string>;
   /** Nothing is shown yet. */
   readonly isFirst: boolean;
+  /** Why what is new has no place. */
+  readonly problem: ApiError | undefined;
+  /** Asks again after a problem. */
+  again(): void;
   /** Where a card may be, nearest to a place: not left of the corner of a namespace that is open, nor above. */
   within(id: string, point: Point): Point;
   /** A card was let go there. */
@@ -37,6 +43,8 @@ export function usePlaces(part: Part, { desk, layoutKey, detail, open }: Options
   const [outer, keepOuter] = useKept(`${layoutKey}/${isCards ? 'cards' : 'dots'}`);
   const [inner, keepInner] = useKept(`${layoutKey}/inside`);
   const [tidying, setTidying] = useState<{ readonly onFound: () => void }>();
+  const [problem, setProblem] = useState<ApiError>();
+  const [turn, setTurn] = useState(0);
   const { nodes } = part;
   const latest = useRef({ part, open });
   latest.current = { part, open };
@@ -54,8 +62,9 @@ export function usePlaces(part: Part, { desk, layoutKey, detail, open }: Options
     let isOver = false;
     const { part, open } = latest.current;
     const kept = tidying === undefined ? { outer, inner } : { outer: NO_POSITIONS, inner: NO_POSITIONS };
-    void desk.ask({ nodes: part.nodes, edges: callsOf(part), isCards, open: [...open], ...kept }).then((found) => {
+    const take = (found: PlacesFound | undefined) => {
       if (isOver || found === undefined) return;
+      setProblem(undefined);
       if (tidying !== undefined) {
         before.current = { outer, inner };
         tidying.onFound();
@@ -63,11 +72,13 @@ export function usePlaces(part: Part, { desk, layoutKey, detail, open }: Options
       }
       if (found.outer.size !== kept.outer.size || tidying !== undefined) keepOuter(found.outer);
       if (found.inner.size !== kept.inner.size || tidying !== undefined) keepInner(found.inner);
-    });
+    };
+    const asked = { nodes: part.nodes, edges: callsOf(part), isCards, open: [...open], ...kept };
+    desk.ask(asked).then(take, (error: ApiError) => isOver || setProblem(error));
     return () => {
       isOver = true;
     };
-  }, [lacking, tidying, outer, inner, isCards, desk, keepOuter, keepInner]);
+  }, [lacking, tidying, turn, outer, inner, isCards, desk, keepOuter, keepInner]);
 
   const shown = useRef(false);
   shown.current ||= lacking === ''; // one picture, into which it is fitted once
@@ -104,7 +115,11 @@ export function usePlaces(part: Part, { desk, layoutKey, detail, open }: Options
     keepInner(before.current.inner);
     return true;
   };
-  return { positions, boxes, open: opened, isFirst, within, put, tidy, undo };
+  const again = () => {
+    setProblem(undefined);
+    setTurn(turn + 1);
+  };
+  return { positions, boxes, open: opened, isFirst, problem, again, within, put, tidy, undo };
 }
 
 const NO_POSITIONS: Positions = new Map();

@@ -1,5 +1,6 @@
 /** Every page and its address; each is a chunk of its own. @module */
 import type { PageRoute } from '../app/pages.ts';
+import { matchPath } from '../app/router.tsx';
 
 const services = { text: 'Services', to: '/services' };
 const policies = { text: 'Policies', to: '/policies' };
@@ -8,7 +9,10 @@ export const PAGES: readonly PageRoute[] = [
   {
     pattern: '/',
     title: 'Topology',
-    load: () => import('./topology/topology-page.tsx').then((module) => module.TopologyPage),
+    load: () => {
+      if (!/[?&](all=1|as=table)/.test(location.search)) void import('../graph/scene.ts').catch(() => {}); // the graph says so
+      return import('./topology/topology-page.tsx').then((module) => module.TopologyPage);
+    },
   },
   {
     pattern: '/services',
@@ -92,3 +96,16 @@ export const PAGES: readonly PageRoute[] = [
     load: () => import('./identities/identities-page.tsx').then((module) => module.IdentitiesPage),
   },
 ];
+
+export interface Found {
+  readonly page: PageRoute;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export function findPage(path: string): Found | undefined {
+  for (const page of PAGES) {
+    const params = matchPath(page.pattern, path);
+    if (params !== undefined) return { page, params };
+  }
+  return undefined;
+}

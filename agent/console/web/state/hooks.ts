@@ -1,5 +1,5 @@
 /** How components read: a live topic, one GET, the session, the link. @module */
-import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useLayoutEffect, useState, useSyncExternalStore } from 'react';
 import type { Coverage } from '../../../mesh-query/shapes.ts';
 import type { Session } from '../../shapes/common.ts';
 import { ApiError, get, session } from './api.ts';
@@ -23,7 +23,7 @@ export function useTopic<T>(path: string | null): Read<T> {
   const isPast = path !== null && /[?&]atMs=\d/.test(path);
   const past = useGet<T>(isPast ? path : null);
   const topic = isPast ? null : path;
-  useEffect(() => (topic === null ? undefined : store.want(topic)), [topic]);
+  useLayoutEffect(() => (topic === null ? undefined : store.want(topic)), [topic]); // not after the first picture
   const subscribe = useCallback(
     (listener: () => void) => (topic === null ? () => {} : store.subscribe(topic, listener)),
     [topic],

@@ -48,10 +48,18 @@ test('the editor is a chunk of at most 45 kB', () => {
 
 test('the graph adds at most 160 kB to the shell', () => {
   const shell = withImports(entry());
-  const graph = scripts().find((name) => name.startsWith('topology-page'))!;
-  const added = withImports(graph, new Set(shell)).difference(shell);
+  const graph = new Set(shell);
+  for (const part of ['topology-page', 'scene']) withImports(scripts().find((name) => name.startsWith(part))!, graph);
+  const added = graph.difference(shell);
   expect(sum(added)).toBeLessThanOrEqual(160 * KB);
   expect(sum(added)).toBeGreaterThan(50 * KB); // or the graph went into the shell
+});
+
+test('where every service is a dot, Cytoscape is not loaded', () => {
+  const shell = withImports(entry());
+  const all = new Set(shell);
+  for (const part of ['topology-page', 'dot-scene']) withImports(scripts().find((name) => name.startsWith(part))!, all);
+  expect(sum(all.difference(shell))).toBeLessThanOrEqual(40 * KB);
 });
 
 test('workers are modules of this origin with nothing to load besides, and that of the layout is small', () => {

@@ -1,5 +1,5 @@
 /** What is broken, who feels it, since when: a sentence, the graph, what needs attention, and the last 24 hours. @module */
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { Topology, TopologyNode } from '../../../shapes/topology.ts';
 import { useKeys } from '../../app/keys.ts';
 import { hrefTo, navigate, setQuery, usePlace } from '../../app/router.tsx';
@@ -8,7 +8,8 @@ import { parseFilter } from '../../filter/filter.ts';
 import { plural } from '../../format/numbers.ts';
 import { type GraphHandle, GraphView } from '../../graph/graph-view.tsx';
 import { LayoutDesk } from '../../graph/layout-desk.ts';
-import { detailFor, openOf } from '../../graph/lod.ts';
+import { type Detail, detailFor, openOf } from '../../graph/lod.ts';
+import { sceneFor } from '../../graph/scene-code.ts';
 import { startLayoutWorker } from '../../graph/start-layout-worker.ts';
 import { affectedBy } from '../../graph/walk.ts';
 import { useTopic } from '../../state/hooks.ts';
@@ -27,7 +28,8 @@ import './topology.css';
 
 const VIEWS = ['service', 'workload', 'version', 'node'] as const;
 type ViewName = (typeof VIEWS)[number];
-/** Not with the graph, which most look at first; the panel follows as soon as that is there. */
+/** Not with the graph, which most look at first; the panel follows once that is there. */
+const SELECTION_MS = 1_000;
 const loadSelection = () => import('./selection.tsx');
 const Selection = lazy(() => loadSelection().then((module) => ({ default: module.Selection })));
 const Legend = lazy(() => import('./legend.tsx').then((module) => ({ default: module.Legend })));
@@ -41,6 +43,7 @@ export function TopologyPage() {
   const chosen = query.get('sel');
   const filterText = query.get('f') ?? '';
   const filter = useMemo(() => parseFilter(filterText), [filterText]);
+  const isAll = query.get('all') === '1';
   const isOnlyTrouble = query.get('only') === 'trouble';
   const isTable = query.has('as') ? query.get('as') === 'table' : matchMedia(NARROW).matches;
   const read = useTopic<Topology>(`/topology?view=${view}&${api}`);
@@ -49,7 +52,7 @@ export function TopologyPage() {
   const data = useKept(read.data, atMs === null || error !== undefined ? null : key);
   const moment = atMs === null ? '' : data?.asOfMs;
   const part = useGraphPart(data, { filter, isOnlyTrouble, key: `${key}/${moment}` });
-  const detail = detailFor(part.nodes.length, part.edges.length, query.get('all') === '1');
+  const detail = detailFor(part.nodes.length, part.edges.length, isAll);
   const terms = useMemo(() => filterTerms(data?.nodes ?? []), [data]);
   const wantedOpen = query.get('open') ?? '';
   const openNames = detail === 'dots' ? [...openOf(wantedOpen.split(','), part.nodes)].join(',') : '';
@@ -58,11 +61,13 @@ export function TopologyPage() {
   const [isLegend, setLegend] = useState(false);
   const graph = useRef<GraphHandle>(null);
   const [desk] = useState(() => new LayoutDesk(startLayoutWorker));
-  useEffect(() => {
+  const [first] = useState<Detail>(isAll ? 'all' : 'dots');
+  useLayoutEffect(() => {
     if (isTable) return;
     desk.start(); // while the answer is on its way
+    sceneFor(first).catch(() => {}); // the graph says so
     return () => desk.close();
-  }, [desk, isTable]);
+  }, [desk, isTable, first]);
   const lit = useMemo(() => (affected === null ? null : affectedBy(affected, part)), [affected, part]);
 
   const choose = useCallback((id: string | null) => {
@@ -140,7 +145,9 @@ export function TopologyPage() {
   }, []);
   const isShown = data !== undefined;
   useEffect(() => {
-    if (isShown) loadSelection().catch(() => {}); // asked for again when something is chosen
+    if (!isShown) return;
+    const after = setTimeout(() => void loadSelection().catch(() => {}), SELECTION_MS); // asked for again when needed
+    return () => clearTimeout(after);
   }, [isShown]);
 
   if (data === undefined)
@@ -193,7 +200,7 @@ export function TopologyPage() {
         {!isEmpty && (
           <GraphTools
             {...{ detail, isTable, isOnlyTrouble, graph }}
-            isAll={query.get('all') === '1'}
+            isAll={isAll}
             onLegend={() => setLegend(true)}
             onTidy={tidy}
             note={noteOf(detail, part.nodes.length, data.nodes.length)}
