@@ -372,7 +372,7 @@ const memberDetail = (coverage: Coverage): MemberDetail => ({
     ...{
       id: `ledger-${i}`,
       service: 'pay/ledger',
-      state: 'healthy',
+      state: 'ready',
       detail: '',
       certificateExpiresMs: NOW_MS + 17 * HOUR_MS,
     },
@@ -489,8 +489,14 @@ const logs = (coverage: Coverage): Logs => ({
   logs: [1, 2, 3].map((i) => ({
     ...{ atMs: NOW_MS - i * 1_000, node: 'node-2' },
     record: {
-      ...{ method: 'POST', path: '/v1/entries', sourceService: 'pay/payments', destination: 'pay/ledger', tookMs: 12 },
-      ...{ status: i === 1 ? 504 : 200, reason: i === 1 ? 'timeout.request' : '', traceId: TRACE_ID },
+      ...{ severity_text: i === 1 ? 'ERROR' : 'INFO', body: 'POST /v1/entries', trace_id: TRACE_ID },
+      attributes: {
+        ...{ 'http.request.method': 'POST', 'url.path': '/v1/entries', 'weft.duration_ms': 12 },
+        ...{ 'weft.source': 'pay/payments', 'weft.destination': 'pay/ledger' },
+        ...(i === 1
+          ? { 'http.response.status_code': 504, 'weft.reason': 'timeout.request' }
+          : { 'http.response.status_code': 200 }),
+      },
     },
   })),
   coverage,

@@ -1,4 +1,4 @@
-/** Access logs of all nodes, newest first. @module */
+/** Access logs of all nodes, newest first, each line as its node wrote it: fields of OpenTelemetry. @module */
 import type { Logs } from '../../../shapes/mesh.ts';
 import { setQuery, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
@@ -52,7 +52,13 @@ export function LogList({ q, service }: { readonly q: string; readonly service?:
             </Button>
           }
         >
-          <Table name="Logs" columns={COLUMNS} rows={logs} rowKey={(row) => keys.get(row) ?? setKey(row)} />
+          <Table
+            name="Logs"
+            columns={COLUMNS}
+            rows={logs}
+            rowKey={(row) => keys.get(row) ?? setKey(row)}
+            initialSort={{ column: 'at', isDown: true }}
+          />
         </Card>
       )}
     </Answer>
@@ -79,56 +85,63 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     id: 'request',
     head: 'Request',
-    cell: (row) => (
-      <code>
-        {text(row, 'method')} {text(row, 'path', 'route')}
-      </code>
-    ),
+    cell: (row) => <code>{requestOf(row)}</code>,
   },
   {
     id: 'edge',
     head: 'Edge',
-    cell: (row) =>
-      `${text(row, 'sourceService', 'source') || '–'} → ${text(row, 'destinationService', 'destination') || '–'}`,
+    cell: (row) => `${nameOf(text(row, 'weft.source'))} → ${nameOf(text(row, 'weft.destination'))}`,
   },
   {
     id: 'status',
     head: 'Ended',
     cell: (row) => {
-      const reason = text(row, 'reason');
-      const isBad = Number(text(row, 'status')) >= 500;
-      return (
-        <span className={reason !== '' ? 'is-mesh strong' : isBad ? 'is-bad strong' : ''}>
-          {`${text(row, 'status')} ${reason}`.trim()}
-        </span>
-      );
+      const [status, reason] = [text(row, STATUS), text(row, 'weft.reason')];
+      const tone = reason !== '' ? 'is-mesh strong' : Number(status) >= 500 ? 'is-bad strong' : '';
+      return <span className={tone}>{`${status} ${reason}`.trim() || '–'}</span>;
     },
-    value: (row) => text(row, 'status'),
+    value: (row) => text(row, STATUS),
   },
   {
     id: 'took',
     head: 'Took',
     align: 'end',
-    cell: (row) => duration(figure(row, 'tookMs', 'durationMs')),
-    value: (row) => figure(row, 'tookMs', 'durationMs'),
+    cell: (row) => duration(tookMs(row)),
+    value: tookMs,
   },
   {
     id: 'trace',
     head: 'Trace',
     cell: (row) => {
-      const traceId = text(row, 'traceId');
-      return traceId === '' ? '–' : <TraceLink traceId={traceId} />;
+      const { trace_id: traceId } = row.record;
+      return typeof traceId === 'string' ? <TraceLink traceId={traceId} /> : '–';
     },
   },
 ];
 
-/** The first of these fields that a line has. */
-function text({ record }: Row, ...fields: readonly string[]): string {
-  const value = fields.map((field) => record[field]).find((one) => one !== undefined && one !== null && one !== '');
-  return value === undefined ? '' : String(value);
+const STATUS = 'http.response.status_code';
+
+function attribute({ record }: Row, name: string): unknown {
+  return (record.attributes as Readonly<Record<string, unknown>> | undefined)?.[name];
 }
 
-function figure({ record }: Row, ...fields: readonly string[]): number | null {
-  const value = fields.map((field) => record[field]).find((one) => typeof one === 'number');
+/** Empty where the line does not say. */
+function text(row: Row, name: string): string {
+  return String(attribute(row, name) ?? '');
+}
+
+/** A service, or what is left of an identity without its trust domain. */
+function nameOf(who: string): string {
+  return who.replace(/^spiffe:\/\/[^/]*\//, '') || '–';
+}
+
+/** TCP has neither method nor path. */
+function requestOf(row: Row): string {
+  const method = text(row, 'http.request.method');
+  return method === '' ? 'TCP connection' : `${method} ${text(row, 'url.path')}`;
+}
+
+function tookMs(row: Row): number | null {
+  const value = attribute(row, 'weft.duration_ms');
   return typeof value === 'number' ? value : null;
 }

@@ -51,7 +51,7 @@ export function MemberPage() {
               <div className="stack">
                 <Workloads detail={detail} />
                 {detail.pending.length > 0 && <Pending detail={detail} />}
-                {detail.events.length > 0 && <Lines events={detail.events} />}
+                {detail.events.length > 0 && <Lines title="Events" events={detail.events} />}
               </div>
               <Sees detail={detail} />
             </div>
@@ -66,7 +66,6 @@ function Facts({ detail: { member } }: { readonly detail: MemberDetail }) {
   const nowMs = useNow(5_000);
   return (
     <>
-      <span>{member.state}</span>
       {member.zone !== '' && <span>zone {member.zone}</span>}
       <span>Weft {member.version || '–'}</span>
       <code>{member.address}</code>
@@ -97,7 +96,7 @@ function Workloads({ detail }: { readonly detail: MemberDetail }) {
       id: 'state',
       head: 'State',
       cell: (row) => (
-        <span className={row.state === 'healthy' || row.state === 'running' ? '' : 'is-warn'}>
+        <span className={row.state === 'ready' ? '' : 'is-warn'}>
           {row.state} {row.detail}
         </span>
       ),
@@ -141,10 +140,12 @@ function Pending({ detail }: { readonly detail: MemberDetail }) {
 
 /** Disagreements first. */
 function Sees({ detail: { sees, member } }: { readonly detail: MemberDetail }) {
-  const sorted = sees.toSorted((a, b) => Number(a.state === 'alive') - Number(b.state === 'alive'));
+  const sorted = sees
+    .filter(({ name }) => name !== member.name)
+    .toSorted((a, b) => Number(a.state === 'alive') - Number(b.state === 'alive') || a.name.localeCompare(b.name));
   return (
     <Card title="How it sees the others">
-      {sees.length === 0 ? (
+      {sorted.length === 0 ? (
         <p className="muted">{member.name} tells nothing of the others.</p>
       ) : (
         <ul className="plain-lines">

@@ -256,9 +256,7 @@ const ENDPOINT_COLUMNS: readonly Column<EndpointRow>[] = [
       row.isEjected ? (
         <StatusMark health="warn">ejected</StatusMark>
       ) : (
-        <StatusMark health={row.state === 'ready' || row.state === 'healthy' ? 'ok' : 'unknown'}>
-          {row.state}
-        </StatusMark>
+        <StatusMark health={row.state === 'ready' ? 'ok' : 'unknown'}>{row.state}</StatusMark>
       ),
     value: (row) => (row.isEjected ? 'ejected' : row.state),
   },

@@ -27,8 +27,8 @@ export function Attention({ data, onShow, onAffected }: Props) {
   const plaintext = data.edges.filter(({ tls }) => tls === 'plaintext');
   const changes = data.events
     .filter(({ atMs, kind }) => kind !== 'health' && data.asOfMs - atMs < HOUR_MS)
-    .slice(-MAX_CHANGES)
-    .reverse();
+    .toSorted((a, b) => b.atMs - a.atMs)
+    .slice(0, MAX_CHANGES);
   const missing = missingFacts(data.coverage, nowMs, age);
   return (
     <div className="attention">
