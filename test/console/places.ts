@@ -20,6 +20,7 @@ export const PLACES: readonly (readonly [name: string, path: string])[] = [
   ['policy-diff', '/policies/HTTPRoute/pay/ledger/diff'],
   ['policy-new', '/policies/new/canary?service=pay/ledger'],
   ['policy-edit', '/policies/HTTPRoute/pay/ledger/edit'],
+  ['policy-delete', '/policies/HTTPRoute/pay/ledger/edit?delete=1'],
   ['members', '/members'],
   ['member', '/members/node-6'],
   ['identities', '/identities'],

@@ -36,11 +36,15 @@ const pages: [name: string, path: string][] = [
   ['policies', '/policies'],
   ['policy', '/policies/HTTPRoute/shop/catalog'],
   ['policy-edit', '/policies/HTTPRoute/shop/catalog/edit'],
+  ['policy-delete', '/policies/HTTPRoute/shop/catalog/edit?delete=1'],
   ['members', '/members'],
   ['member', '/members/n2'],
   ['identities', '/identities?t=5m'],
 ];
 if (traceId !== undefined) pages.push(['trace', `/traces/${traceId}`]);
+/** Of these the end is worth a look too. */
+const TALL: ReadonlySet<string> = new Set(['edge', 'policy-edit', 'policy-delete']);
+const TALL_PX = 1_300;
 /** Left out while this node answers no such question. */
 const unanswered = new Set<string>();
 for (const name of ['traces', 'logs', 'events']) {
@@ -53,7 +57,9 @@ for (const theme of ['light', 'dark'] as const) {
     const widths = name === 'topology' || name === 'service' ? [WIDE, NARROW] : [WIDE];
     for (const width of widths) {
       const { page, complaints } = await openPage(browser, demo.url + path, { theme, width });
+      if (TALL.has(name)) await page.setViewportSize({ width, height: TALL_PX });
       await settled(page);
+      await page.getByText(/^checking$/).waitFor({ state: 'detached' });
       const file = `${name}-${theme}${width === NARROW ? '-narrow' : ''}.png`;
       await page.screenshot({ path: join(TARGET, file) });
       process.stdout.write(`${file}${complaints.length === 0 ? '' : `: ${complaints.join('; ')}`}\n`);

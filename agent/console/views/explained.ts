@@ -1,11 +1,11 @@
 /** Where a request goes and why, as nine steps: the answer of `weft explain`, put in the order in which things happen. Pure. @module */
 import type { ExplainAnswer, ExplainView } from '../../access/views.ts';
-import { valueText } from '../../cli/setting-text.ts';
 import type { Coverage } from '../../mesh-query/shapes.ts';
 import type { SettingView, SourceView, TrafficView, WayView } from '../../traffic/explain/views.ts';
 import type { Source } from '../shapes/common.ts';
 import type { Explained, ExplainQuestion, ExplainStep } from '../shapes/edge.ts';
 import { percent } from './health.ts';
+import { settingWords } from './setting-words.ts';
 
 type Line = ExplainStep['lines'][number];
 const MAX_LOST = 20;
@@ -53,7 +53,7 @@ export function explainedView({ question, view, agreement, lacking, coverage }: 
       ways.flatMap(({ way }) => endpointLines(way)),
       'no endpoint is known',
     ),
-    step('circuit', unique(settings(['circuit', 'outliers', 'concurrency', 'panicRatio'])), 'no circuit is set'),
+    step('circuit', unique(settings(['circuit', 'outliers', 'concurrency', 'panicBelow'])), 'no circuit is set'),
     accessStep(answers),
   ];
   return {
@@ -127,7 +127,7 @@ function endpointLines({ backends }: WayView): readonly Line[] {
   const usable = all.filter(({ isCandidate }) => isCandidate).length;
   if (all.length === 0) return [];
   return [
-    line(`one of ${usable} of ${all.length} endpoints`),
+    line(`one of ${usable === all.length ? '' : `${usable} of `}${all.length} endpoint${all.length === 1 ? '' : 's'}`),
     ...all.slice(0, MAX_ENDPOINTS).map((one) => {
       const ejected = one.isEjected === true ? ', ejected' : '';
       const version = one.version === '' ? '' : `, version ${one.version}`;
@@ -185,8 +185,8 @@ function whyOf(
   return first === undefined ? 'nothing is known of this destination' : reasonOf(first);
 }
 
-function settingLine({ setting, value, source }: SettingView): Line {
-  return line(`${setting} ${valueText(value)}`, source);
+function settingLine(setting: SettingView): Line {
+  return line(settingWords(setting), setting.source);
 }
 
 /** Several ways may have the same settings. */

@@ -41,9 +41,11 @@ test('every span has one row inside the trace, whatever parents say', () => {
 });
 
 test('ticks say what the mesh decided, and not what it did not', () => {
-  const attributes = { 'weft.attempts': 2, 'weft.ejected': false, 'weft.hedged': true, 'http.method': 'GET' };
+  const plain = { 'weft.source': 'shop/web', 'weft.duration_ms': 7, 'weft.kept': 'sampled', 'http.method': 'GET' };
+  const attributes = { ...plain, 'weft.attempts': 2, 'weft.ejected': false, 'weft.hedged': true };
   const ticks = meshTicks({ ...span('a', '', 0, 1), reason: 'timeout.request', attributes });
   expect(ticks).toEqual(['timeout.request', 'attempts 2', 'hedged']);
+  expect(meshTicks({ ...span('a', '', 0, 1), attributes: { ...plain, 'weft.attempts': 1 } })).toEqual([]);
 });
 
 function span(spanId: string, parentSpanId: string, startMs: number, tookMs: number): Span {

@@ -62,7 +62,13 @@ export function Agreement({ explained: { agreement } }: { readonly explained: Ex
         {same.length > 0 && (
           <li>
             <StatusMark health="ok" isGlyphOnly />
-            <span>{same.map(({ node }) => node).join(', ')} would decide the same</span>
+            <span>
+              {same
+                .map(({ node }) => node)
+                .sort()
+                .join(', ')}{' '}
+              would decide the same
+            </span>
           </li>
         )}
       </ul>

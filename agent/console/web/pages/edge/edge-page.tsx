@@ -75,10 +75,10 @@ export function EdgePage() {
           ) : (
             <Loading what="the nine steps" rows={6} />
           )}
-          {read.data ? <Outcomes edge={read.data} /> : read.error ? <ErrorState error={read.error} /> : null}
         </div>
         <div className="stack">
           {step && <DocumentAt step={step} />}
+          {read.data ? <Outcomes edge={read.data} /> : read.error ? <ErrorState error={read.error} /> : null}
           {answer.data && <Agreement explained={answer.data} />}
           {answer.data && (
             <div className="row">

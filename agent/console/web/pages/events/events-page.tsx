@@ -102,10 +102,10 @@ export function EventList({ kinds = [], touches, around = null }: ListProps) {
   );
 }
 
-export function Lines({ events }: { readonly events: readonly MeshEvent[] }) {
+export function Lines({ events, title }: { readonly events: readonly MeshEvent[]; readonly title?: string }) {
   const nowMs = useNow(30_000);
   return (
-    <Card>
+    <Card {...(title === undefined ? {} : { title })}>
       <ol className="event-lines" aria-label="Events">
         {groupEvents(events).map(({ event, count, firstMs }) => (
           <li key={event.id}>

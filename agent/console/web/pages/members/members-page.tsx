@@ -109,7 +109,7 @@ const NODE: readonly Column<MemberRow>[] = [
     value: (row) => row.heardAgoMs,
   },
   { id: 'rtt', head: 'Round trip', align: 'end', cell: (row) => duration(row.rttMs), value: (row) => row.rttMs },
-  { id: 'skew', head: 'Clock', align: 'end', cell: (row) => duration(row.skewMs), value: (row) => row.skewMs },
+  { id: 'skew', head: 'Clock', align: 'end', cell: (row) => skew(row.skewMs), value: (row) => row.skewMs },
   {
     id: 'endpoints',
     head: 'Endpoints',
@@ -126,6 +126,12 @@ const NODE: readonly Column<MemberRow>[] = [
   },
   { id: 'documents', head: 'Documents', align: 'end', cell: documents, value: (row) => row.documents?.applied ?? null },
 ];
+
+/** Against the clock of the node that serves the page. */
+function skew(ms: number | null): string {
+  const sign = ms === null || Math.abs(ms) < 0.05 ? '' : ms < 0 ? '−' : '+';
+  return sign + duration(ms === null ? null : Math.abs(ms));
+}
 
 function documents({ documents }: MemberRow) {
   if (documents === null) return '–';

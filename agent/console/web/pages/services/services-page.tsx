@@ -1,4 +1,5 @@
 /** The catalog: every service that was seen, declared or called, narrowed by facets and grouped. @module */
+import type { Health } from '../../../shapes/common.ts';
 import type { ServiceRow, Services } from '../../../shapes/services.ts';
 import { setQuery, usePlace } from '../../app/router.tsx';
 import { useRange } from '../../app/time.ts';
@@ -7,6 +8,7 @@ import { useTopic } from '../../state/hooks.ts';
 import { Segmented } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { MARK_WORDS } from '../../ui/status-mark.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { Answer } from '../common/answer.tsx';
@@ -73,11 +75,12 @@ export function ServicesPage() {
   );
 }
 
-/** `24 seen, 22 fine.` */
+/** `24 seen, 21 fine, 1 quiet`: who is quiet is not known to be well. */
 function conclusion(services: readonly ServiceRow[]): string {
   const seen = services.filter(({ tab }) => tab === 'seen');
-  const fine = seen.filter(({ health }) => health === 'ok' || health === 'quiet').length;
-  return `${seen.length} seen, ${fine} fine`;
+  const count = (wanted: string) => seen.filter(({ health }) => health === wanted).length;
+  const quiet = count('quiet');
+  return `${seen.length} seen, ${count('ok')} fine${quiet === 0 ? '' : `, ${quiet} quiet`}`;
 }
 
 interface CatalogProps {
@@ -157,6 +160,12 @@ function grouped(
   return [...groups].toSorted(([a], [b]) => a.localeCompare(b));
 }
 
+/** What the filter calls `ok` and `none`. */
+function wordsOf(facet: Facet, value: string): string {
+  if (value === 'none') return 'not known';
+  return facet === 'health' ? (MARK_WORDS[value as Health] ?? value) : value;
+}
+
 function FacetList({
   facet,
   rows,
@@ -175,7 +184,7 @@ function FacetList({
         {values.slice(0, MAX_VALUES).map(({ value, count, isChosen }) => (
           <li key={value}>
             <button type="button" aria-pressed={isChosen} onClick={() => setQuery({ f: toggle(filter, facet, value) })}>
-              <span>{value}</span>
+              <span>{wordsOf(facet, value)}</span>
               <span className="muted">{count}</span>
             </button>
           </li>

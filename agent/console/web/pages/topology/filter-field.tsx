@@ -36,7 +36,7 @@ export function FilterField({ value, problems, terms }: Props) {
       <input
         ref={field}
         value={text}
-        placeholder="Filter: ns:pay p99>500"
+        placeholder="Filter: ns:pay"
         list={list}
         autoComplete="off"
         aria-invalid={problems.length > 0}

@@ -71,12 +71,19 @@ export function layOut(spans: readonly Span[]): Waterfall {
   };
 }
 
+/** Of every span: who, how long and why it was kept, of which nothing was decided. */
+const PLAIN: ReadonlySet<string> = new Set(
+  'direction source source_identity destination destination_version duration_ms reason kept step subject bytes_received bytes_sent'
+    .split(' ')
+    .map((name) => `weft.${name}`),
+);
+
 /** What the mesh decided inside a span, as ticks on it: retries, ejections, a reason of its own. */
 export function meshTicks(span: Span): readonly string[] {
   const ticks = span.reason === '' ? [] : [span.reason];
   for (const [key, value] of Object.entries(span.attributes)) {
-    if (!key.startsWith('weft.')) continue;
-    const isTold = value !== '' && value !== false && value !== 0;
+    if (!key.startsWith('weft.') || PLAIN.has(key)) continue;
+    const isTold = value !== '' && value !== false && value !== 0 && !(key === 'weft.attempts' && value === 1);
     if (isTold) ticks.push(`${key.slice('weft.'.length)} ${value === true ? '' : value}`.trim());
   }
   return ticks;
