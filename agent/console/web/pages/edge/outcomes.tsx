@@ -7,6 +7,8 @@ import { Failed } from '../common/figures.tsx';
 
 type Outcome = EdgeDetail['outcomes'][number];
 
+const byName = (a: { readonly name: string }, b: { readonly name: string }) => a.name.localeCompare(b.name);
+
 export function Outcomes({ edge }: { readonly edge: EdgeDetail }) {
   const { rangeMs } = useRange();
   const total = edge.outcomes.reduce((sum, outcome) => sum + outcome.count, 0);
@@ -22,7 +24,7 @@ export function Outcomes({ edge }: { readonly edge: EdgeDetail }) {
       }
     >
       {total === 0 ? (
-        <p className="muted">No request went this way in this time; the steps above hold all the same.</p>
+        <p className="muted">No request went this way in this time; the steps hold all the same.</p>
       ) : (
         <>
           <div className="shares" aria-hidden="true">
@@ -42,10 +44,13 @@ export function Outcomes({ edge }: { readonly edge: EdgeDetail }) {
       )}
       {edge.versions.length > 1 && (
         <ul className="plain-lines">
-          {edge.versions.map((version) => (
+          {edge.versions.toSorted(byName).map((version) => (
             <li key={version.name}>
-              <b>{version.name}</b> {share(version.shareRatio)} of requests, {rate(version.requestsPerSec)}, failed{' '}
-              <Failed {...version} />, p99 {duration(version.p99Ms)}
+              <b>{version.name}</b>
+              <span>
+                {share(version.shareRatio)} of requests, {rate(version.requestsPerSec)}, failed <Failed {...version} />,
+                p99 {duration(version.p99Ms)}
+              </span>
             </li>
           ))}
         </ul>
