@@ -113,5 +113,11 @@ export const serviceColumns: readonly Column<ServiceRow>[] = [
 ];
 
 function Seen({ atMs, rate: perSec }: { readonly atMs: number; readonly rate: number | null }) {
-  return perSec !== null && perSec > 0 ? rate(perSec) : <span className="muted">seen {ago(Date.now() - atMs)}</span>;
+  return perSec !== null && perSec > 0 ? (
+    rate(perSec)
+  ) : (
+    <span className="muted" title="Its last request">
+      {ago(Date.now() - atMs)}
+    </span>
+  );
 }
