@@ -95,6 +95,12 @@ export function createStatsBuffer(maxSeries = 1_024): SharedArrayBuffer {
   return new SharedArrayBuffer((SERIES_START + (FIRST_ROW + maxSeries) * COLUMNS) * Float64Array.BYTES_PER_ELEMENT);
 }
 
+/** Makes a buffer as good as new, once its writer and its reader are gone. Pages that were never written to stay so. */
+export function clearStatsBuffer(buffer: SharedArrayBuffer): void {
+  const cells = new Float64Array(buffer);
+  for (let i = 0; i < cells.length; i++) if (cells[i] !== 0) cells[i] = 0;
+}
+
 export function rowsOf(cells: Float64Array): number {
   return (cells.length - SERIES_START) / COLUMNS;
 }

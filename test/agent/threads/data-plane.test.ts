@@ -5,6 +5,8 @@ import { expect, test } from 'vitest';
 import type { ListenerSpec } from '../../../proxy/listeners/listener-spec.ts';
 import { startPlane } from './plane.ts';
 
+/** A table of statistics has 2.2 MB; more than this is another one. */
+const TABLE_BYTES = 2_000_000;
 /** Between two looks: who looks at every turn takes from the threads it waits for. */
 const LOOK_MS = 2;
 
@@ -27,6 +29,7 @@ test('workers that die come back with all they were told, and the others go on a
   const held = plane.shared.claim('held by each worker');
   expect(held.held('connections')).toBe(2);
 
+  const before = process.memoryUsage().arrayBuffers;
   const crash = new BroadcastChannel('weft-test-crash');
   try {
     for (const [deaths, worker] of [1, 0].entries()) {
@@ -41,6 +44,8 @@ test('workers that die come back with all they were told, and the others go on a
   // Both have been born anew by now: what they know they were told on restart.
   expect(await answers(port, 20)).toEqual(new Set(['503 no-endpoint']));
   expect(held.held('connections')).toBe(2); // what the dead held was given back
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(TABLE_BYTES); // they count in the tables of the dead
+  expect(plane.stats.counters().connectionsAccepted).toBe(50); // each once, whichever life counted it
 });
 
 test('a listener whose port is taken is refused with the reason of the worker', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { BUCKET_BOUNDS_MS, BUCKETS, bucketOf, quantile } from '../../../proxy/telemetry/histogram.ts';
 import type { Parties } from '../../../proxy/telemetry/parties.ts';
 import { StatsReader } from '../../../proxy/telemetry/stats-reader.ts';
-import { createStatsBuffer } from '../../../proxy/telemetry/stats-table.ts';
+import { clearStatsBuffer, createStatsBuffer } from '../../../proxy/telemetry/stats-table.ts';
 import { IDLE_SWEEPS, StatsWriter } from '../../../proxy/telemetry/stats-writer.ts';
 
 function to(destination: string): Parties {
@@ -112,6 +112,25 @@ test('what a worker counted stays counted after it is gone, but its connections 
   expect(reader.series()).toHaveLength(1);
   expect(reader.series()[0]).toMatchObject({ connectionsOpened: 1, connectionsActive: 0, bytesSent: 2 });
   expect(reader.counters().upstreamConnects).toBe(1);
+});
+
+test('a table that is cleared serves the next worker, and what was counted in it is counted once', () => {
+  const reader = new StatsReader();
+  const buffer = createStatsBuffer();
+  for (let life = 0; life < 3; life++) {
+    reader.detach('0');
+    clearStatsBuffer(buffer);
+    expect(new Float64Array(buffer).some((cell) => cell !== 0)).toBe(false);
+    reader.attach('0', buffer);
+    const writer = new StatsWriter(buffer, (row, labels) => reader.register('0', row, labels));
+    const row = writer.connections(to('shop/cart'), 'tcp');
+    writer.opened(row);
+    writer.bytes(row, 1, 2);
+    writer.count('upstreamConnects');
+  }
+  expect(reader.series()).toHaveLength(1);
+  expect(reader.series()[0]).toMatchObject({ connectionsOpened: 3, connectionsActive: 1, bytesSent: 6 });
+  expect(reader.counters().upstreamConnects).toBe(3);
 });
 
 test('a full table counts the rest in overflow series of their direction and kind', () => {
