@@ -1,13 +1,12 @@
-// Preloaded into agents (NODE_OPTIONS=--import): on SIGUSR2 one data-plane worker dies of an uncaught error, each time the next.
+// Preloaded into agents (NODE_OPTIONS=--import): on SIGUSR2 the first data-plane worker dies of an uncaught error. The others live on, so
+// that what a worker piles up is not lost with it.
 import { BroadcastChannel, isMainThread, workerData } from 'node:worker_threads';
 
-const WORKERS = 2;
 const channel = new BroadcastChannel('weft-soak-crash');
-let next = 0;
-if (isMainThread) process.on('SIGUSR2', () => channel.postMessage(next++ % WORKERS));
-else if (typeof workerData?.index === 'number') {
-  channel.onmessage = ({ data }) => {
-    if (data === workerData.index) throw new Error('told to die');
+if (isMainThread) process.on('SIGUSR2', () => channel.postMessage('die'));
+else if (workerData?.index === 0) {
+  channel.onmessage = () => {
+    throw new Error('told to die');
   };
 }
 channel.unref();

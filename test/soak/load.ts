@@ -1,8 +1,9 @@
 /**
  * Mixed traffic from within a pod, every answer checked against what the server must have sent. Usage: load.ts URL CLIENTS SEED
  *
- * Small answers, downloads, uploads, WebSocket echoes, and new connections now and then. On SIGTERM it finishes what is
- * under way and prints {requests, mismatched, failures: [{atMs, kind, message}]}.
+ * Small answers, downloads, uploads, WebSocket echoes, and new connections now and then. On SIGUSR2 it finishes what is
+ * under way, says `resting` and waits for the next SIGUSR2; on SIGTERM it finishes likewise and prints
+ * {requests, mismatched, failures: [{atMs, kind, message}]}.
  */
 import { createHash } from 'node:crypto';
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
@@ -23,6 +24,8 @@ const PATTERN = Buffer.alloc(65_536, 'weft');
 let requests = 0;
 let mismatched = 0;
 let isStopping = false;
+let rest: PromiseWithResolvers<void> | undefined;
+let resting = 0;
 const failures: Failure[] = [];
 
 /** Answers that are whole but not what was asked for. */
@@ -43,6 +46,7 @@ async function client(index: number): Promise<void> {
   const random = randomOf(Number(seed) * 1_000 + index);
   const kept = new Agent({ keepAlive: true, maxSockets: 1 });
   while (!isStopping) {
+    if (rest !== undefined) await restUntil(rest.promise);
     const agent = random() < 0.1 ? false : kept;
     const [kind, ask] = pick(random(), random);
     requests++;
@@ -55,6 +59,14 @@ async function client(index: number): Promise<void> {
     }
   }
   kept.destroy();
+}
+
+async function restUntil(over: Promise<void>): Promise<void> {
+  const awake = setInterval(() => {}, PATIENCE_MS); // nothing else keeps the process alive: idle sockets do not
+  if (++resting === Number(clients)) process.stdout.write('resting\n');
+  await over;
+  resting--;
+  clearInterval(awake);
 }
 
 type Question = (agent: Agent | false) => Promise<void>;
@@ -136,6 +148,11 @@ async function bodyOf(answer: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+process.on('SIGUSR2', () => {
+  const before = rest;
+  rest = before === undefined ? Promise.withResolvers<void>() : undefined;
+  before?.resolve();
+});
 process.once('SIGTERM', () => {
   isStopping = true;
 });
