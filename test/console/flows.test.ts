@@ -143,6 +143,17 @@ describe.skipIf(chromiumPath() === undefined)('the console of a running mesh', (
     await page.close();
   }, 120_000);
 
+  test('lines of logs say who asked what of whom, and lead to their traces', async () => {
+    const page = await open('/logs?t=5m');
+    const line = page.getByRole('row', { name: /GET \/items shop\/web → shop\/catalog 200/ }).first();
+    await line.waitFor();
+    const ids = await page.getByRole('row').getByRole('link').allTextContents();
+    expect(new Set(ids).size).toBeGreaterThan(1);
+    await line.getByRole('link').click();
+    await page.waitForURL(/\/traces\/[0-9a-f]{32}/);
+    await page.close();
+  }, 60_000);
+
   test('the graph shows both versions of the canary, with the share that was asked for', async () => {
     const page = await open('/?t=10s');
     await expect.poll(() => newShareOn(page), POLLING).toSatisfy(isNear);

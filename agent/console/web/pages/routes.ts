@@ -1,6 +1,7 @@
 /** Every page and its address; each is a chunk of its own. @module */
 import type { PageRoute } from '../app/pages.ts';
 import { matchPath } from '../app/router.tsx';
+import { shortTraceId } from '../format/ids.ts';
 
 const services = { text: 'Services', to: '/services' };
 const policies = { text: 'Policies', to: '/policies' };
@@ -39,7 +40,7 @@ export const PAGES: readonly PageRoute[] = [
   {
     pattern: '/traces/:traceId',
     title: 'Trace',
-    crumbs: ({ traceId = '' }) => [{ text: 'Traces', to: '/traces' }, { text: traceId.slice(0, 12) }],
+    crumbs: ({ traceId = '' }) => [{ text: 'Traces', to: '/traces' }, { text: shortTraceId(traceId) }],
     load: () => import('./trace/trace-page.tsx').then((module) => module.TracePage),
   },
   {

@@ -2,6 +2,7 @@
 import { useState } from 'react';
 import type { Trace } from '../../../shapes/mesh.ts';
 import { Link, useParams } from '../../app/router.tsx';
+import { shortTraceId } from '../../format/ids.ts';
 import { duration, plural } from '../../format/numbers.ts';
 import { moment } from '../../format/times.ts';
 import { useGet, useNow } from '../../state/hooks.ts';
@@ -138,7 +139,7 @@ function outcomeWords({ span, isOrphan, skewMs }: WaterfallRow): string {
 export function TraceLink({ traceId }: { readonly traceId: string }) {
   return (
     <Link to={`/traces/${traceId}`}>
-      <code>{traceId.slice(0, 12)}</code>
+      <code>{shortTraceId(traceId)}</code>
     </Link>
   );
 }
