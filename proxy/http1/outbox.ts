@@ -23,6 +23,8 @@ export class Outbox {
   isBlocked = false;
   /** Payload bytes handed to the socket, ever. */
   bytes = 0;
+  /** As many of them as were flushed; the socket holds the rest back. */
+  #flushed = 0;
   /** How often what was gathered has been handed over: a position holds until this changes. */
   handovers = 0;
 
@@ -32,6 +34,11 @@ export class Outbox {
 
   get isDirty(): boolean {
     return this.#used > 0 || this.#corked;
+  }
+
+  /** Bytes that `flush` would send. */
+  get pending(): number {
+    return this.bytes - this.#flushed + this.#used;
   }
 
   /** Where the next byte goes. */
@@ -107,6 +114,7 @@ export class Outbox {
       this.#corked = false;
       this.#socket.uncork();
     }
+    this.#flushed = this.bytes;
     this.isBlocked = this.#socket.writableNeedDrain;
   }
 

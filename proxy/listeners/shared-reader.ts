@@ -9,7 +9,8 @@
 
 import net from 'node:net';
 
-const BUFFER_BYTES = 65_536;
+/** A full one is one full frame of the tunnel, which with its header fills four TLS records. */
+const BUFFER_BYTES = 65_528;
 
 /** Read options for one socket to come. */
 export interface ReadOptions {

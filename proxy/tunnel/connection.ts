@@ -2,8 +2,9 @@
  * One tunnel: a TLS connection between two agents that carries many streams, each one request and its response.
  *
  * Whatever all streams send within one turn of the event loop leaves at its end as one write, hence one system call and
- * one TLS record. The connection is always read, for the credit of each stream bounds what may arrive. Both sides ask
- * after a silent peer while streams are open, so a line that went dead is noticed in seconds, not by TCP in minutes.
+ * one TLS record; long bodies do not wait for it. The connection is always read, for the credit of each stream bounds what
+ * may arrive. Both sides ask after a silent peer while streams are open, so a line that went dead is noticed in seconds, not
+ * by TCP in minutes.
  * @module
  */
 

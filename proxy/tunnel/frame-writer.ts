@@ -6,6 +6,11 @@ import { writeRequestHead, writeResponseHead } from '../http1/serialize.ts';
 import type { ResetCode, StreamWriter } from '../streams/carrier.ts';
 import { ENDS, FRAME_BYTES, HELLO_BYTES, type Hello, KIND, MAX_DATA_BYTES } from './frames.ts';
 
+/** With its header such a frame fills four TLS records to the byte, so that each record brings the payload of one frame. */
+const DATA_BYTES = MAX_DATA_BYTES - FRAME_BYTES;
+/** Sent before the end of the turn: what is copied and encrypted at a time stays in the caches of a core. */
+const FLUSH_BYTES = 131_072;
+
 export class FrameWriter implements StreamWriter {
   readonly #out: Outbox;
   /** Where the latest head or data frame begins, while it has not left: the end of its message may be marked on it. */
@@ -44,11 +49,12 @@ export class FrameWriter implements StreamWriter {
 
   /** Large stretches are not copied and must not change afterwards. */
   data(stream: number, bytes: Buffer, start: number, end: number): void {
-    for (let at = start; at < end; at += MAX_DATA_BYTES) {
-      const stop = Math.min(end, at + MAX_DATA_BYTES);
+    for (let at = start; at < end; at += DATA_BYTES) {
+      const stop = Math.min(end, at + DATA_BYTES);
       this.#open(stop - at, KIND.data, stream);
       this.#out.data(bytes, at, stop);
     }
+    if (this.#out.pending >= FLUSH_BYTES) this.#out.flush();
   }
 
   /** @param trailers complete lines, or '' */

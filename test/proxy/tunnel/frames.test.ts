@@ -51,13 +51,13 @@ class Script implements FrameSink {
   }
 }
 
-/** What a writer writes, as bytes. */
-function written(write: (writer: FrameWriter) => void): Buffer {
+/** What a writer writes, as bytes. @param uncorked told each time that what was written is let go */
+function written(write: (writer: FrameWriter) => void, uncorked: (bytes: number) => void = () => {}): Buffer {
   const pieces: Buffer[] = [];
   const socket = {
     write: (bytes: Buffer) => pieces.push(Buffer.from(bytes)),
     cork: () => undefined,
-    uncork: () => undefined,
+    uncork: () => uncorked(Buffer.concat(pieces).length),
     writableNeedDrain: false,
   } as unknown as Socket;
   const out = new Outbox(socket);
@@ -132,6 +132,19 @@ test('an end is marked on the frame before it only while that has not left', () 
     writer.end(7, '');
   });
   expect(read(bytes).lines.at(-1)).toBe('end 7 ');
+});
+
+test('a long body fills TLS records to the byte, and does not wait for the end of the turn', () => {
+  const body = Buffer.alloc(1_000_000);
+  const left: number[] = [];
+  const bytes = written(
+    (writer) => {
+      for (let at = 0; at < body.length; at += 65_528) writer.data(1, body, at, Math.min(body.length, at + 65_528));
+    },
+    (sent) => left.push(sent),
+  );
+  expect(left.slice(0, 3)).toEqual([131_072, 262_144, 393_216]); // frames of 65,536 with their headers
+  expect(left.at(-1)).toBe(bytes.length);
 });
 
 test.each<[string, number[], FrameProblem]>([
