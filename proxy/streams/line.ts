@@ -1,7 +1,8 @@
 /**
  * The socket below a connection that carries streams. It is always read, for windows bound what may arrive; whatever all
- * streams send within one turn of the event loop leaves at its end as one write; and where the other side is silent while
- * streams are open, it is asked. The tunnel between agents and HTTP/2 differ in frames, not in this.
+ * streams send within one turn of the event loop leaves at its end as one write; what one read brings, streams pass on as one
+ * write each; and where the other side is silent while streams are open, it is asked. The tunnel between agents and HTTP/2
+ * differ in frames, not in this.
  * @module
  */
 
@@ -43,6 +44,10 @@ export interface Patience {
 }
 
 export const CHECK_MS = 1_000;
+/** What a TLS record brings at most; after a full one more is to be expected. */
+const RECORD_BYTES = 16_384;
+/** Streams are told by then that all has come, however much goes on coming in this turn. */
+const SETTLE_BYTES = 65_536;
 
 export class Line implements Timed {
   readonly out: Outbox;
@@ -54,6 +59,8 @@ export class Line implements Timed {
   readonly #owner: LineOwner;
   /** Streams that what is being read is about. */
   readonly #touched: CarriedStream[] = [];
+  /** Read since they were told that all has come. */
+  #unsettledBytes = 0;
   #isScheduled = false;
   #idleSinceMs = this.heardMs;
   #askedMs = Number.POSITIVE_INFINITY;
@@ -153,15 +160,24 @@ export class Line implements Timed {
     this.heardMs = performance.now();
     this.#askedMs = Number.POSITIVE_INFINITY;
     const isReadable = this.#owner.read(chunk);
+    this.#unsettledBytes += chunk.length;
+    // What streams pass on of several full records leaves them as one write.
+    if (isReadable && chunk.length === RECORD_BYTES && this.#unsettledBytes < SETTLE_BYTES) this.schedule();
+    else this.#settle();
+    if (!isReadable) this.#owner.unreadable();
+  };
+
+  #settle(): void {
+    this.#unsettledBytes = 0;
     for (const stream of this.#touched.splice(0)) {
       stream.isTouched = false;
       stream.settle();
     }
-    if (!isReadable) this.#owner.unreadable();
-  };
+  }
 
   readonly #flush = (): void => {
     this.#isScheduled = false;
+    this.#settle();
     if (!this.isLeft) this.flush();
   };
 

@@ -114,7 +114,6 @@ export class StreamBytes implements CarriedStream {
       this.#kept.push(bytes.subarray(start, end));
     }
     if (ends) this.#hasEnded = true;
-    this.#pass();
   }
 
   /** Trailers mean nothing to bytes. */
@@ -134,7 +133,10 @@ export class StreamBytes implements CarriedStream {
     return true;
   }
 
-  settle(): void {}
+  /** Pieces of one read are handed on in one go, so that a relay can make one write of them. */
+  settle(): void {
+    this.#pass();
+  }
 
   writable(): void {
     if (this.#written === undefined || this.#sender.isWaiting || this.#carrier.isBlocked) return;
@@ -220,6 +222,8 @@ export class StreamBytes implements CarriedStream {
   }
 
   #break(detail: string): void {
+    if (this.#isGone) return;
+    this.#pass(); // what came before it broke
     if (this.#isGone) return;
     this.#leave();
     this.#socket.destroy(Object.assign(new Error(detail), { code: 'ECONNRESET' }));

@@ -34,6 +34,9 @@ export interface RelayOptions {
   readonly onClose: (relay: OpaqueRelay) => void;
 }
 
+/** Where so much comes at a time, more does: what one read brings leaves as one write. */
+const MANY_BYTES = 8_192;
+
 export class OpaqueRelay implements Timed {
   deadlineMs = Number.POSITIVE_INFINITY;
   /** From and to the client, so far. */
@@ -83,10 +86,15 @@ export class OpaqueRelay implements Timed {
   #connect(from: RawEnd, to: RawEnd, count: (bytes: number) => void): void {
     const source = from.socket;
     const sink = to.socket;
+    const uncork = (): void => sink.uncork();
     const forward = (chunk: Buffer): void => {
       this.#touch();
       count(chunk.length);
       this.#options.context.garbage.passed(chunk.length);
+      if (chunk.length >= MANY_BYTES && sink.writableCorked === 0) {
+        sink.cork();
+        process.nextTick(uncork);
+      }
       if (!sink.write(chunk)) source.pause();
     };
     if (from.leftover !== undefined && from.leftover.length > 0) forward(from.leftover);
