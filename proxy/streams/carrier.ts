@@ -110,7 +110,7 @@ export interface CarrierOwner {
   gone(): void;
 }
 
-/** Writes what streams send. Nothing leaves before the carrier is scheduled. */
+/** Writes what streams send. It leaves once the carrier is scheduled; long bodies may leave earlier. */
 export interface StreamWriter {
   /** @param extra complete header lines to add */
   requestHead(stream: number, head: Head, extra: string): void;
