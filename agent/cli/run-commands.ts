@@ -8,6 +8,7 @@ interface DemoOptions {
   readonly loopback?: boolean;
   readonly view: boolean;
   readonly seconds?: number;
+  readonly rate: number;
 }
 
 export function addRunCommands(program: Command, context: Context): void {
@@ -34,13 +35,15 @@ export function addRunCommands(program: Command, context: Context): void {
     .option('--check', 'prove that it works, print one JSON object, and end')
     .option('--loopback', 'without network namespaces and capture, as it runs without root')
     .option('--no-view', 'no live view, only what happens')
-    .option('--seconds <n>', 'end after this many seconds', toSeconds)
+    .option('--seconds <n>', 'end after this many seconds', (text) => toCount(text, 'seconds'))
+    .option('--rate <n>', 'visits a second, each of five requests', (text) => toCount(text, 'visits a second'), 100)
     .action(
-      context.action<DemoOptions>(async ({ check = false, loopback, view, seconds }) => {
+      context.action<DemoOptions>(async ({ check = false, loopback, view, seconds, rate }) => {
         const { runDemo } = await import('../demo/demo.ts');
         const code = await runDemo({
           check,
           view,
+          perSecond: rate,
           ...(loopback === undefined ? {} : { loopback }),
           ...(seconds === undefined ? {} : { seconds }),
         });
@@ -50,8 +53,8 @@ export function addRunCommands(program: Command, context: Context): void {
     );
 }
 
-function toSeconds(text: string): number {
-  const seconds = Number(text);
-  if (!/^\d{1,6}$/.test(text) || seconds === 0) throw new InvalidArgumentError('Write a whole number of seconds.');
-  return seconds;
+function toCount(text: string, unit: string): number {
+  const count = Number(text);
+  if (!/^\d{1,6}$/.test(text) || count === 0) throw new InvalidArgumentError(`Write a whole number of ${unit}.`);
+  return count;
 }

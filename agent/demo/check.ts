@@ -13,8 +13,6 @@ import { DemoMesh, type DemoMeshOptions } from './mesh.ts';
 import { type Asking, census, countHandshakes, killAndDetect, knockAsStranger, readTheWire } from './proofs.ts';
 import { waitUntil } from './wait.ts';
 
-/** Visits to the shop; each is five requests through the mesh. */
-const PER_SECOND = 100;
 const FIRST_ANSWER_TIMEOUT_MS = 10_000;
 /** Connections are made and code is compiled: counted like the rest, but kept out of the quantiles. */
 const WARM_UP_MS = 2_000;
@@ -43,6 +41,8 @@ export interface CheckResult {
 
 export interface CheckOptions extends Asking {
   readonly mesh: DemoMeshOptions;
+  /** Visits to the shop. */
+  readonly perSecond: number;
   readonly steadySeconds: number | undefined;
 }
 
@@ -72,7 +72,7 @@ export function shortcomings(result: CheckResult, expected: { members: number; s
 
 type Findings = Omit<CheckResult, 'leftovers'> & { readonly directory: string };
 
-async function whileUp({ mesh: meshOptions, steadySeconds, signal, say }: CheckOptions): Promise<Findings> {
+async function whileUp({ mesh: meshOptions, perSecond, steadySeconds, signal, say }: CheckOptions): Promise<Findings> {
   const startMs = performance.now();
   const sinceStart = (): string => `${((performance.now() - startMs) / 1_000).toFixed(1)} s`;
   await using mesh = await DemoMesh.start(meshOptions, signal);
@@ -85,7 +85,7 @@ async function whileUp({ mesh: meshOptions, steadySeconds, signal, say }: CheckO
   const latency = new Histogram();
   await using load = mesh.startLoad({
     path: `/?user=${marker}{n}`,
-    perSecond: PER_SECOND,
+    perSecond,
     onReport: (report) => latency.addSparse(report.latency),
   });
   await firstAnswer(load, signal);
@@ -101,7 +101,7 @@ async function whileUp({ mesh: meshOptions, steadySeconds, signal, say }: CheckO
   await delay(steadyMs - recordedMs, undefined, { signal });
   const p50Ms = rounded(latency.quantile(0.5));
   const p99Ms = rounded(latency.quantile(0.99));
-  say(`steady: ${PER_SECOND} visits a second, p50 ${p50Ms} ms, p99 ${p99Ms} ms, ${load.tally.failed} failed so far`);
+  say(`steady: ${perSecond} visits a second, p50 ${p50Ms} ms, p99 ${p99Ms} ms, ${load.tally.failed} failed so far`);
 
   const isMutual = await knockAsStranger(mesh, { signal, say });
   const { members, services } = await census(mesh);

@@ -20,6 +20,8 @@ export interface DemoOptions {
   readonly loopback?: boolean;
   /** A live page where the output is a terminal; otherwise a line every few seconds. */
   readonly view: boolean;
+  /** Visits to the shop; each is five requests through the mesh. */
+  readonly perSecond: number;
   /** Length of the check's steady phase, or of the whole view; default: 8 s, or until it is stopped. */
   readonly seconds?: number;
 }
@@ -29,7 +31,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const INTERRUPTED = 130;
 
 /** @returns the exit code: 0, 1 when something is wrong, 130 when a check was interrupted */
-export async function runDemo({ check, loopback = false, view, seconds }: DemoOptions): Promise<number> {
+export async function runDemo({ check, loopback = false, view, perSecond, seconds }: DemoOptions): Promise<number> {
   const stop = new AbortController();
   const abort = (): void => stop.abort();
   const say = (sentence: string): void => void process.stderr.write(`demo: ${sentence}\n`);
@@ -41,11 +43,12 @@ export async function runDemo({ check, loopback = false, view, seconds }: DemoOp
     const obstacle = loopback ? undefined : await labObstacle();
     if (obstacle) say(`${obstacle}: using loopback addresses instead`);
     if (!check) {
-      await watchDemo({ mesh, signal: stop.signal, isLive: view, seconds, say });
+      await watchDemo({ mesh, signal: stop.signal, isLive: view, perSecond, seconds, say });
       return 0;
     }
     const result = await runCheck({
       mesh: { ...mesh, onEvent: say },
+      perSecond,
       steadySeconds: seconds,
       signal: stop.signal,
       say,

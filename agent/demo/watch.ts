@@ -13,7 +13,6 @@ import { type Picture, type Rates, renderPicture, type ServiceRow, summarize, ty
 
 const REDRAW_MS = 1_000;
 const LINE_MS = 5_000;
-const PER_SECOND = 100;
 const MAX_EVENTS = 5;
 /** Rates are over the last reports: about five seconds. */
 const RECENT_REPORTS = 10;
@@ -23,13 +22,16 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** A page redrawn in place, if the output is a terminal. */
   readonly isLive: boolean;
+  /** Visits to the shop. */
+  readonly perSecond: number;
   /** Ends by itself after this long; undefined: when the signal aborts. */
   readonly seconds: number | undefined;
   readonly say: (sentence: string) => void;
 }
 
 /** Runs until the signal aborts or time is up; both are a good end. */
-export async function watchDemo({ mesh: meshOptions, signal, isLive, seconds, say }: WatchOptions): Promise<void> {
+export async function watchDemo(options: WatchOptions): Promise<void> {
+  const { mesh: meshOptions, signal, isLive, perSecond, seconds, say } = options;
   const events = new Events();
   const startMs = performance.now();
   await using mesh = await DemoMesh.start({ ...meshOptions, onEvent: (event) => events.add(event) }, signal);
@@ -42,7 +44,7 @@ export async function watchDemo({ mesh: meshOptions, signal, isLive, seconds, sa
   const rates = new ServiceRates();
   await using load = mesh.startLoad({
     path: '/?user=visitor{n}',
-    perSecond: PER_SECOND,
+    perSecond,
     onReport: (report) => recent.add(report),
   });
   using screen = isLive && process.stdout.isTTY ? new Screen(process.stdout) : undefined;

@@ -2,12 +2,12 @@
  * Asks a URL at a fixed rate, each time over a connection of its own: a service that speaks TCP to the mesh then costs a
  * TLS handshake between two agents each time. Prints how it went when it is asked to stop (SIGTERM).
  *
- * Usage: fresh.ts URL REQUESTS_PER_SECOND
+ * Usage: fresh.ts URL REQUESTS_PER_SECOND TIMEOUT_MS
  */
 import { get } from 'node:http';
 
-const [url = '', perSecond = ''] = process.argv.slice(2);
-const TIMEOUT_MS = 5_000;
+const [url = '', perSecond = '', timeoutText = ''] = process.argv.slice(2);
+const timeoutMs = Number(timeoutText);
 const MAX_LISTED = 20;
 let requests = 0;
 let failed = 0;
@@ -36,12 +36,12 @@ function ask(): void {
     }
     report();
   };
-  const request = get(url, { agent: false, timeout: TIMEOUT_MS }, (answer) => {
+  const request = get(url, { agent: false, timeout: timeoutMs }, (answer) => {
     answer.on('end', () => settle(answer.statusCode === 200 ? undefined : `${answer.statusCode}`));
     answer.on('error', (err) => settle(err.message));
     answer.resume();
   });
-  request.on('timeout', () => request.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
+  request.on('timeout', () => request.destroy(new Error(`no answer in ${timeoutMs} ms`)));
   request.on('error', (err) => settle(err.message));
 }
 

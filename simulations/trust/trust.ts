@@ -57,6 +57,8 @@ const SVID_TTL_MS = 60_000;
 const NODE_TTL_MS = 300_000;
 /** Requests on connections of their own: each is a handshake between two agents. */
 const FRESH_PER_SECOND = 20;
+/** For one answer, and one handshake: what is lost shows, and what a slow machine only delays does not. */
+const ANSWER_TIMEOUT_MS = 30_000;
 const PATIENCE_MS = 240_000;
 const PORT = 8080;
 const LOOK = { lookMs: 20, patienceMs: PATIENCE_MS };
@@ -133,7 +135,12 @@ class TrustScenario implements AsyncDisposable {
     }
     const certs = { bundleDirectory: 'bundle', svidTtlMs: SVID_TTL_MS, nodeTtlMs: NODE_TTL_MS };
     const issuing = { ...certs, issuerDirectory: '../trust', join: { listen: '0.0.0.0:15012' } };
-    const proxy = { tcp: { maxTunnels: 0 } }; // so that each fresh connection is a handshake
+    const handshakeTimeoutMs = ANSWER_TIMEOUT_MS;
+    const proxy = {
+      tcp: { maxTunnels: 0 }, // so that each fresh connection is a handshake
+      tunnel: { handshakeTimeoutMs },
+      upstream: { handshakeTimeoutMs },
+    };
     const agents = await Promise.all([
       mesh.startAgent(n1, { certs: issuing, proxy }),
       mesh.startAgent(n2, { certs, proxy }),
@@ -144,10 +151,17 @@ class TrustScenario implements AsyncDisposable {
     const run = (pod: LabPod) => (argv: readonly string[]) =>
       mesh.lab.spawn(pod.namespace, argv, { resolvConf: RESOLV_CONF });
     const load = (pod: LabPod, service: string): Load =>
-      Load.start({ url: `http://${service}.shop.weft/`, perSecond, spawn: run(pod), onReport: () => {} });
+      Load.start({
+        url: `http://${service}.shop.weft/`,
+        perSecond,
+        timeoutMs: ANSWER_TIMEOUT_MS,
+        spawn: run(pod),
+        onReport: () => {},
+      });
     const fresh = (pod: LabPod, service: string): FreshLoad => {
       const url = `http://${service}-raw.shop.weft:81/`;
-      const child = run(pod)([process.execPath, programOf('fresh'), url, String(FRESH_PER_SECOND / 2)]);
+      const settings = [FRESH_PER_SECOND / 2, ANSWER_TIMEOUT_MS].map(String);
+      const child = run(pod)([process.execPath, programOf('fresh'), url, ...settings]);
       return { child, said: text(child.stdout!) };
     };
     const loads = [load(client, 'web'), load(rover, 'shop')];

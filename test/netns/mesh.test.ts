@@ -271,7 +271,7 @@ describe.skipIf(obstacle !== undefined)('a mesh that loses agents', () => {
   afterAll(() => mesh?.close());
 
   test('both endpoints of a service get requests', async () => {
-    expect([...(await answers(mesh, client, 40))].sort()).toEqual(['web-2', 'web-3']);
+    expect(await shareAnswers(mesh, client)).toEqual(['web-2', 'web-3']);
   });
 
   test('an agent killed with -9 costs no request: what cannot connect to it goes to the other', async () => {
@@ -302,7 +302,7 @@ describe.skipIf(obstacle !== undefined)('a mesh that loses agents', () => {
     agents[2] = await mesh.startAgent(mesh.lab.node(3));
     await mesh.untilRouted(agents, ['web-2', 'web-4']);
     expect((await mesh.lab.exec(pods[1]!.namespace, ['nft', 'list', 'ruleset'])).stdout).toBe('');
-    expect([...(await answers(mesh, client, 40))].sort()).toEqual(['web-2', 'web-4']);
+    expect(await shareAnswers(mesh, client)).toEqual(['web-2', 'web-4']);
   });
 
   test('an agent that is asked to stop says goodbye, and takes its rules with it', async () => {
@@ -356,6 +356,13 @@ async function answers(mesh: MeshLab, client: LabPod, count: number): Promise<Se
   const { code, body, stderr } = await mesh.curl(client, '--no-keepalive', '-H', 'connection: close', ...urls);
   expect([code, stderr]).toEqual([0, '']);
   return new Set([...body.matchAll(/"name":"([^"]+)"/g)].map((match) => match[1]!));
+}
+
+/** Who answered until two had: one that was slow once is spared for seconds. */
+async function shareAnswers(mesh: MeshLab, client: LabPod): Promise<string[]> {
+  const names = new Set<string>();
+  while (names.size < 2) for (const name of await answers(mesh, client, 20)) names.add(name);
+  return [...names].sort();
 }
 
 /** The sum of an agent's metrics whose name contains `part`. */

@@ -10,7 +10,7 @@ describe.skipIf(obstacle !== undefined)(`a root${skipped}`, () => {
   test('is replaced under load without one failed request, and revoking works after as before', async () => {
     const report = await runTrust({
       name: 'rotate',
-      perSecond: 200,
+      perSecond: 100,
       renewals: 0,
       onStep: () => {},
       signal: new AbortController().signal,
