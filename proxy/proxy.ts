@@ -257,11 +257,12 @@ export class Proxy implements AsyncDisposable {
   }
 
   async #listenTcp(spec: ListenerSpec): Promise<OpenListener> {
-    const { stats } = this.#deps;
+    const { stats, sockets } = this.#deps;
     const listener = await TcpListener.start({
       spec,
       budget: this.#budget,
       stats,
+      sockets,
       ...(spec.role === 'tunnel' ? {} : { reader: this.#context.reader }),
       onConnection: this.#handlerOf(spec),
     });

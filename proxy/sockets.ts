@@ -21,6 +21,11 @@ export interface Sockets {
    * @throws what the kernel says, on EMFILE and the like, and for a `source` that nobody may use
    */
   open(unit: string, family: 4 | 6, options?: SocketOptions): net.Socket;
+  /**
+   * Another connection that waits at a listener, not yet read from: Node itself accepts one a turn of the event loop. The
+   * caller owns it; undefined: none waits, or it cannot be taken here.
+   */
+  acceptNext(server: net.Server, options: { readonly onread: net.OnReadOpts | undefined }): net.Socket | undefined;
   /** Where the client of a captured connection meant to go; undefined if the kernel does not know. */
   originalDestination(socket: net.Socket): { readonly address: string; readonly port: number } | undefined;
   /**
@@ -35,6 +40,7 @@ export function plainSockets(): Sockets {
   return {
     open: (_unit, _family, { onread } = {}) =>
       new net.Socket({ allowHalfOpen: true, ...(onread === undefined ? {} : { onread }) }),
+    acceptNext: () => undefined,
     originalDestination: () => undefined,
     hasSpoken: () => false,
   };

@@ -105,6 +105,7 @@ interface Libc {
   readonly getsockopt: (fd: number, level: number, name: number, value: Buffer, bytes: Buffer) => number;
   readonly bind: (fd: number, address: Buffer, bytes: number) => number;
   readonly listen: (fd: number, backlog: number) => number;
+  readonly accept4: (fd: number, address: null, bytes: null, flags: number) => number;
   readonly close: (fd: number) => number;
   readonly getsockname: (fd: number, address: Buffer, bytes: Buffer) => number;
   readonly sendto: (fd: number, data: Buffer, bytes: number, flags: number, to: Buffer, toBytes: number) => number;
@@ -171,6 +172,12 @@ export class Linux implements Disposable {
     return this.#opened(options, SOCK_STREAM, (fd, subject) => {
       this.#check(this.#libc.listen(fd, BACKLOG), 'listen', subject);
     });
+  }
+
+  /** Takes a connection from a listening socket, ready for `new net.Socket({ fd })`. undefined: none waits, or no descriptor is left. */
+  acceptNext(listener: number): number | undefined {
+    const fd = this.#libc.accept4(listener, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return fd < 0 ? undefined : fd;
   }
 
   /** A bound UDP socket, ready for `dgramSocket.bind({ fd })`. The caller closes it. */
@@ -395,6 +402,7 @@ function loadLibc(): Libc {
     getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)'),
     bind: libc.func('int bind(int, const void *, uint32_t)'),
     listen: libc.func('int listen(int, int)'),
+    accept4: libc.func('int accept4(int, void *, void *, int)'),
     close: libc.func('int close(int)'),
     getsockname: libc.func('int getsockname(int, void *, void *)'),
     sendto: libc.func('long sendto(int, const void *, size_t, int, const void *, uint32_t)'),

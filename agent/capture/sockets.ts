@@ -1,6 +1,6 @@
 /** The data plane's sockets in the namespaces of captured workloads. One a worker thread. @module */
 import { closeSync, openSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { type OnReadOpts, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import type { DatagramFlow, DnsSockets } from '../../proxy/dns/sockets.ts';
 import type { SocketOptions } from '../../proxy/sockets.ts';
 import { CaptureError } from './errors.ts';
@@ -31,7 +31,7 @@ interface HandleHolder {
 }
 
 /** undefined: closed meanwhile. */
-export function descriptorOf(socket: Socket): number | undefined {
+export function descriptorOf(socket: Socket | Server): number | undefined {
   const fd = (socket as unknown as HandleHolder)._handle?.fd;
   return fd === undefined || fd < 0 ? undefined : fd;
 }
@@ -82,6 +82,14 @@ export class CaptureSockets implements DnsSockets, Disposable {
     const { namespace, keepsClientAddress } = this.#held(unit);
     const fd = this.#linux.openMarkedSocket(namespace, family, keepsClientAddress ? source : undefined);
     return new Socket({ allowHalfOpen: true, fd, ...(onread === undefined ? {} : { onread }) });
+  }
+
+  acceptNext(server: Server, { onread }: { readonly onread: OnReadOpts | undefined }): Socket | undefined {
+    const listener = descriptorOf(server);
+    const fd = listener === undefined ? undefined : this.#linux.acceptNext(listener);
+    if (fd === undefined) return undefined;
+    const reading = onread === undefined ? {} : { onread, manualStart: true };
+    return new Socket({ fd, allowHalfOpen: true, readable: true, writable: true, ...reading } as SocketConstructorOpts);
   }
 
   originalDestination(socket: Socket): Destination | undefined {
