@@ -49,9 +49,17 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
-  /** A copy of what was written. */
+  /** What another has written. */
+  append(other: ByteWriter): void {
+    this.#reserve(other.#length);
+    this.#length += other.#bytes.copy(this.#bytes, this.#length, 0, other.#length);
+  }
+
+  /** A copy of what was written, in memory of its own: a few bytes kept would keep Node's whole pool of 64 kB. */
   bytes(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.#length));
+    const copy = Buffer.allocUnsafeSlow(this.#length);
+    this.#bytes.copy(copy, 0, 0, this.#length);
+    return copy;
   }
 
   #reserve(more: number): void {

@@ -67,7 +67,8 @@ export function encodeStep({ atMs, rows }: Step, book: Book): Buffer {
   for (const labels of book.labels.slice(knownLabels)) {
     for (const label of LABELS) head.number(book.string(labels[label]));
   }
-  return Buffer.concat([head.bytes(), body.bytes()]);
+  head.append(body);
+  return head.bytes();
 }
 
 /** Where to add a row up: figures and buckets from these places on. */

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { historyConfig } from '../../../agent/history/config.ts';
 import { SCALAR, type Step } from '../../../agent/history/rows.ts';
+import { Book, encodeStep } from '../../../agent/history/step-codec.ts';
 import { COARSE_MS, DETAIL_MS, HistoryStore } from '../../../agent/history/store.ts';
 import { busyRows, row } from './support.ts';
 
@@ -117,5 +118,10 @@ describe('the history on disk', () => {
     await store.add(step(3));
     expect(store.problem).toBe('');
     expect((await kept(await open())).map(([n]) => n)).toEqual([3]);
+  });
+
+  test('keeps the bytes of a step, and nothing of a pool that they would keep whole', () => {
+    const bytes = encodeStep(step(0), new Book());
+    expect(bytes.buffer.byteLength).toBe(bytes.length);
   });
 });
