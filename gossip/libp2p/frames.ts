@@ -13,10 +13,15 @@ export function encodeFrame(message: Uint8Array): Uint8Array {
   return frame;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 export class FrameReader {
   readonly #maxBytes: number;
-  /** The beginning of a frame whose rest has not come. */
-  #rest: Buffer = Buffer.alloc(0);
+  /** In the first `#length` bytes the beginning of a frame whose rest has not come. Grows as it comes, and no further. */
+  #partial: Buffer = NOTHING;
+  #length = 0;
+  /** How much of it there must be before it is looked at again. */
+  #wanted = HEADER_BYTES;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -25,17 +30,39 @@ export class FrameReader {
   /** The messages completed by this chunk, or undefined when the peer announces one that is too long. */
   push(chunk: Uint8Array): Uint8Array[] | undefined {
     let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    if (this.#rest.length > 0) bytes = Buffer.concat([this.#rest, bytes]);
+    if (this.#length > 0) {
+      this.#keep(bytes);
+      if (this.#length < this.#wanted) return [];
+      bytes = this.#partial.subarray(0, this.#length);
+      this.#partial = NOTHING;
+      this.#length = 0;
+    }
     const messages: Uint8Array[] = [];
     let at = 0;
+    this.#wanted = HEADER_BYTES;
     while (bytes.length - at >= HEADER_BYTES) {
       const length = bytes.readUInt32BE(at);
       if (length > this.#maxBytes) return undefined;
-      if (bytes.length - at < HEADER_BYTES + length) break;
+      if (bytes.length - at < HEADER_BYTES + length) {
+        this.#wanted = HEADER_BYTES + length;
+        break;
+      }
       messages.push(bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length));
       at += HEADER_BYTES + length;
     }
-    this.#rest = Buffer.from(bytes.subarray(at)); // a copy: the chunk is the transport's to reuse
+    if (at < bytes.length) this.#keep(bytes.subarray(at));
     return messages;
+  }
+
+  /** Copies: the chunk is the transport's to reuse. */
+  #keep(bytes: Buffer): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#partial.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, Math.min(2 * length, this.#wanted)));
+      this.#partial.copy(larger, 0, 0, this.#length);
+      this.#partial = larger;
+    }
+    bytes.copy(this.#partial, this.#length);
+    this.#length = length;
   }
 }
