@@ -1,29 +1,44 @@
 /**
  * The web part of the console, bundled into dist/agent/console/web with a brotli copy beside each file that shrinks.
- * Left as it is when nothing it is made of has changed since.
+ * Left as it is when nothing it is made of has changed since, else replaced as a whole: whoever reads it meanwhile finds one or the other.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'vite';
 
 const root = join(import.meta.dirname, '..');
 const sources = join(root, 'agent', 'console', 'web');
+const built = join(root, 'dist', 'agent', 'console', 'web');
 /** Bundled too, though they are not in `sources`. */
 const ALSO = ['package-lock.json', 'agent/console/live/patch.ts'];
+/** Holds the hash of what it was made of. */
+const STAMP = '.stamp';
 const COMPRESSED = ['**/*.js', '**/*.css', '**/*.html', '**/*.svg'];
 
-export async function buildConsole(outDir = join(root, 'dist', 'agent', 'console', 'web')): Promise<void> {
-  const stamp = join(outDir, '.stamp');
+/** @returns where it is */
+export async function buildConsole(): Promise<string> {
   const wanted = hashOfSources();
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (isBuiltOf(wanted)) return built;
+  mkdirSync(dirname(built), { recursive: true });
+  const outDir = mkdtempSync(`${built}-`);
   await inProduction(() => build({ configFile: join(sources, 'vite.config.ts'), logLevel: 'warn', build: { outDir } }));
   for (const file of globSync(COMPRESSED, { cwd: outDir })) {
     const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
     writeFileSync(join(outDir, `${file}.br`), brotliCompressSync(readFileSync(join(outDir, file)), { params }));
   }
-  writeFileSync(stamp, wanted);
+  writeFileSync(join(outDir, STAMP), wanted);
+  if (!isBuiltOf(wanted)) {
+    rmSync(built, { recursive: true, force: true });
+    renameSync(outDir, built);
+  } else rmSync(outDir, { recursive: true }); // somebody else was faster
+  return built;
+}
+
+function isBuiltOf(sourcesHash: string): boolean {
+  const stamp = join(built, STAMP);
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesHash;
 }
 
 /** React is twice as large where the environment says `test`. */

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildConsole } from './console.ts';
 
 interface VitestReport {
   readonly numPassedTests: number;
@@ -23,14 +24,15 @@ interface VitestReport {
 
 const filters = process.argv.slice(2);
 const scratch = mkdtempSync(join(tmpdir(), 'weft-test-'));
-process.exitCode = runAll();
+process.exitCode = await runAll();
 rmSync(scratch, { recursive: true, force: true });
 
-function runAll(): number {
+async function runAll(): Promise<number> {
   if (filters.length === 0) {
     for (const project of ['.', 'agent/console/web'])
       if (run('tsc', ['--noEmit', '-p', project]) !== 0) return refuse(`the types of ${project} do not check`);
     if (run('biome', ['check', '--error-on-warnings', '.']) !== 0) return refuse('lint: `npm run format` fixes most');
+    await buildConsole(); // once, and not by each suite that looks at it
   }
   const reportFile = join(scratch, 'report.json');
   const status = run('vitest', [

@@ -2,9 +2,6 @@
  * Every page in a real browser: heading, no complaint of the browser, nothing serious for axe. In both themes, all states and
  * narrow with WEFT_FULL=1, which takes a quarter of an hour; without, only some pages are looked at in more ways than one.
  */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildConsole } from '../../scripts/console.ts';
@@ -34,8 +31,7 @@ describe.skipIf(chromiumPath() === undefined)('the console in Chromium', () => {
   let directory: string;
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'weft-console-'));
-    await buildConsole(directory);
+    directory = await buildConsole();
     node = await StagedNode.start(directory);
     browser = await openBrowser();
   }, 180_000);

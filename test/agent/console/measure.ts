@@ -6,9 +6,7 @@
  *
  * --soak leaves the first address open instead, with four ticks in the time of one, and prints what the page's heap comes to.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { buildConsole } from '../../../scripts/console.ts';
@@ -115,16 +113,11 @@ const [services = 0, edges = 0, namespaces = 0] = positionals.map(Number);
 const SMALL: Size = { services: 300, edges: 1_200, namespaces: 20 };
 const LARGE: Size = { services: 1_000, edges: 5_000, namespaces: 40 };
 const sizes: readonly Size[] = positionals.length >= 3 ? [{ services, edges, namespaces }] : [SMALL, LARGE];
-const scratch = mkdtempSync(join(tmpdir(), 'weft-console-'));
-try {
-  await buildConsole(scratch);
-  for (const size of sizes) {
-    const queries = size.services > 300 ? ['/', '/?open=shop,cart,pay', '/?all=1'] : ['/'];
-    if (values.soak !== undefined) console.log(JSON.stringify(await soak(size, queries[0]!, Number(values.soak))));
-    else for (const query of queries) console.log(JSON.stringify(await measure(size, query)));
-  }
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
+const dist = await buildConsole();
+for (const size of sizes) {
+  const queries = size.services > 300 ? ['/', '/?open=shop,cart,pay', '/?all=1'] : ['/'];
+  if (values.soak !== undefined) console.log(JSON.stringify(await soak(size, queries[0]!, Number(values.soak))));
+  else for (const query of queries) console.log(JSON.stringify(await measure(size, query)));
 }
 
 async function measure(size: Size, query: string): Promise<Record<string, unknown>> {
@@ -176,7 +169,7 @@ async function inPage(
   look: (page: Page, url: string) => Promise<void>,
   extraMs = 0,
 ): Promise<void> {
-  const fake = await serveFake({ ...size, seed: 5, dist: scratch, tickMs, nowMs: Date.UTC(2026, 8, 21, 14, 13) });
+  const fake = await serveFake({ ...size, seed: 5, dist, tickMs, nowMs: Date.UTC(2026, 8, 21, 14, 13) });
   const browser: Browser = await openBrowser();
   let isLate = false;
   const late = setTimeout(() => {

@@ -1,9 +1,8 @@
 /** What a browser has to load, gzip, of a build made here: a page without the graph, the graph, and styles. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { buildConsole } from '../../../../scripts/console.ts';
 
 const KB = 1_000;
@@ -11,11 +10,9 @@ let dist: string;
 let files: readonly string[];
 
 beforeAll(async () => {
-  dist = mkdtempSync(join(tmpdir(), 'weft-budget-'));
-  await buildConsole(dist);
+  dist = await buildConsole();
   files = readdirSync(join(dist, 'assets'));
 });
-afterAll(() => rmSync(dist, { recursive: true, force: true }));
 
 function gzipOf(name: string): number {
   return gzipSync(readFileSync(join(dist, 'assets', name)), { level: 9 }).length;
