@@ -3,8 +3,8 @@
  * and a dead agent change one after the other.
  */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DocumentDetail, Members } from '../../agent/console/shapes/mesh.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { DocumentDetail, Logs, Members } from '../../agent/console/shapes/mesh.ts';
 import type { Topology } from '../../agent/console/shapes/topology.ts';
 import { rate, share } from '../../agent/console/web/format/numbers.ts';
 import { buildConsole } from '../../scripts/console.ts';
@@ -54,6 +54,11 @@ describe.skipIf(chromiumPath() === undefined)('the console of a running mesh', (
     await browser?.close();
     await demo?.[Symbol.asyncDispose]();
   }, 60_000);
+
+  /** What a failed test left open would look and listen beside the others. */
+  afterEach(async () => {
+    for (const page of context.pages()) await page.close();
+  });
 
   const open = async (path: string): Promise<Page> => {
     const { page, complaints } = await openTab(context, demo.url + path);
@@ -144,7 +149,11 @@ describe.skipIf(chromiumPath() === undefined)('the console of a running mesh', (
   }, 120_000);
 
   test('lines of logs say who asked what of whom, and lead to their traces', async () => {
-    const page = await open('/logs?t=5m');
+    const q = encodeURIComponent('to:shop/catalog status:200'); // of all there are, 200 lines are told, and what fails is more
+    await expect
+      .poll(async () => (await demo.get<Logs>(`/logs?rangeMs=300000&q=${q}`)).logs.length, POLLING)
+      .toBeGreaterThan(1);
+    const page = await open(`/logs?t=5m&q=${q}`);
     const line = page.getByRole('row', { name: /GET \/items shop\/web → shop\/catalog 200/ }).first();
     await line.waitFor();
     const ids = await page.getByRole('row').getByRole('link').allTextContents();
