@@ -1,10 +1,10 @@
 /**
  * The web part of the console, bundled into dist/agent/console/web with a brotli copy beside each file that shrinks.
- * Left as it is when nothing it is made of has changed since, else replaced as a whole: whoever reads it meanwhile finds one or the other.
+ * Left as it is when nothing it is made of has changed since; else a new one is made beside it, so that nobody reads half of one.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'vite';
 
@@ -19,26 +19,27 @@ const COMPRESSED = ['**/*.js', '**/*.css', '**/*.html', '**/*.svg'];
 
 /** @returns where it is */
 export async function buildConsole(): Promise<string> {
+  const stamp = join(built, STAMP);
   const wanted = hashOfSources();
-  if (isBuiltOf(wanted)) return built;
-  mkdirSync(dirname(built), { recursive: true });
-  const outDir = mkdtempSync(`${built}-`);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return built;
+  const outDir = `${built}-${process.pid}`;
+  try {
+    await makeConsole(outDir);
+    writeFileSync(join(outDir, STAMP), wanted);
+    rmSync(built, { recursive: true, force: true });
+    renameSync(outDir, built);
+  } finally {
+    rmSync(outDir, { recursive: true, force: true }); // dist/ is what users install: nothing half made stays in it
+  }
+  return built;
+}
+
+async function makeConsole(outDir: string): Promise<void> {
   await inProduction(() => build({ configFile: join(sources, 'vite.config.ts'), logLevel: 'warn', build: { outDir } }));
   for (const file of globSync(COMPRESSED, { cwd: outDir })) {
     const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
     writeFileSync(join(outDir, `${file}.br`), brotliCompressSync(readFileSync(join(outDir, file)), { params }));
   }
-  writeFileSync(join(outDir, STAMP), wanted);
-  if (!isBuiltOf(wanted)) {
-    rmSync(built, { recursive: true, force: true });
-    renameSync(outDir, built);
-  } else rmSync(outDir, { recursive: true }); // somebody else was faster
-  return built;
-}
-
-function isBuiltOf(sourcesHash: string): boolean {
-  const stamp = join(built, STAMP);
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesHash;
 }
 
 /** React is twice as large where the environment says `test`. */

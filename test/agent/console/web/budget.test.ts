@@ -1,4 +1,4 @@
-/** What a browser has to load, gzip, of a build made here: a page without the graph, the graph, and styles. */
+/** What a browser has to load, gzip, as it is built: a page without the graph, the graph, and styles. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
