@@ -12,6 +12,7 @@ import type { Deadlines } from '../deadlines.ts';
 import { type CarriedStream, type CarrierOwner, RESET, type Session } from '../streams/carrier.ts';
 import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
 import { CHECK_MS, Line, type LineOwner } from '../streams/line.ts';
+import { StreamTable } from '../streams/stream-table.ts';
 import { Costs } from './costs.ts';
 import {
   ERROR,
@@ -74,7 +75,7 @@ export class Http2Connection implements Session, FrameSink, LineOwner {
   readonly #reader: FrameReader;
   readonly #messages: Messages;
   readonly #preface = new PrefaceReader();
-  readonly #streams = new Map<number, Open>();
+  readonly #streams = new StreamTable<Open>();
   readonly #late = new LateStreams();
   readonly #costs = new Costs();
   /** What the peer allows us to open at a time. */
@@ -326,8 +327,8 @@ export class Http2Connection implements Session, FrameSink, LineOwner {
     this.#endsWithLast = true;
     if (this.#options.isClient) {
       this.#isLeaving = true;
-      for (const [id, { stream }] of [...this.#streams]) {
-        if (id > lastStream) this.#line.touch(stream).reset(RESET.refused); // it was not and will not be looked at (§6.8)
+      for (const { stream } of this.#streams.values()) {
+        if (stream.id > lastStream) this.#line.touch(stream).reset(RESET.refused); // it was not and will not be looked at (§6.8)
       }
       this.#options.owner.goaway();
     }
@@ -344,7 +345,7 @@ export class Http2Connection implements Session, FrameSink, LineOwner {
       const wasOpen = this.window > 0;
       this.window += increment;
       if (this.window > MAX_WINDOW) this.#refuse(ERROR.flowControl);
-      else if (!wasOpen) for (const { stream } of [...this.#streams.values()]) stream.credit(0);
+      else if (!wasOpen) for (const { stream } of this.#streams.values()) stream.credit(0);
       return;
     }
     const open = this.#streams.get(id);
@@ -415,7 +416,7 @@ export class Http2Connection implements Session, FrameSink, LineOwner {
     const change = value - this.peerCredit;
     if (change === 0) return;
     this.peerCredit = value;
-    const isFine = [...this.#streams.values()].every(({ stream }) => stream.credit(change));
+    const isFine = this.#streams.values().every(({ stream }) => stream.credit(change));
     if (!isFine) this.#refuse(ERROR.flowControl);
   }
 
@@ -455,7 +456,7 @@ export class Http2Connection implements Session, FrameSink, LineOwner {
   }
 
   drained(): void {
-    for (const { stream } of [...this.#streams.values()]) stream.writable();
+    for (const { stream } of this.#streams.values()) stream.writable();
   }
 
   ended(): void {
@@ -490,7 +491,7 @@ export class Http2Connection implements Session, FrameSink, LineOwner {
   #leave(detail: string): void {
     if (this.#line.isLeft) return;
     this.#line.leave();
-    const streams = [...this.#streams.values()];
+    const streams = this.#streams.values();
     this.#streams.clear();
     for (const { stream } of streams) stream.gone(detail);
     this.#options.owner.gone();

@@ -14,6 +14,7 @@ import type { Deadlines } from '../deadlines.ts';
 import { type CarriedStream, type CarrierOwner, type Piece, RESET, type Session } from '../streams/carrier.ts';
 import { FIRST_CREDIT, WindowBudget } from '../streams/credit.ts';
 import { Line, type LineOwner } from '../streams/line.ts';
+import { StreamTable } from '../streams/stream-table.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { FrameReader, type FrameSink, type Hello, VERSION } from './frames.ts';
 
@@ -51,7 +52,7 @@ export class TunnelConnection implements Session, FrameSink, LineOwner {
   readonly #options: TunnelConnectionOptions;
   readonly #line: Line;
   readonly #reader: FrameReader;
-  readonly #streams = new Map<number, CarriedStream>();
+  readonly #streams = new StreamTable<CarriedStream>();
   /** The highest stream id opened so far. */
   #lastId = 0;
   /** No stream is opened any more; the connection ends with its last one. */
@@ -249,7 +250,7 @@ export class TunnelConnection implements Session, FrameSink, LineOwner {
   }
 
   drained(): void {
-    for (const stream of [...this.#streams.values()]) stream.writable();
+    for (const stream of this.#streams.values()) stream.writable();
   }
 
   ended(): void {
@@ -274,7 +275,7 @@ export class TunnelConnection implements Session, FrameSink, LineOwner {
   #leave(detail: string): void {
     if (this.#line.isLeft) return;
     this.#line.leave();
-    const streams = [...this.#streams.values()];
+    const streams = this.#streams.values();
     this.#streams.clear();
     for (const stream of streams) stream.gone(detail);
     this.#options.owner.gone();
