@@ -11,9 +11,16 @@ import type { Socket } from 'node:net';
 
 /** Pieces up to this size are copied together. Below 16 kB, which is what one TLS record brings when bodies stream. */
 const COPY_BYTES = 8_192;
+/** Room for a head, or the frames of a turn; what few messages outgrow. At most what `data` copies. */
+const USUAL_BYTES = 4_096;
+const MAX_SPARES = 64;
+/** A rest that is smaller is left. */
 const SMALLEST = 512;
 
 const EMPTY = Buffer.alloc(0);
+
+/** Of USUAL_BYTES each, nobody's now, for all outboxes of a thread. The one used last, still in the caches, is used next. */
+const spares: Buffer[] = [];
 
 export class Outbox {
   readonly #socket: Socket;
@@ -73,10 +80,10 @@ export class Outbox {
     if (this.#used > 0) {
       const larger = Buffer.allocUnsafe(Math.max(this.#used + size, this.#buffer.length * 2));
       this.#buffer.copy(larger, 0, 0, this.#used);
+      spare(this.#buffer);
       this.#buffer = larger;
-    } else {
-      this.#buffer = Buffer.allocUnsafe(Math.max(size, SMALLEST));
-    }
+    } else if (size > USUAL_BYTES) this.#buffer = Buffer.allocUnsafe(size);
+    else this.#buffer = spares.pop() ?? Buffer.allocUnsafeSlow(USUAL_BYTES);
   }
 
   /** Adds a copy of bytes[start, end). */
@@ -131,9 +138,14 @@ export class Outbox {
     this.#used = 0;
     this.handovers++;
     this.bytes += used;
-    // The rest of a barely used buffer serves the next message; nothing that was handed over is written again.
-    if (buffer.length - used >= SMALLEST) this.#buffer = buffer.subarray(used);
-    else this.#buffer = EMPTY;
+    this.#buffer = EMPTY;
     this.#socket.write(used === buffer.length ? buffer : buffer.subarray(0, used));
+    // What the kernel took at once is free again. What the socket still holds is not written over, but its rest may serve.
+    if (this.#socket.writableLength === 0) spare(buffer);
+    else if (buffer.length - used >= SMALLEST) this.#buffer = buffer.subarray(used);
   }
+}
+
+function spare(buffer: Buffer): void {
+  if (buffer.length === USUAL_BYTES && spares.length < MAX_SPARES) spares.push(buffer);
 }
