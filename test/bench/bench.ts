@@ -111,7 +111,7 @@ async function runCases(): Promise<CaseResult[]> {
   await using haproxy = await startHaproxy({ directory: haproxyAt, certificates, protocol: 'http/1.1' });
   await using haproxyH2 = await startHaproxy({ directory: `${haproxyAt}-h2`, certificates, protocol: 'h2' });
   await using weft = await startWeft(join(directory, 'weft'));
-  const warmUpSeconds = Math.min(2, seconds);
+  const warmUpSeconds = { weft: values.quick ? 1 : 12, others: Math.min(2, seconds) };
   return chosen.map((benchCase) => {
     const result = compare(benchCase, { weft, nginx, haproxy, haproxyH2 }, { rounds, seconds, warmUpSeconds, script });
     if (values.output !== 'json') console.log(caseLines(result).join('\n'));

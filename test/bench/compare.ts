@@ -11,6 +11,8 @@ import { median } from './own-case.ts';
 import type { Proxies } from './proxies.ts';
 import { BACKEND_PORT } from './routes.ts';
 
+/** So that few connections are not measured before what they do is compiled. */
+const WARM_UP_CONNECTIONS = 32;
 /** What the generator of a fixed rate keeps up with. */
 const MOST_PER_SECOND = 2_500;
 
@@ -72,7 +74,8 @@ export interface CaseResult {
 export interface CompareOptions {
   readonly rounds: number;
   readonly seconds: number;
-  readonly warmUpSeconds: number;
+  /** V8 compiles for good what some ten thousand requests found hot, so Weft wants more; C is as fast as it will be at once. */
+  readonly warmUpSeconds: { readonly weft: number; readonly others: number };
   /** A file that holds the wrk script. */
   readonly script: string;
 }
@@ -86,10 +89,16 @@ export function compare(benchCase: BenchCase, sets: Sets, options: CompareOption
     const { address, pids } = sets[set];
     return measure(load, { host: address, port: route.entryPort }, pids, { ...options, seconds });
   };
+  const warmUp = (set: SetName, load: SteadyLoad): void => {
+    const { weft, others } = options.warmUpSeconds;
+    const connections =
+      load.kind === 'requests' ? { connections: Math.max(load.connections, WARM_UP_CONNECTIONS) } : {};
+    runSet(set, { ...load, ...connections }, set === 'weft' ? weft : others);
+  };
   const saturate = (connections: number): number[] =>
     names.map((set) => {
       const saturated: SteadyLoad = { kind: 'requests', connections, path: '/' };
-      runSet(set, saturated, options.warmUpSeconds);
+      warmUp(set, saturated);
       const managed = Array.from(
         { length: options.rounds },
         () => (runSet(set, saturated, options.seconds) as RequestFigures).reqPerSec,
@@ -97,14 +106,13 @@ export function compare(benchCase: BenchCase, sets: Sets, options: CompareOption
       return Math.min(...managed);
     });
   const load = steady(benchCase.load, saturate);
-  const measureSet = (set: SetName, seconds: number): Figures => runSet(set, load, seconds);
   const backend: Target = { host: route.endpoints[0]!, port: BACKEND_PORT };
   const rounds = new Map<SetName, Figures[]>(names.map((set) => [set, []]));
   const direct: Figures[] = [];
   const loads: number[] = [];
-  for (const set of names) measureSet(set, options.warmUpSeconds);
+  for (const set of names) warmUp(set, load);
   for (let round = 0; round < options.rounds; round++) {
-    for (const set of names) rounds.get(set)!.push(measureSet(set, options.seconds));
+    for (const set of names) rounds.get(set)!.push(runSet(set, load, options.seconds));
     if (withDirect) direct.push(measure(load, backend, [], options));
     loads.push(loadavg()[0]!);
   }
