@@ -11,8 +11,11 @@ import type { Socket } from 'node:net';
 
 /** Pieces up to this size are copied together. Below 16 kB, which is what one TLS record brings when bodies stream. */
 const COPY_BYTES = 8_192;
-/** Room for a head, or the frames of a turn; what few messages outgrow. At most what `data` copies. */
-const USUAL_BYTES = 4_096;
+/**
+ * Room for a head, or the frames of a turn; few messages outgrow it. Not more than is copied: a socket that is a stream of a
+ * tunnel says at once that it passed on what the tunnel's own outbox was given.
+ */
+const USUAL_BYTES = COPY_BYTES / 2;
 const MAX_SPARES = 64;
 /** A rest that is smaller is left. */
 const SMALLEST = 512;
