@@ -91,9 +91,9 @@ export function compare(benchCase: BenchCase, sets: Sets, options: CompareOption
   };
   const warmUp = (set: SetName, load: SteadyLoad): void => {
     const { weft, others } = options.warmUpSeconds;
-    const connections =
-      load.kind === 'requests' ? { connections: Math.max(load.connections, WARM_UP_CONNECTIONS) } : {};
-    runSet(set, { ...load, ...connections }, set === 'weft' ? weft : others);
+    const warming =
+      load.kind === 'requests' ? { ...load, connections: Math.max(load.connections, WARM_UP_CONNECTIONS) } : load;
+    runSet(set, warming, set === 'weft' ? weft : others);
   };
   const saturate = (connections: number): number[] =>
     names.map((set) => {
