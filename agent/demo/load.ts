@@ -8,14 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { stopProcess } from '../lab/processes.ts';
 import { type TrafficReport, TrafficTally } from './traffic-report.ts';
 
-const TIMEOUT_MS = 5_000;
+/** Beyond what the shop waits for its own calls, so that a visit that fails says why. */
+const TIMEOUT_MS = 10_000;
 /** Beyond what a request may take: the last answers are waited for. */
 const STOP_GRACE_MS = 2_000;
 
 export interface LoadOptions {
   readonly url: string;
   readonly perSecond: number;
-  /** An answer that takes longer counts as none. Left out: 5 s. */
+  /** An answer that takes longer counts as none. Left out: 10 s. */
   readonly timeoutMs?: number;
   /** Runs a program in the client's pod, with output in pipes. */
   readonly spawn: (argv: readonly string[]) => ChildProcess;

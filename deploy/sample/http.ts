@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const STOP_TIMEOUT_MS = 1_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 
 export interface Call {
   readonly method: string;
@@ -45,10 +46,13 @@ export function log(service: string, message: string, facts: Record<string, unkn
   console.log(JSON.stringify({ time: new Date().toISOString(), service, message, ...facts }));
 }
 
-/** @throws Error naming the URL when the other side does not answer 2xx within 2 s */
+/** @throws Error naming the URL when the other side does not answer 2xx within 5 s */
 export async function callJson(url: string, body?: unknown): Promise<unknown> {
   const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
-  const response = await fetch(url, { ...(body === undefined ? {} : init), signal: AbortSignal.timeout(2_000) });
+  const response = await fetch(url, {
+    ...(body === undefined ? {} : init),
+    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`${url}: ${response.status} ${text.slice(0, 200).trim()}`);
   return JSON.parse(text);

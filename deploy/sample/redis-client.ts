@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { decode, encodeCommand, type Reply } from './resp.ts';
 
 const MAX_WAITING = 1_000;
-const TIMEOUT_MS = 1_500;
+const TIMEOUT_MS = 4_000;
 
 type Settle = (reply: Reply) => void;
 
