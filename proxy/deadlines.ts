@@ -6,6 +6,7 @@
  * again two turns of the event loop later (fair-timeout.ts): bytes that came during a stall are read first, and may move it.
  * @module
  */
+import { performance } from 'node:perf_hooks';
 import { afterTwoTurns } from './fair-timeout.ts';
 
 const TICK_MS = 100;

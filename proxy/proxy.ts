@@ -7,6 +7,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { CertificateMemory } from '../certs/memory.ts';
 import type { ProxyConfig } from './config.ts';

@@ -6,9 +6,11 @@
  * and only its resolver can answer it.
  * @module
  */
+
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { afterTwoTurns } from '../fair-timeout.ts';
 import type { DnsLimits } from './config.ts';

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Deadlines, Timed } from '../deadlines.ts';
 
 /** What an alarm tells. At most one of them is called at a time, and the others are looked at afterwards. */

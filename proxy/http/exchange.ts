@@ -7,6 +7,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { BODY, FIELD, type Head } from '../http1/grammar/head.ts';

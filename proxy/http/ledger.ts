@@ -6,6 +6,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Head } from '../http1/grammar/head.ts';
 import { REASONS, type ReasonCode } from '../reasons.ts';
 import type { RecordKeeper } from '../telemetry/record-keeper.ts';

@@ -8,6 +8,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { HttpConfig } from '../config.ts';
 import type { Timed } from '../deadlines.ts';
 import { type Answer, answerHead } from '../http/answer.ts';

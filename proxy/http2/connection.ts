@@ -7,6 +7,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Http2Config, HttpConfig } from '../config.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { type CarriedStream, type CarrierOwner, RESET, type Session } from '../streams/carrier.ts';

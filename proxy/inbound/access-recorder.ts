@@ -4,6 +4,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { AccessLabels } from '../access/compile.ts';
 import type { Decision } from '../access/destination.ts';

@@ -13,6 +13,7 @@
 
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import tls from 'node:tls';
 import type { Logger } from 'pino';
 import { type Verdict, verifyPeer } from '../../certs/verify.ts';

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Buffer } from 'node:buffer'; // the global is a getter, which would be called for each read
 import net from 'node:net';
 
 /** A full one is one full frame of the tunnel, which with its header fills four TLS records. */

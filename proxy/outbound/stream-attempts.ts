@@ -1,5 +1,6 @@
 /** Which endpoints a connection that is not HTTP goes to: by the routes of the port, and the settings of its calls. @module */
 
+import { performance } from 'node:perf_hooks';
 import type { Balanced, Chooser } from '../balancer/balanced.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { Split } from '../routing/split.ts';

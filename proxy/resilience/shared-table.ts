@@ -11,6 +11,7 @@
  */
 
 import { hash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { COLUMN, columnStart, HEAD, HEAD_CELLS, SLOT, STATE, strideOf } from './shared-layout.ts';
 import { SharedSlot } from './shared-slot.ts';
 

@@ -7,6 +7,8 @@
  */
 
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import { Outbox } from '../http1/outbox.ts';
 import { reset } from '../tcp/reset.ts';
@@ -78,6 +80,7 @@ export class Line implements Timed {
     const { socket, deadlines } = this.#options;
     deadlines.add(this);
     socket.on('data', this.read);
+    this.#takeReads(socket);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', ignore);
@@ -166,6 +169,19 @@ export class Line implements Timed {
     else this.#settle();
     if (!isReadable) this.#owner.unreadable();
   };
+
+  /**
+   * Node hands what TLS has read to `push`, whose queue takes a tick a read. What is always read needs none: it is taken
+   * there. The queue still has what came before the line was, whatever follows until that has been read, and the end.
+   */
+  #takeReads(socket: Socket): void {
+    socket.push = (chunk: Buffer | null): boolean => {
+      if (chunk === null || this.isLeft || socket.readableLength > 0)
+        return Readable.prototype.push.call(socket, chunk);
+      this.read(chunk);
+      return true;
+    };
+  }
 
   #settle(): void {
     this.#unsettledBytes = 0;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Timed } from '../deadlines.ts';
 import { type Answer, answerHead } from '../http/answer.ts';
 import { Exchange, type HttpContext } from '../http/exchange.ts';

@@ -5,6 +5,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { RawEnd } from '../http/streams.ts';
 import type { ReasonCode } from '../reasons.ts';

@@ -1,5 +1,6 @@
 /** A connection that is not let on: counted and told of as one that ended at once. @module */
 
+import { performance } from 'node:perf_hooks';
 import type { ReasonCode } from '../reasons.ts';
 import { tellOfConnection } from '../telemetry/connection-record.ts';
 import type { Parties } from '../telemetry/parties.ts';

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { TcpConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import type { GarbagePace } from '../garbage.ts';

@@ -1,5 +1,6 @@
 /** What is told of a connection that is not HTTP, once it is over: made then, as there is nothing to remember until then. @module */
 
+import { performance } from 'node:perf_hooks';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { ReasonCode } from '../reasons.ts';
 import { answererOf, type Parties } from './parties.ts';

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Head } from '../http1/grammar/head.ts';
 import type { RecordsConfig } from './config.ts';
 import type { Kept, RequestRecord } from './record.ts';

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { Answer } from '../http/answer.ts';
 import { FIELD, type Head } from '../http1/grammar/head.ts';

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import { type AccessPeer, peerOf } from '../access/peer.ts';
 import type { Denial, Place } from '../http/request-guard.ts';
 import type { Head } from '../http1/grammar/head.ts';

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import { hash32 } from '../balancer/hash.ts';
 import { type Answer, refusal } from '../http/answer.ts';
 import { DirectPlan } from '../http/direct-plan.ts';

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { UpstreamConfig } from '../config.ts';
 import { FairTimeout } from '../fair-timeout.ts';
 import type { ReasonCode } from '../reasons.ts';

@@ -1,5 +1,6 @@
 /** A port of a workload of this node: where requests end that arrive through the tunnel. @module */
 
+import { performance } from 'node:perf_hooks';
 import type { AccessTargetPort } from '../access/board.ts';
 import type { AccessDestination, DestinationAccess } from '../access/destination.ts';
 import type { Answerer, Balanced } from '../balancer/balanced.ts';

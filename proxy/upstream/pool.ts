@@ -5,6 +5,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Balanced } from '../balancer/balanced.ts';
 import type { HttpConfig, UpstreamConfig } from '../config.ts';
 import type { Deadlines, Timed } from '../deadlines.ts';

@@ -9,6 +9,7 @@
  */
 
 import type { X509Certificate } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import type tls from 'node:tls';
 import { type Endpoint, endpointServerName } from '../snapshot.ts';
 

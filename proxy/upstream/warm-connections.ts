@@ -7,6 +7,7 @@
  * @module
  */
 
+import { performance } from 'node:perf_hooks';
 import type { Deadlines, Timed } from '../deadlines.ts';
 import { ALPN } from '../snapshot.ts';
 import type { StatsWriter } from '../telemetry/stats-writer.ts';

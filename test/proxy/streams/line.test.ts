@@ -1,8 +1,9 @@
-/** When streams are told that all of a read has come: at once, unless it was a full record of many. @module */
+/** What a line makes of what its socket reads: in order, at once, and streams are told when all of a read has come. @module */
 
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { Duplex } from 'node:stream';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { Deadlines } from '../../../proxy/deadlines.ts';
 import type { CarriedStream } from '../../../proxy/streams/carrier.ts';
 import { Line } from '../../../proxy/streams/line.ts';
@@ -38,6 +39,37 @@ function read(): { readonly arrive: (bytes: number) => number; readonly settled:
     settled: () => settled,
   };
 }
+
+test('takes each read at once and without a tick, but not before what came earlier', async () => {
+  const told: string[] = [];
+  const socket = new Duplex({ read: () => {}, write: (_bytes, _encoding, done) => done() });
+  const deadlines = new Deadlines();
+  onTestFinished(() => deadlines.close());
+  const line = new Line(
+    { socket: socket as unknown as Socket, transport: socket as unknown as Socket, deadlines },
+    {
+      read: (chunk) => told.push(chunk.toString()) > 0,
+      unreadable: () => {},
+      drained: () => {},
+      ended: () => told.push('end'),
+      checked: () => {},
+    },
+  );
+  socket.push('before');
+  line.open();
+  socket.push('while that waits');
+  expect(told).toEqual([]);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(told).toEqual(['before', 'while that waits']);
+  const ticks = vi.spyOn(process, 'nextTick');
+  onTestFinished(() => ticks.mockRestore());
+  socket.push(Buffer.from('now'));
+  expect(told.at(-1)).toBe('now');
+  expect(ticks).not.toHaveBeenCalled();
+  socket.push(null);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(told.at(-1)).toBe('end');
+});
 
 test('what is less than a record is all there is', () => {
   const { arrive } = read();
